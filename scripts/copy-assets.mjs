@@ -1,5 +1,5 @@
 /**
- * Completes a build: copies files that tsc does not, and makes the command executable.
+ * Completes a build: copies files that tsc does not copy, and makes the command executable.
  *
  * Runs on: `npm run build`, after tsc.
  */

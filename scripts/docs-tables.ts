@@ -7,7 +7,7 @@
  *   <!-- /figures peers -->
  *   <!-- file test/examples/x.ts -->     the code block that follows is that file
  *
- * Runs on: `npm run docs`, which writes them, and a test, which compares them.
+ * Runs on: `npm run docs`, which writes these parts, and a test, which compares them.
  */
 
 import { ERRORS } from "../src/errors.ts";
@@ -95,7 +95,7 @@ const SERVERS = {
 
 type ShownServer = keyof typeof SERVERS;
 
-/** Name of a work in the documents. */
+/** Name of a workload in the documents. */
 const WORK_TITLES: Readonly<Record<WorkName, string>> = {
   echo: "echo, 200 connections",
   fanout: "fan-out, 2 000 connections on 100 topics",
@@ -144,7 +144,7 @@ export const FIGURE_TABLES: Readonly<Record<string, () => string>> = {
     ),
 };
 
-/** Returns a table with a row for each work and a column for each server. */
+/** Returns a table with a row for each workload and a column for each server. */
 function figureTable(
   works: readonly WorkName[],
   servers: readonly ShownServer[],

@@ -13,12 +13,12 @@ import { fileURLToPath } from "node:url";
 import { inspect, stripVTControlCharacters } from "node:util";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-/** Maximum lines of all failures together. */
+/** Maximum number of lines for all failures together. */
 const SCREEN_LINES = 48;
-/** Minimum and maximum lines of one failure. */
+/** Minimum and maximum number of lines for one failure. */
 const MIN_LINES = 5;
 const MAX_LINES = 24;
-/** So many failures are described, and so many have their names printed. */
+/** Maximum number of failures that are described, and of failures whose names are printed. */
 const MOST_DESCRIBED = 10;
 const MOST_NAMED = 40;
 const MAX_LINE_LENGTH = 160;
@@ -27,9 +27,9 @@ const FRAME = /\(?(?:file:\/\/)?(\/[^\s():]+\.js):(\d+):(\d+)\)?$/;
 
 /** A test that failed. */
 export interface Failure {
-  /** The source of its file, relative to the package's folder. */
+  /** The source of the test's file, relative to the package's folder. */
   readonly file: string;
-  /** Names of its suites and its own name. Empty if the file itself failed. */
+  /** Names of the test's suites, followed by its own name. Empty if the file itself failed. */
   readonly name: string;
   readonly error: unknown;
   /** The file's output on stderr; shown if the file itself failed. */
@@ -44,7 +44,10 @@ export function sourceOf(file: string): string {
     .replace(/\.js$/, ".ts");
 }
 
-/** Describes all failures of a run. The more there are, the fewer lines each gets, and some only have a name. */
+/**
+ * Describes all failures of a run. The more failures there are, the fewer lines each receives; some
+ * are listed only by name.
+ */
 export function describeFailures(failures: readonly Failure[]): string {
   const share = Math.floor(SCREEN_LINES / Math.max(1, failures.length));
   const lines = Math.min(MAX_LINES, Math.max(MIN_LINES, share));

@@ -1,5 +1,5 @@
 /**
- * Plans which test files `npm test` runs, which of them run at the same time, and in which order.
+ * Plans the test files that `npm test` runs, their order, and the files that run at the same time.
  *
  * Runs on: the runner's process. Pure.
  *
@@ -32,19 +32,19 @@ export interface TestFile {
 export interface TestPlan {
   /** Files that may run at the same time, in the order in which they start. */
   readonly together: readonly string[];
-  /** Files that then run one after the other. */
+  /** Files that run afterwards, one after the other. */
   readonly alone: readonly string[];
-  /** Files that `--quick` leaves out. */
+  /** Files that `--quick` omits. */
   readonly leftOut: readonly string[];
 }
 
-/** Milliseconds that each file took, by its path. */
+/** Time of each file in milliseconds, by its path. */
 export type TestTimes = ReadonlyMap<string, number>;
 
 /**
  * Plans a run.
  *
- * @param times - of earlier runs; files that took longer start earlier
+ * @param times - times of earlier runs; files that took longer start earlier
  */
 export function planTests(
   files: readonly TestFile[],
@@ -71,7 +71,8 @@ export function planTests(
 /**
  * Returns a line for each file whose marks do not match the time that it took.
  *
- * @param load - how many threads wanted each core; with more than one, everything takes longer
+ * @param load - number of threads that competed for each core; if it is above one, everything takes
+ *   longer
  */
 export function complaintsOf(files: readonly TestFile[], times: TestTimes, load: number): string[] {
   return files.flatMap((file) => {
@@ -86,7 +87,7 @@ export function complaintsOf(files: readonly TestFile[], times: TestTimes, load:
   });
 }
 
-/** Returns a line for each folder of some files: `test/litmus: index, ring`. */
+/** Returns a line for each folder that contains some of the files: `test/litmus: index, ring`. */
 export function byFolder(paths: readonly string[]): string[] {
   const folders = new Map<string, string[]>();
   for (const path of paths.toSorted()) {

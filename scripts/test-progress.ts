@@ -1,5 +1,6 @@
 /**
- * Shows the progress of a test run: on a terminal, one line that is rewritten; elsewhere, a line now and then.
+ * Shows the progress of a test run: on a terminal, one line that is rewritten; otherwise, a new
+ * line at regular intervals.
  *
  * Runs on: the runner's process.
  */
@@ -9,12 +10,12 @@ import type { TestEvent } from "node:test/reporters";
 import { sourceOf } from "./test-failures.ts";
 import type { TestTimes } from "./test-plan.ts";
 
-/** Interval between lines without a terminal. */
+/** Interval between lines if the output is not a terminal. */
 const LINE_INTERVAL_MS = 10_000;
 const TERMINAL_INTERVAL_MS = 200;
 const CLEAR_LINE = "\r\u001B[K";
 
-/** Where progress is written: stdout, or a replacement in tests. */
+/** The destination of the progress: stdout, or a replacement in tests. */
 export interface ProgressSink {
   readonly isTTY?: boolean | undefined;
   write(text: string): unknown;

@@ -17,10 +17,10 @@ import { sourceOf, type Failure } from "./test-failures.ts";
 
 /** Of several tests with the same name, the outcome with the highest weight counts. */
 const WEIGHTS = { passed: 0, skipped: 1, failed: 2 };
-/** How much of the end of a file's output on stderr is kept. */
+/** Maximum length of the end of a file's stderr output that is kept. */
 const STDERR_LENGTH = 4_096;
 
-/** A test and how long it took. */
+/** A test and its duration. */
 export interface TimedTest extends TestName {
   readonly ms: number;
 }
@@ -70,7 +70,7 @@ export class TestRecord implements TestRun {
 
   #addFailure(name: string, details: object): void {
     const error: unknown = "error" in details ? details.error : undefined;
-    // The failures of its tests are more informative.
+    // Skipped, because the failures of the suite's tests are more informative.
     if (isOfSubtests(error)) return;
     const isFile = sourceOf(name) === this.#file;
     this.failures.push({
@@ -90,7 +90,7 @@ function outcomeOf(
   type: "test:pass" | "test:fail",
   { skip, todo }: { readonly skip?: string | boolean; readonly todo?: string | boolean },
 ): Outcome {
-  // The runner lets a `todo` test fail, so it proves nothing.
+  // The runner allows a `todo` test to fail, so the test proves nothing.
   const excuse = skip ?? todo;
   if (excuse !== undefined && excuse !== false)
     return { kind: "skipped", reason: typeof excuse === "string" ? excuse : undefined };

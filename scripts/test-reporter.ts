@@ -4,7 +4,8 @@
  *
  * Runs on: the runner's process.
  *
- * Node.js's own report, with a line for each test, goes to a file and, if requested, to the terminal.
+ * Node.js's own report, with a line for each test, is written to a file and, if requested, to the
+ * terminal.
  */
 
 import { readFileSync } from "node:fs";
@@ -22,21 +23,24 @@ import { TestRecord } from "./test-record.ts";
 
 const SUMMARY = /^(?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/;
 
-/** Maximum number of checklist rows to name. */
+/** Maximum number of checklist rows that are listed. */
 const MOST_PROBLEMS = 20;
 
-/** What to report, and where. */
+/** The contents and destinations of the report. */
 export interface ReportSettings {
   readonly out: ProgressSink;
   /** Destinations of Node.js's own report. */
   readonly listings: readonly Writable[];
-  /** Number of files that run. */
+  /** Number of test files in the run. */
   readonly files: number;
   /** Path of CHECKLIST.md. */
   readonly checklist: string;
-  /** `whole` if all tests were to run, `part` for all tests of some files, `none` if no row can be checked. */
+  /**
+   * `whole` if all tests were selected, `part` for all tests of some files, `none` if no row can be
+   * checked.
+   */
   readonly scope: "whole" | "part" | "none";
-  /** Aborted if the run is interrupted. Nothing is said of what did not run, then. */
+  /** Aborted if the run is interrupted. The report then does not mention tests that did not run. */
   readonly interrupted: AbortSignal;
   /** Returns lines to print before the summary. */
   readonly notes: (result: ReportResult) => readonly string[];

@@ -1,11 +1,11 @@
 /**
  * `npm test`: runs the compiled tests with Node.js's test runner.
  *
- * Runs on: the runner's process. Each test file runs in a process of its own.
+ * Runs on: the runner's process. Each test file runs in its own process.
  *
- * The runner can run files concurrently, but cannot keep some of them apart. It is therefore started twice: first
- * with the files that may run together, then with those that must run alone (`test-plan.ts`). Both runs produce
- * one report.
+ * The runner can run files concurrently, but cannot run some of them separately. It is therefore
+ * started twice: first with the files that may run together, then with the files that must run
+ * alone (`test-plan.ts`). Both runs produce one report.
  */
 
 import { setMaxListeners } from "node:events";
@@ -127,7 +127,7 @@ async function runChosen(choice: Choice): Promise<number> {
     scope: scopeOf(choice),
     interrupted: abort.signal,
     notes: (result) => {
-      // With a pattern, files run in part.
+      // With a pattern, only parts of the files run.
       if (choice.patterns.length === 0) writeTimes(new Map([...times, ...result.times]));
       return notesOf(result, { files, plan, choice });
     },
@@ -137,7 +137,7 @@ async function runChosen(choice: Choice): Promise<number> {
   return hasPassed ? 0 : 1;
 }
 
-/** Returns which rows of CHECKLIST.md can be checked after a run. */
+/** Returns the scope of CHECKLIST.md rows that can be checked after a run. */
 function scopeOf({ named, only, isQuick, patterns }: Choice): ReportSettings["scope"] {
   if (patterns.length > 0) return "none";
   return named.length === 0 && only.length === 0 && !isQuick ? "whole" : "part";
@@ -192,7 +192,7 @@ async function* eventsOf(
       signal: interrupted,
     }) as AsyncIterable<TestEvent>;
     for await (const event of events) {
-      // From here on, tests that did not run are reported as failed.
+      // From here on, the runner reports tests that did not run as failed.
       if (interrupted.aborted) return;
       const [name, count] = totalOf(event) ?? [];
       if (name === undefined) yield event;

@@ -49,7 +49,7 @@ void Connection::drop(Drop how) {
 
 void Connection::onText(std::string_view text, Nanoseconds now) {
   const Protocol& protocol = setting_.protocol;
-  // Arrived together with the reply to its join, or after leave().
+  // The message arrived together with the reply to the join, or after leave().
   if (hearing_ == Hearing::deaf && state_ != ConnectionState::joining) return;
   if (const auto answer = protocol.answerTo(text, topic_)) return transport_->send(*answer);
   const std::optional<Message> message = protocol.decode(text, topic_);

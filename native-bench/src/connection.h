@@ -4,8 +4,8 @@
 //                           |                           |               |                   |
 //                           +---------- trouble --------+---------------+--> closed <-------+
 //
-// Reaching `closed` other than from `closing` or by cut() is a failure of the run and is reported
-// with its reason. A closed connection may be opened again.
+// Reaching `closed` in any way other than from `closing` or by cut() is a failure of the run, which
+// is reported with its reason. A closed connection may be opened again.
 //
 // Besides its own topic, a connection may join any number of others; the listener checks their
 // messages. Before the first such join, a message of another topic is a failure.
@@ -42,7 +42,7 @@ class Connection;
 class ConnectionListener {
  public:
   virtual void onJoined(Connection& connection, Nanoseconds now) = 0;
-  /** Called for a message of any joined topic. Its views are valid during the call only. */
+  /** Called for a message of any joined topic. Its views are valid only during the call. */
   virtual void onMessage(Connection& connection, const Message& message, Nanoseconds now) = 0;
   virtual void onHeartbeatReply() = 0;
   /** Called when the server has closed a slow or deaf connection on its own. */
@@ -54,7 +54,7 @@ class ConnectionListener {
   ~ConnectionListener() = default;
 };
 
-/** What the connections of a worker share. */
+/** State shared by the connections of a worker. */
 struct ConnectionSetting {
   EventLoop& loop;
   ConnectionListener& listener;
@@ -66,19 +66,25 @@ struct ConnectionSetting {
 /** How a joined connection reads: everything, a little at a time, or nothing. */
 enum class Hearing { good, slow, deaf };
 
-/** Receive buffer of slow and deaf connections. Small, so that unread bytes soon wait in the server. */
+/**
+ * Size of the receive buffer of slow and deaf connections, small so that unread bytes soon wait in
+ * the server.
+ */
 inline constexpr int kSmallReceiveBytes = 16 * 1024;
 
 class Connection final : private TransportListener {
  public:
-  /** @param number its index among all connections of the run */
+  /** @param number the connection's index among all connections of the run */
   Connection(const ConnectionSetting& setting, std::size_t number, std::string topic,
              Hearing hearing);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /** Starts to connect; `onJoined` or `onFailure` follows. It must be unopened or closed. */
+  /**
+   * Starts to connect; `onJoined` or `onFailure` follows. The connection must be unopened or
+   * closed.
+   */
   void open();
   /** Pushes an event; `payload` is raw JSON. The connection must be joined. */
   void push(std::uint64_t ref, std::string_view event, std::string_view payload);
@@ -88,25 +94,25 @@ class Connection final : private TransportListener {
    * @param joinRef join_ref and ref of the join, and join_ref of its leave; not kJoinRef
    */
   void joinAlso(std::uint64_t joinRef, std::string_view topic);
-  /** Leaves such a topic; a reply and `phx_close` arrive in `onMessage`. */
+  /** Leaves a topic joined with joinAlso(); a reply and `phx_close` arrive in `onMessage`. */
   void leaveAlso(std::uint64_t joinRef, std::uint64_t ref, std::string_view topic);
-  /** Makes a slow connection read at most `most` bytes. It must be joined. */
+  /** Lets a slow connection read at most `most` bytes. The connection must be joined. */
   void readSome(std::size_t most);
-  /** Lets a slow connection read like any other, or only by readSome(), as after its join. */
+  /** Lets a slow connection read freely, or again only through readSome(), as after its join. */
   void readFreely(bool isFree);
   /**
-   * Sends a heartbeat, if clients of the protocol do. While the last one has no reply, a slow
-   * connection sends none and any other fails.
+   * Sends a heartbeat, if clients send heartbeats in this protocol. If the previous heartbeat has
+   * no reply yet, a slow connection sends none, and any other connection fails.
    */
   void heartbeat();
   /**
-   * Closes with a close frame and waits for the server to end. Nothing more is reported except
-   * `onCutOff` for a slow or deaf connection.
+   * Closes the connection with a close frame and waits until the server ends it. Afterwards, only
+   * `onCutOff` of a slow or deaf connection is still reported.
    */
   void leave();
-  /** Closes with a reset, like a lost network connection. Nothing is reported. */
+  /** Closes the connection with a reset, like a lost network connection. Reports nothing. */
   void cut();
-  /** Closes and reports a failure. */
+  /** Closes the connection and reports a failure. */
   void fail(const std::string& reason);
 
   std::size_t number() const { return number_; }

@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint64_t kMaxActions = std::uint64_t{1} << 31;
 
 std::uint64_t during(std::uint64_t ratePerSecond, Nanoseconds time) {
-  // In whole milliseconds, so that 10 million a second for an hour do not overflow.
+  // Computed in whole milliseconds, so that 10 million per second for an hour do not overflow.
   return ratePerSecond * static_cast<std::uint64_t>(time / kMillisecond) / 1'000;
 }
 
@@ -54,7 +54,7 @@ Step DayPlan::stepOf(std::uint64_t index) const {
   const std::uint64_t place = index - part.first;
   const std::uint64_t burst = part.before[indexOf(Action::broadcast)];
   if (place < part.burst) return {Action::broadcast, burst + place};
-  // One kind after the other takes its share, rounded down, of the places that are left.
+  // One kind after the other receives its share, rounded down, of the remaining places.
   std::uint64_t at = place - part.burst;
   std::uint64_t left = part.even();
   for (std::size_t action = 0; action + 1 < kActions; ++action) {

@@ -18,7 +18,7 @@ namespace {
 struct Column {
   std::string_view name;
   std::variant<std::uint64_t Period::*, Nanoseconds Period::*> field;
-  /** As written in the file. */
+  /** The minimum, as written in the file. */
   std::string_view min;
   std::string_view max;
   std::string_view unit;
@@ -167,7 +167,7 @@ Day readDay(const std::string& file) {
   std::string text;
   try {
     std::ifstream stream;
-    // A directory can be opened, but fails when it is read.
+    // A directory can be opened, but reading it fails.
     stream.exceptions(std::ios::failbit | std::ios::badbit);
     stream.open(file, std::ios::binary);
     text.assign(std::istreambuf_iterator<char>(stream), {});

@@ -1,4 +1,4 @@
-// A recorded day, which the scenario `mixed` plays: a file with one line a period.
+// A recorded day for the scenario `mixed`: a file with one line per period.
 //
 //   # a comment
 //   duration,connections,joins,pushes,broadcasts,burst
@@ -21,21 +21,24 @@ namespace bench {
 
 struct Period {
   Nanoseconds duration = 0;
-  /** Connections present at its end; they come or go at an even rate from its start. */
+  /**
+   * Connections present at the end of the period; from its start, they arrive or leave at an even
+   * rate.
+   */
   std::uint64_t connections = 0;
-  /** Topics joined a second, besides those of the connections that come. */
+  /** Topics joined per second, in addition to the topics of arriving connections. */
   std::uint64_t joins = 0;
-  /** Pushes a second, each of which has a reply. */
+  /** Pushes per second, each of which has a reply. */
   std::uint64_t pushes = 0;
   std::uint64_t broadcasts = 0;
-  /** Broadcasts that are all due at its start. */
+  /** Broadcasts that are all due at the start of the period. */
   std::uint64_t burst = 0;
 };
 
 struct Day {
   std::vector<Period> periods;
 
-  /** Connections present all day: as many as in the emptiest period. */
+  /** Number of connections present all day, which is the number in the emptiest period. */
   std::uint64_t residents() const;
   /** Highest number of connections at a time. */
   std::uint64_t peak() const;
@@ -48,20 +51,23 @@ inline constexpr std::size_t kMaxPeriods = 10'000;
 /**
  * Parses a day.
  *
- * @param file its name, for errors
- * @throws OptionError that names the file, the line, what was expected and what was found: for an
- *         unknown, repeated or missing column, a bad value, a number of values that differs from the
- *         number of columns, no period, or more than kMaxPeriods
+ * @param file the file's name, for errors
+ * @throws OptionError with the file, the line, the expected and the actual text, for an unknown,
+ *         repeated or missing column, a bad value, a number of values that differs from the number
+ *         of columns, no periods, or more than kMaxPeriods
  */
 Day parseDay(std::string_view text, std::string_view file);
 
-/** Reads a day from a file. @throws OptionError if it cannot be read, and as parseDay() does */
+/**
+ * Reads a day from a file. @throws OptionError if the file cannot be read, and whenever parseDay()
+ * does
+ */
 Day readDay(const std::string& file);
 
 /**
  * Returns the same day compressed into less time.
  *
- * @param speed 1 to 1 000; rates are multiplied by it, durations divided
+ * @param speed 1 to 1 000; rates are multiplied by the speed, and durations divided by it
  */
 Day playedAt(Day day, std::uint64_t speed);
 

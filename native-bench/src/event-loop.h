@@ -1,4 +1,4 @@
-// An event loop over epoll and one timer: waits for a descriptor to become ready, or for a time.
+// An event loop over epoll and one timer: waits until a descriptor is ready or a time is reached.
 //
 // One thread owns a loop and everything that is registered with it; nothing is shared.
 #pragma once
@@ -21,7 +21,7 @@ class EventHandler {
 
 class EventLoop {
  public:
-  /** @throws std::system_error if the kernel refuses */
+  /** @throws std::system_error if a system call fails */
   EventLoop();
   ~EventLoop();
   EventLoop(const EventLoop&) = delete;
@@ -29,10 +29,10 @@ class EventLoop {
 
   /** Registers a descriptor; closing it ends its registration. */
   void add(int descriptor, std::uint32_t events, EventHandler& handler);
-  /** Changes what a registered descriptor waits for. */
+  /** Changes the events that a registered descriptor waits for. */
   void change(int descriptor, std::uint32_t events, EventHandler& handler);
 
-  /** Handles events that are ready, waiting for them until `until` (monotonic) at most. */
+  /** Handles events, waiting for them at most until `until` (monotonic). */
   void turn(Nanoseconds until);
 
  private:

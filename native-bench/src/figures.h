@@ -1,4 +1,4 @@
-// The figures of a run, from which the report is made.
+// The figures of a run, from which the report is created.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace bench {
 /** The server's memory (RssAnon + RssShmem), in bytes. */
 struct ServerMemory {
   std::uint64_t beforeConnects = 0;
-  /** When half of the connections had joined; includes the server's one-time costs. */
+  /** Memory when half of the connections had joined; includes the server's one-time costs. */
   std::uint64_t atHalf = 0;
   std::uint64_t afterConnects = 0;
   /** Connections joined between the last two readings. */
@@ -31,9 +31,9 @@ struct ServerMemory {
 
 /** A period of a day. */
 struct PeriodFigures {
-  /** Connections planned to be present at its end. */
+  /** Connections planned to be present at the end of the period. */
   std::uint64_t connections = 0;
-  /** Sends a second; may be a fraction if the day is slow. */
+  /** Sends per second; may be a fraction if the day is slow. */
   double ratePlanned = 0;
   Window window;
 };
@@ -43,17 +43,20 @@ struct Figures {
   Window connects;
   /** Absent in the scenario `connect`, whose figures are in `connects`. */
   std::optional<Window> load;
-  /** Present with a search. `load` is then its best step, or the first if none was good. */
+  /**
+   * Present with a search. `load` is then the best step of the search, or the first step if none
+   * was good.
+   */
   std::optional<Search> search;
-  /** In the scenario `reconnect`: from the cut until the last connection had joined again. */
+  /** Time in the scenario `reconnect` from the cut until the last connection had joined again. */
   std::optional<Nanoseconds> untilAllBack;
-  /** In the scenario `mixed`; `load` is their total. */
+  /** Figures of each period in the scenario `mixed`; `load` is their total. */
   std::vector<PeriodFigures> periods;
   std::optional<ServerMemory> memory;
   std::uint64_t joined = 0;
   /** Total of all threads. */
   Counts counts;
-  /** What went wrong, one line each; empty after a good run. */
+  /** The failures of the run, one line each; empty after a good run. */
   std::vector<std::string> failures;
 
   const Window& primary() const { return load ? *load : connects; }

@@ -10,7 +10,10 @@ namespace {
 /** Appended to the key before it is hashed (RFC 6455 §1.3). */
 constexpr std::string_view kAcceptGuid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/** Returns the value of a header, or an empty one if it is missing; `name` is in lower case. */
+/**
+ * Returns the value of a header, or an empty value if the header is missing; `name` is in lower
+ * case.
+ */
 std::string_view headerValue(std::string_view response, std::string_view name) {
   std::size_t line = response.find("\r\n");
   while (line != std::string_view::npos) {

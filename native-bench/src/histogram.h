@@ -16,7 +16,7 @@
 
 namespace bench {
 
-/** A value, and the number of recorded values that are not above it. */
+/** A value, and the number of recorded values that do not exceed it. */
 struct Ranked {
   Nanoseconds value = 0;
   std::uint64_t count = 0;
@@ -26,12 +26,15 @@ class Histogram {
  public:
   static constexpr unsigned kPrecisionBits = 7;
   static constexpr unsigned kRangeBits = 42;
-  /** Groups of counters: one for the values below 128, one for each power of two above. */
+  /**
+   * Number of groups of counters: one for the values below 128, and one for each power of two
+   * above.
+   */
   static constexpr unsigned kPowers = kRangeBits - kPrecisionBits + 1;
 
   Histogram();
 
-  /** Counts one value. A negative one (a timer that fired early) counts as 0. */
+  /** Counts one value. A negative value (from a timer that fired early) counts as 0. */
   void record(Nanoseconds value);
 
   /** Adds the counts of another histogram. */

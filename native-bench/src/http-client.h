@@ -6,7 +6,7 @@
 //
 // The TCP connection is opened when it is first needed, and again after the server has closed it
 // between two requests, as servers do with idle connections. If a request crosses with such a
-// close, it is sent again, as browsers do: the server had closed before reading it.
+// close, it is sent again, as browsers do, because the server had closed before reading it.
 #pragma once
 
 #include <string>
@@ -32,11 +32,14 @@ class HttpClient final : private StreamListener {
  public:
   HttpClient(const StreamSetting& setting, HttpClientListener& listener);
 
-  /** Sends a request (head and body); `onResponse` or `onHttpFailure` follows. It must be idle. */
+  /**
+   * Sends a request (head and body); `onResponse` or `onHttpFailure` follows. The client must be
+   * idle.
+   */
   void request(std::string bytes);
-  /** Abandons an outstanding request and closes. */
+  /** Abandons an outstanding request and closes the connection. */
   void drop();
-  /** Does the same with a reset. */
+  /** Does the same as drop(), but closes with a reset. */
   void cut();
 
   bool isBusy() const { return !request_.empty(); }

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kLineEnd = "\r\n";
 
-/** What a head says about the body that follows. */
+/** The properties of the body that a head announces. */
 struct Head {
   unsigned status = 0;
   bool isKept = true;
@@ -72,7 +72,7 @@ std::optional<Head> readHead(std::string_view text) {
   return head;
 }
 
-/** Reads all chunks. @param at where they begin; set to where they end */
+/** Reads all chunks. @param at the start of the chunks; set to their end */
 HttpStatus readChunks(std::string_view input, std::size_t& at, std::string& body) {
   for (;;) {
     const std::size_t lineEnd = input.find(kLineEnd, at);
@@ -94,7 +94,7 @@ HttpStatus readChunks(std::string_view input, std::size_t& at, std::string& body
   }
 }
 
-/** Skips the lines after the last chunk, up to the empty one. */
+/** Skips the lines after the last chunk, up to the empty line. */
 HttpStatus skipTrailers(std::string_view input, std::size_t& at) {
   const std::size_t start = at;
   for (;;) {

@@ -27,25 +27,25 @@ struct HttpResponse {
 
 enum class HttpStatus { complete, incomplete, invalid };
 
-/** Longest head in bytes, including the status line and the empty line. */
+/** Maximum length of a head in bytes, including the status line and the empty line. */
 inline constexpr std::size_t kMaxHttpHeadBytes = 16 * 1024;
-/** Longest body, in bytes. */
+/** Maximum length of a body in bytes. */
 inline constexpr std::size_t kMaxHttpBodyBytes = 16 * 1024 * 1024;
 
 /**
  * Decodes the response at the start of `input`.
  *
  * @param response written only when the result is `complete`
- * @returns `incomplete` if more bytes are needed; `invalid` if it is not HTTP/1.x or is an interim
- *          response (none is requested), if its length is missing, not a number or given twice, if
- *          a chunk is malformed, or if the head or body exceeds its limit
+ * @returns `incomplete` if more bytes are needed; `invalid` if the response is not HTTP/1.x or is
+ *          an interim response (which is never requested), if its length is missing, not a number
+ *          or given twice, if a chunk is malformed, or if the head or body exceeds its limit
  */
 HttpStatus decodeResponse(std::string_view input, HttpResponse& response);
 
 /** Returns text with ASCII letters in lower case. */
 std::string lowered(std::string_view text);
 
-/** Returns text without spaces and tabs at both ends. */
+/** Returns text without leading and trailing spaces and tabs. */
 std::string_view trimmed(std::string_view text);
 
 }  // namespace bench

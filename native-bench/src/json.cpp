@@ -20,7 +20,8 @@ std::size_t skipSpace(std::string_view text, std::size_t at) {
 
 /** Returns the end of the string at `at`, past its closing quote; npos if it is truncated. */
 std::size_t endOfString(std::string_view text, std::size_t at) {
-  // Finds each quote with memchr, then counts the backslashes before it: an odd number escapes it.
+  // Finds each quote with memchr, then counts the backslashes before it; an odd number escapes the
+  // quote.
   for (std::size_t quote = text.find('"', at + 1); quote != std::string_view::npos;
        quote = text.find('"', quote + 1)) {
     std::size_t escapes = 0;
@@ -47,7 +48,7 @@ std::size_t endOfNested(std::string_view text, std::size_t at) {
   return std::string_view::npos;
 }
 
-/** Returns the end of the value at `at`; npos if there is none or it is truncated. */
+/** Returns the end of the value at `at`; npos if there is no value or it is truncated. */
 std::size_t endOfValue(std::string_view text, std::size_t at) {
   if (at >= text.size()) return std::string_view::npos;
   if (text[at] == '"') return endOfString(text, at);
@@ -85,7 +86,7 @@ void appendUtf8(std::string& text, std::uint32_t point) {
   add(0x80 | (point & 0x3F));
 }
 
-/** Decodes the UTF-16 unit or pair after `\u`, at `at`. @returns where it ends, or npos */
+/** Decodes the UTF-16 unit or pair after `\u`, at `at`. @returns its end, or npos */
 std::size_t appendUnits(std::string& text, std::string_view body, std::size_t at) {
   const auto first = hexAt(body, at);
   if (!first) return std::string_view::npos;
@@ -100,7 +101,7 @@ std::size_t appendUnits(std::string& text, std::string_view body, std::size_t at
   return at + 10;
 }
 
-/** Decodes the escape whose backslash precedes `at`. @returns where it ends, or npos */
+/** Decodes the escape whose backslash precedes `at`. @returns its end, or npos */
 std::size_t appendEscaped(std::string& text, std::string_view body, std::size_t at) {
   constexpr std::string_view kNames = "\"\\/bfnrt";
   constexpr std::string_view kMeanings = "\"\\/\b\f\n\r\t";

@@ -10,7 +10,7 @@ namespace bench {
 
 namespace {
 
-/** By LivePhase. */
+/** Names of the phases, by LivePhase. */
 constexpr std::array<std::string_view, 6> kPhaseNames{"open",    "settle",  "warmup",
                                                       "measure", "collect", "close"};
 

@@ -1,4 +1,5 @@
-// The lines of --live: one per interval, summed over all threads once all of them have passed it.
+// The lines of --live: one per interval, with the sums of all threads, written once all threads
+// have passed the interval.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +22,7 @@ class Live {
   explicit Live(const Options& options) : options_(options) {}
 
   /**
-   * Adds what one thread has counted.
+   * Adds the counts of one thread.
    *
    * @param joined connections joined so far
    * @returns the interval's line without a line break, if this was the last thread
@@ -36,7 +37,7 @@ class Live {
   };
 
   const Options& options_;
-  /** Intervals that some threads have passed, but not all. */
+  /** Intervals that some but not all threads have passed. */
   std::map<std::uint64_t, Interval> running_;
 };
 

@@ -1,4 +1,4 @@
-// A long-poll client like Phoenix's own: one poll is always outstanding, and posts go beside it, over
+// A long-poll client like Phoenix's own: one poll is always outstanding, while posts are sent over
 // a second connection.
 //
 //   opening --410 with a token--> open --close()--> closed
@@ -12,12 +12,13 @@
 //   POST /socket/longpoll?vsn=2.0.0&token=T     ->   frames, one per line
 //   <- {"status":200}
 //
-// At most one POST is outstanding. Frames sent in the meantime wait and leave with the next POST, at
-// most 100 in each. (Phoenix's client also gathers the frames of one turn of its loop; here a frame
-// leaves at once if no POST is outstanding.) All these answers are HTTP 200. Any other status in HTTP
-// or in the body ends the connection: 403, 408, or 410 for a client that has a token.
+// At most one POST is outstanding. Frames sent in the meantime wait for the next POST; each POST
+// carries at most 100 frames. (Phoenix's client also gathers the frames of one turn of its loop;
+// here a frame is sent at once if no POST is outstanding.) All these answers are HTTP 200. Any
+// other status in HTTP or in the body ends the connection: 403, 408, or 410 for a client that has a
+// token.
 //
-// A client leaves without telling the server, which finds out because no poll follows.
+// A client leaves without telling the server, which notices that no further poll arrives.
 #include <algorithm>
 #include <vector>
 
@@ -32,10 +33,10 @@ namespace {
 constexpr std::uint64_t kOk = 200;
 constexpr std::uint64_t kNothing = 204;
 constexpr std::uint64_t kNewSession = 410;
-/** Maximum number of frames in a POST; servers ignore any further ones. */
+/** Maximum number of frames in a POST; servers ignore any further frames. */
 constexpr std::size_t kMaxLines = 100;
 
-/** Encodes everything but letters, digits and `-._~` as %XX, for a query. */
+/** Encodes all characters except letters, digits and `-._~` as %XX, for a query. */
 std::string percentEncoded(std::string_view text) {
   constexpr std::string_view kPlain =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
@@ -148,7 +149,7 @@ class LongPollTransport final : public Transport, private HttpClientListener {
   }
 
   const Target& target_;
-  /** Includes the token once there is one. */
+  /** Includes the token once the server has sent one. */
   std::string path_;
   TransportListener& listener_;
   bool isOpen_ = false;

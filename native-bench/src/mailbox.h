@@ -1,8 +1,8 @@
 // Letters from any thread to a thread that runs an EventLoop; a letter wakes the loop.
 //
-// One mutex is held for as long as it takes to move a letter. The reader takes it only after the
-// eventfd has fired, so a turn without letters costs nothing. The queue is unbounded: it receives a
-// few letters per phase and one per --live interval.
+// A mutex is held only while a letter is moved. The reader locks the mutex only after the eventfd
+// has fired, so a turn without letters costs nothing. The queue is unbounded: it receives a few
+// letters per phase and one per --live interval.
 #pragma once
 
 #include <sys/epoll.h>
@@ -23,7 +23,7 @@ namespace bench {
 template <typename Letter>
 class Mailbox final : private EventHandler {
  public:
-  /** @param loop the reader's. @throws std::system_error if the kernel refuses */
+  /** @param loop the reader's event loop. @throws std::system_error if a system call fails */
   explicit Mailbox(EventLoop& loop) : bell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (bell_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
     loop.add(bell_, EPOLLIN, *this);
@@ -56,7 +56,7 @@ class Mailbox final : private EventHandler {
   }
 
   const int bell_;
-  /** Used by the reader only. */
+  /** Whether the eventfd has fired; used only by the reader. */
   bool hasRung_ = false;
   std::mutex mutex_;
   std::vector<Letter> letters_;

@@ -2,9 +2,10 @@
 //
 //   (none) --join()--> joining --ok--> leaving --its reply and phx_close--> (none)
 //
-// The join of send `s` has join_ref 1000 + 2s, and its leave the next ref. Only topics under way are
-// tracked. Joins do not wait for leaves: if a topic's turn comes again before it was left, the server
-// closes the older join, and that message counts as unexpected.
+// The join of send `s` has join_ref 1000 + 2s, and its leave the next ref. Only topics with a
+// pending join or leave are tracked. Joins do not wait for leaves: if it is a topic's turn again
+// before the topic was left, the server closes the older join, and that message counts as
+// unexpected.
 #pragma once
 
 #include <cstdint>
@@ -19,18 +20,18 @@ namespace bench {
 
 class MoreTopics {
  public:
-  /** Joins a topic for a send, which is owed the reply. */
+  /** Joins a topic for a send, to which the reply is owed. */
   void join(Connection& connection, std::uint64_t send, std::string topic);
 
   /**
-   * Checks a message of such a topic, and leaves the topic if the message confirms its join.
+   * Checks a message of a joined topic, and leaves the topic if the message confirms its join.
    *
    * @returns an owed delivery for the reply to a join, a chore for messages that follow a leave, or
-   *          nothing for a message that no join or leave under way explains
+   *          nothing for a message that does not belong to a pending join or leave
    */
   std::optional<Delivery> check(Connection& connection, const Message& message);
 
-  /** Number of topics not left yet. */
+  /** Number of topics that have not been left yet. */
   std::size_t underWay() const { return visits_.size(); }
 
  private:
@@ -42,7 +43,7 @@ class MoreTopics {
     bool hasClosed = false;
   };
 
-  /** By send. */
+  /** The pending visits, by send. */
   std::unordered_map<std::uint64_t, Visit> visits_;
 };
 

@@ -1,4 +1,4 @@
-// The error for options that cannot be used.
+// The error for unusable options.
 #pragma once
 
 #include <stdexcept>
@@ -13,7 +13,7 @@ class OptionError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/** Quotes a given value for an error. */
+/** Quotes a value for an error message. */
 inline std::string quoted(std::string_view text) { return "`" + std::string(text) + "`"; }
 
 }  // namespace bench

@@ -36,14 +36,20 @@ using Field = std::variant<std::string Options::*, std::uint64_t Options::*,
 struct Row {
   std::string_view name;
   Field field;
-  /** Default as on the command line; empty for none, `*` if it depends on the scenario. */
+  /**
+   * Default value as on the command line; empty if there is none, `*` if it depends on the
+   * scenario.
+   */
   std::string_view fallback;
   /** Range of counts and times, as on the command line. */
   std::string_view min;
   std::string_view max;
   std::string_view unit;
   std::string_view about;
-  /** The scenarios that have the option; empty if all do, and then `--help` shows it. */
+  /**
+   * The scenarios that have the option; empty if all scenarios have it and `--help` therefore shows
+   * it.
+   */
   std::string_view scenarios = {};
 };
 
@@ -149,7 +155,7 @@ std::string_view fallbackOf(const Row& row, const ScenarioRow& scenario) {
   return row.name == "rate" ? scenario.rate : scenario.connections;
 }
 
-/** Reports whether the help of a scenario, or the overview, shows an option. */
+/** Reports whether an option is shown in the help of a scenario or in the overview. */
 bool isShown(const Row& row, std::string_view scenario) {
   if (scenario.empty() || row.scenarios.empty()) return scenario.empty() && row.scenarios.empty();
   // Surrounded by blanks, so that only whole words match.
@@ -164,9 +170,11 @@ void checkBelongs(const Row& row, std::string_view scenario) {
                     std::string(scenario) + " --help");
 }
 
-/** Descriptors besides the connections: standard streams, epoll, timer, files of /proc. */
+/**
+ * Number of descriptors besides the connections: standard streams, epoll, timer, files of /proc.
+ */
 constexpr std::uint64_t kOwnDescriptors = 16;
-/** Descriptors of each thread: epoll, timer, mailbox. */
+/** Number of descriptors of each thread: epoll, timer, mailbox. */
 constexpr std::uint64_t kThreadDescriptors = 3;
 
 void checkDescriptors(const Options& options) {
@@ -210,14 +218,16 @@ void checkTransport(const Options& options) {
   if (options.protocol != &phoenixProtocol()) {
     throw OptionError("protocol must be phoenix over longpoll, got " + quoted(options.protocolName));
   }
-  // A client that does not read would not poll either, and the server would drop it.
+  // A client that does not read would not poll either, so the server would drop it.
   if (options.deaf + options.slow > 0) {
     throw OptionError("slow and deaf must be 0 over longpoll, got " + std::to_string(options.slow) +
                       " and " + std::to_string(options.deaf));
   }
 }
 
-/** Checks that scenarios that join further topics speak Phoenix, the only protocol that can. */
+/**
+ * Checks that scenarios that join further topics use Phoenix, the only protocol that supports this.
+ */
 void checkProtocol(const Options& options) {
   const bool hasMoreTopics = options.scenario == "joins" || options.scenario == "mixed";
   if (!hasMoreTopics || options.protocol == &phoenixProtocol()) return;

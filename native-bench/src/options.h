@@ -1,4 +1,5 @@
-// The command line, from one table of options: unit, default, range and meaning.
+// The command line, defined by one table of options with their units, defaults, ranges and
+// meanings.
 #pragma once
 
 #include <cstdint>
@@ -18,22 +19,22 @@ namespace bench {
 struct Options {
   std::string scenario;
   std::string url;
-  /** Generator threads. */
+  /** Number of generator threads. */
   std::uint64_t threads = 1;
   std::uint64_t connections = 0;
   std::uint64_t topics = 0;
   /** Prefix of all topics; the topic's number follows. */
   std::string topicPrefix;
-  /** Connections that stop reading once they are joined. */
+  /** Number of connections that stop reading once they are joined. */
   std::uint64_t deaf = 0;
-  /** Connections that read `slowRate` bytes a second. */
+  /** Number of connections that read only `slowRate` bytes per second. */
   std::uint64_t slow = 0;
   std::uint64_t slowRate = 0;
   /** Zipf's exponent for the readers and the sends of topics; 0 if all topics are alike. */
   double skew = 0;
   std::uint64_t rate = 0;
   std::uint64_t connectRate = 0;
-  /** Interval at whose beginning all its sends leave; 0 if they are evenly spaced. */
+  /** Interval whose sends all leave at its beginning; 0 if sends are evenly spaced. */
   Nanoseconds tick = 0;
   Nanoseconds duration = 0;
   Nanoseconds warmup = 0;
@@ -42,7 +43,7 @@ struct Options {
   Nanoseconds heartbeat = 0;
   Nanoseconds maxLate = 0;
   std::uint64_t payloadBytes = 0;
-  /** Bound of the search for the highest rate; 0 without a search. */
+  /** p99 bound of the search for the highest rate; 0 without a search. */
   Nanoseconds searchP99 = 0;
   /** 0 if the server's CPU and memory are not measured. */
   std::uint64_t serverPid = 0;
@@ -66,12 +67,13 @@ struct Options {
  * Parses the command line, without the program's name.
  *
  * @throws OptionError for an unknown name, a bad value, a host other than this machine, or more
- *         connections than this process may open descriptors
+ *         connections than this process may have descriptors
  */
 Options parseOptions(std::span<const std::string_view> words);
 
 /**
- * Returns the text of `--help` or `SCENARIO --help`. Each fits a screen of 80 columns and 24 lines.
+ * Returns the text of `--help` or `SCENARIO --help`. Each text fits on a screen of 80 columns and
+ * 24 lines.
  *
  * @param scenario empty for the list of scenarios and the options that they share
  */

@@ -1,6 +1,7 @@
-// The orders that the coordinator gives to all threads, and the news that they report.
+// The orders that the coordinator gives to all threads, and the news that the threads report.
 //
-// An order is a plan, the same for all threads: each walks it on its own and does its own part.
+// An order is a plan that is the same for all threads. Each thread follows the plan independently
+// and performs its own part.
 #pragma once
 
 #include <cstddef>
@@ -25,13 +26,15 @@ struct Settle {
   Nanoseconds end = 0;
 };
 
-/** Do the sends, each at its planned time. Their numbers continue those of the last such order. */
+/**
+ * Perform the sends, each at its planned time. Their numbers continue those of the last such order.
+ */
 struct Load {
   Schedule schedule{0, 1};
   /** Number of sends that are due together at the start of the schedule; the rest follow it. */
   std::uint64_t burst = 0;
   std::uint64_t firstSend = 0;
-  /** The first send of the window; those before it are the warm-up. */
+  /** The first send of the window; earlier sends are the warm-up. */
   std::uint64_t firstMeasured = 0;
   std::uint64_t endSend = 0;
   Nanoseconds windowStart = 0;
@@ -41,7 +44,7 @@ struct Load {
     const std::uint64_t place = send - firstSend;
     return schedule.plannedAt(place < burst ? 0 : place - burst);
   }
-  /** Reports whether a send may have left by now. None leaves before its planned time. */
+  /** Reports whether a send may have left by now. No send leaves before its planned time. */
   bool hasLeft(std::uint64_t send, Nanoseconds now) const {
     return send < firstSend || (send < endSend && plannedAt(send) <= now);
   }
@@ -63,12 +66,12 @@ struct Close {};
 /** Abort the running phase. */
 struct Stop {};
 
-/** What the coordinator tells a thread. */
+/** An order from the coordinator to a thread. */
 using Order = std::variant<Open, Settle, Load, Cut, Collect, Close, Stop>;
 
 /** The order has been carried out. */
 struct Obeyed {
-  /** Counts of the window that the order was part of. */
+  /** Counts of the window to which the order belongs. */
   Tally tally;
   /** Counts of the run so far. */
   Counts counts;
@@ -95,7 +98,7 @@ struct Broken {
   std::string reason;
 };
 
-/** What a thread tells the coordinator. */
+/** News from a thread to the coordinator. */
 using News = std::variant<Obeyed, HalfJoined, IntervalPassed, Failed, Broken>;
 
 }  // namespace bench

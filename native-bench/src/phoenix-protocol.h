@@ -35,7 +35,7 @@ std::string encodeHeartbeat(std::uint64_t ref);
 /** Decodes a text frame; returns nothing if it is not a V2 message. */
 std::optional<Message> decodeMessage(std::string_view frame);
 
-/** Decodes a message as a reply; returns nothing if it is not one. */
+/** Decodes a message as a reply; returns nothing if it is not a reply. */
 std::optional<Reply> decodeReply(const Message& message);
 
 }  // namespace bench

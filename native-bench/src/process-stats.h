@@ -25,8 +25,8 @@ std::optional<Nanoseconds> cpuOf(std::uint64_t pid);
 Nanoseconds threadCpu();
 
 /**
- * Returns how long the threads of a process were ready to run but had no core: the second number of
- * /proc/PID/task/TID/schedstat, summed over the threads that still run.
+ * Returns the time for which the threads of a process were ready to run but had no core. This is
+ * the second number of /proc/PID/task/TID/schedstat, summed over the threads that still run.
  *
  * @returns nothing if there is no such process or the kernel does not count this
  */

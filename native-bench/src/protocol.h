@@ -1,5 +1,5 @@
-// The protocol spoken over a transport: how to join a topic, what a push and its reply look like, and
-// which side sends heartbeats.
+// The protocol spoken over a transport: the format of joins, pushes and replies, and the side that
+// sends heartbeats.
 //
 // Connections and scenarios see the messages of every protocol in the form below. The reply to the
 // join has the refs kJoinRef and kJoinMessageRef; the reply to a push has kJoinRef and the ref of the
@@ -15,7 +15,7 @@
 
 namespace bench {
 
-/** join_ref of every join. Differs from the join's ref, so that a server cannot mix them up. */
+/** join_ref of every join. Differs from the join's ref, to detect servers that confuse the two. */
 inline constexpr std::string_view kJoinRef = "11";
 /** ref of every join's message. */
 inline constexpr std::uint64_t kJoinMessageRef = 1;
@@ -23,11 +23,14 @@ inline constexpr std::uint64_t kJoinMessageRef = 1;
 inline constexpr std::uint64_t kFirstPushRef = 2;
 inline constexpr std::string_view kHeartbeatTopic = "phoenix";
 
-/** A decoded frame: views into it, valid as long as its bytes are. */
+/**
+ * A decoded frame. Its members are views into the bytes of the frame, and valid only as long as
+ * these.
+ */
 struct Message {
-  /** Empty if it is null. */
+  /** Empty if the ref is null. */
   std::string_view joinRef;
-  /** Empty if it is null. */
+  /** Empty if the ref is null. */
   std::string_view ref;
   std::string_view topic;
   std::string_view event;
@@ -46,13 +49,13 @@ class Protocol {
  public:
   virtual ~Protocol() = default;
 
-  /** Its name on the command line. */
+  /** The protocol's name on the command line. */
   virtual std::string_view name() const = 0;
   /** Parameters that the URL's query needs: `name=value`, separated by `&`. */
   virtual std::string_view query() const = 0;
   /** Encodes the client's first frame; empty if the server speaks first. */
   virtual std::string encodeOpening(std::string_view topic) const = 0;
-  /** Encodes a push to a joined topic, which requests a reply if it is `e`; `payload` is raw JSON. */
+  /** Encodes a push to a joined topic; the event `e` requests a reply. `payload` is raw JSON. */
   virtual std::string encodePush(std::uint64_t ref, std::string_view topic, std::string_view event,
                                  std::string_view payload) const = 0;
   /**
@@ -60,7 +63,7 @@ class Protocol {
    * one topic per connection.
    */
   virtual std::string encodeJoin(std::uint64_t joinRef, std::string_view topic) const = 0;
-  /** Encodes the leave of such a topic. */
+  /** Encodes the leave of a topic joined with encodeJoin(). */
   virtual std::string encodeLeave(std::uint64_t joinRef, std::uint64_t ref,
                                   std::string_view topic) const = 0;
   /** Encodes a heartbeat; empty if the server sends them. */
@@ -71,14 +74,14 @@ class Protocol {
   /**
    * Decodes a text frame; returns nothing if it is not a message.
    *
-   * @param topic the connection's, for protocols whose frames do not name it
+   * @param topic the connection's topic, for protocols whose frames do not contain it
    */
   virtual std::optional<Message> decode(std::string_view frame, std::string_view topic) const = 0;
-  /** Decodes a message as a reply; returns nothing if it is not one. */
+  /** Decodes a message as a reply; returns nothing if it is not a reply. */
   virtual std::optional<Reply> decodeReply(const Message& message) const = 0;
 };
 
-/** Returns the protocol of that name, which lives as long as the program, or nullptr. */
+/** Returns the protocol with this name, which lives as long as the program, or nullptr. */
 const Protocol* protocolNamed(std::string_view name);
 
 /** Phoenix Channels V2, the default. */

@@ -140,7 +140,7 @@ std::string searchJson(const Search& search) {
       .end();
 }
 
-/** The generator's CPU; with several threads, that of the busiest comes first. */
+/** The generator's CPU; with several threads, the CPU of the busiest thread comes first. */
 std::string generatorText(const Options& options, const Window& window) {
   const std::string text = format("generator %.0f %% of a core", 100 * window.busiestShare);
   if (options.threads == 1) return text;

@@ -13,20 +13,20 @@ namespace bench {
 inline constexpr double kMaxGeneratorShare = 0.9;
 /** Share of the planned rate that must be reached. */
 inline constexpr double kMinRateShare = 0.99;
-/** The server is behind if it delivers less than this share of the due messages. */
+/** The server has fallen behind if it delivers less than this share of the due messages. */
 inline constexpr double kMinReceivedShare = 0.95;
 /** The server is starved if it waits for a core for more than this share of the window. */
 inline constexpr double kMaxServerWaitShare = 0.1;
 
 /**
- * Returns why a thread of the generator (its CPU, its lateness) spoils a window's latencies, or
- * nothing if none does.
+ * Returns the reason (CPU or lateness) why a thread of the generator distorts a window's latencies,
+ * or nothing if no thread does.
  */
 std::optional<std::string> hindranceOf(const Window& window, Nanoseconds maxLate);
 
 /**
- * Returns why a window's latencies would measure the generator rather than the server (a hindrance,
- * or a rate that was not reached), or nothing if they can be trusted.
+ * Returns the reason why a window's latencies would measure the generator rather than the server (a
+ * hindrance, or a rate that was not reached), or nothing if they can be trusted.
  */
 std::optional<std::string> bottleneckOf(const Window& window, Nanoseconds maxLate);
 

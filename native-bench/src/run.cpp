@@ -13,7 +13,7 @@ namespace bench {
 
 namespace {
 
-/** Time between making a schedule and its first send. */
+/** Time between the creation of a schedule and its first send. */
 constexpr Nanoseconds kLead = 20 * kMillisecond;
 /** Longer than any run. */
 constexpr Nanoseconds kForever = 24 * 3'600 * kSecond;
@@ -219,7 +219,8 @@ void Run::reconnect() {
   await(load.windowEnd + kForever);
   const Nanoseconds sentBy = obeyedAt_;
   if (!hasFailed()) collect(window, options_.deadline);
-  // The CPU covers it all: how the server handles the cut, and what follows the last send.
+  // The CPU time covers everything, from the server's handling of the cut to the work after the
+  // last send.
   finishWindow(window, start, load.windowStart);
   window.elapsed = sentBy - load.windowStart;
   if (!isMissing()) figures_.untilAllBack = window.lastReceived - cutAt;
@@ -229,7 +230,7 @@ void Run::playDay() {
   const DayPlan plan(options_.day);
   Window& whole = figures_.load.emplace();
   std::uint64_t planned = 0;
-  // Resized once: orders hold the addresses of the windows.
+  // Resized only once, because orders hold the addresses of the windows.
   figures_.periods.resize(plan.parts().size());
   for (std::size_t index = 0; index < plan.parts().size() && !hasFailed(); ++index) {
     const Period& period = options_.day.periods[index];
@@ -261,7 +262,7 @@ void Run::search() {
   while (const auto rate = search.next()) {
     Window window;
     load(*rate, window);
-    // A server that fell behind may need as long again to catch up.
+    // A server that fell behind may need the same time again to catch up.
     const Nanoseconds length = options_.warmup + options_.duration;
     if (!hasFailed()) collect(window, length + options_.deadline);
     if (!hasFailed() && isMissing()) fail("deliveries are missing");

@@ -58,7 +58,7 @@ class Run final {
   void search();
   void load(std::uint64_t rate, Window& window);
   void follow(const Load& load, Window& window);
-  /** @param longest the longest wait */
+  /** @param longest the maximum time to wait */
   void collect(Window& window, Nanoseconds longest);
   void close();
 
@@ -71,7 +71,7 @@ class Run final {
   bool hasFailed() const { return !figures_.failures.empty(); }
   void fail(const std::string& reason) { note(Failed{reason}); }
   bool isMissing() const { return counts().missing() > 0; }
-  /** Gives all threads an order and adds what they count to `window`. */
+  /** Gives an order to all threads and adds their counts to `window`. */
   void order(const Order& order, Window* window);
   /** Handles news until all threads have obeyed, or until `until`. */
   void await(Nanoseconds until);
@@ -83,7 +83,7 @@ class Run final {
 
   const Options& options_;
   const Work work_;
-  /** Connections that open before the load. */
+  /** Number of connections that open before the load. */
   const std::uint64_t first_;
   EventLoop loop_;
   Mailbox<News> news_;
@@ -92,15 +92,15 @@ class Run final {
   Live live_;
   LivePhase phase_ = LivePhase::open;
 
-  /** Threads that have not carried out the last order yet. */
+  /** Number of threads that have not carried out the last order yet. */
   std::size_t awaited_ = 0;
-  /** When the last thread carried out the order. */
+  /** Time at which the last thread carried out the order. */
   Nanoseconds obeyedAt_ = 0;
   /** The window that the last order belongs to; null if it is not measured. */
   Window* window_ = nullptr;
-  /** By thread: counts of the run so far. */
+  /** Counts of the run so far, by thread. */
   std::vector<Counts> counts_;
-  /** Sends of all loads so far; the next load is numbered from here. */
+  /** Number of sends of all loads so far; the numbers of the next load start here. */
   std::uint64_t sends_ = 0;
 
   /** Declared last because their threads use the members above. */

@@ -1,8 +1,10 @@
-// What a scenario adds to a run: who joins which topic, what is sent, and what must come back.
+// The part of a run that depends on the scenario: the topics of the connections, the sends, and the
+// expected deliveries.
 //
-// Sends are numbered from 0 over the whole run. The number `s` determines who sends it and who must
-// receive what. Each thread therefore has a scenario of its own, walks all numbers in order, and
-// knows without asking the other threads what to send and what its connections are owed.
+// Sends are numbered from 0 over the whole run. The number `s` determines the sender and the
+// expected deliveries. Each thread therefore has its own scenario object, goes through all numbers
+// in order, and can compute its sends and the deliveries owed to its connections without
+// communication.
 #pragma once
 
 #include <cstddef>
@@ -16,19 +18,19 @@
 
 namespace bench {
 
-/** What a message counts as. */
+/** The way in which a message counts. */
 enum class Due {
-  /** A send owed it. */
+  /** The delivery is owed by a send. */
   owed,
   /** A valid delivery whose recipients cannot be known in advance: timed, but never missing. */
   unowed,
-  /** It results from something that is not measured. */
+  /** The message results from something that is not measured. */
   chore,
 };
 
 /** A message that the scenario expects. */
 struct Delivery {
-  /** Number of the send that led to it. */
+  /** Number of the send that caused the delivery. */
   std::uint64_t send = 0;
   bool isDoubled = false;
   /** The next delivery of the same sender had arrived before it. */
@@ -44,7 +46,7 @@ struct Share {
   bool has(std::size_t connection) const { return connection % threads == thread; }
 };
 
-/** What a scenario does once all connections have joined. */
+/** The work of a scenario once all connections have joined. */
 enum class Work {
   /** Nothing: the joins themselves are measured. */
   none,
@@ -62,29 +64,35 @@ class Scenario {
   virtual ~Scenario() = default;
 
   virtual Work work() const { return Work::sends; }
-  /** Number of connections that open before the load: those with lower numbers. */
+  /** Number of connections that open before the load; these have the lowest numbers. */
   virtual std::size_t firstConnections() const { return std::numeric_limits<std::size_t>::max(); }
   /** Number of the topic that a connection joins. */
   virtual std::uint64_t topicOf(std::size_t connection) const = 0;
-  /** How a connection reads. A deaf one is owed nothing. */
+  /** The way in which a connection reads. A deaf connection is owed nothing. */
   virtual Hearing hearingOf(std::size_t) const { return Hearing::good; }
-  /** The connection that does send number `send`, or whatever the scenario does as a send. */
+  /**
+   * The connection that performs send number `send`, which may be any action that the scenario
+   * counts as a send.
+   */
   virtual std::size_t senderOf(std::uint64_t send) const = 0;
   /**
    * Number of deliveries that a send owes to connections of this thread other than slow and deaf
    * ones. Called once for each send, in order.
    */
   virtual std::uint64_t owedFor(std::uint64_t send) = 0;
-  /** Does send number `send`, whose sender is a connection of this thread. */
+  /** Performs send number `send`, whose sender is a connection of this thread. */
   virtual void send(Connection& sender, std::uint64_t send) = 0;
   /**
-   * Checks a message; returns nothing if the scenario does not expect it. The sender's thread may be
-   * ahead, so a message may arrive before this thread has walked past its number.
+   * Checks a message; returns nothing if the scenario does not expect it. The sender's thread may
+   * be ahead, so a message may arrive before this thread has reached its number.
    */
   virtual std::optional<Delivery> check(Connection& connection, const Message& message) = 0;
-  /** Called when a connection has joined later than the first ones; nothing if no send opened it. */
+  /**
+   * Called when a connection has joined after the first connections; returns nothing if no send
+   * opened it.
+   */
   virtual std::optional<Delivery> joined(const Connection&) { return std::nullopt; }
-  /** Number of deliveries that a slow connection is still owed by all sends walked so far. */
+  /** Number of deliveries that a slow connection is still owed by all sends so far. */
   virtual std::uint64_t outstandingFor(const Connection&) const { return 0; }
 };
 
@@ -96,7 +104,7 @@ std::unique_ptr<Scenario> makeJoins(const Options& options, Share share);
 std::unique_ptr<Scenario> makeReconnect(const Options& options, Share share);
 std::unique_ptr<Scenario> makeMixed(const Options& options, Share share);
 
-/** Makes the scenario that the options name. */
+/** Creates the scenario named by the options. */
 std::unique_ptr<Scenario> makeScenario(const Options& options, Share share = {});
 
 }  // namespace bench

@@ -1,8 +1,8 @@
 // Planned send times of an open loop: evenly spaced and fixed before the first send.
 //
 // Latency is measured from the PLANNED time, not from the actual send: if the server (or this
-// program) stalls, the messages that should have left meanwhile are charged with their wait. A
-// generator that waits for an answer before it sends again omits exactly those bad moments
+// program) stalls, the latencies of the messages that should have left meanwhile include their
+// wait. A generator that waits for an answer before it sends again omits exactly these periods
 // ("coordinated omission").
 //
 // With ticks, each send is planned for the beginning of the tick that it falls into, as if all
@@ -19,7 +19,7 @@ namespace bench {
 /** Plans send number `i` for `start + i * period / count`. Stores nothing per send. */
 class Schedule {
  public:
-  /** @param ratePerSecond sends a second, 1 to 10 million */
+  /** @param ratePerSecond sends per second, 1 to 10 million */
   Schedule(Nanoseconds start, std::uint64_t ratePerSecond)
       : Schedule(start, ratePerSecond, kSecond) {}
 
@@ -27,7 +27,9 @@ class Schedule {
   Schedule(Nanoseconds start, std::uint64_t count, Nanoseconds period)
       : start_(start), count_(count), period_(static_cast<std::uint64_t>(period)) {}
 
-  /** Returns the same sends in ticks, the first of which starts with the schedule; 0 for no ticks. */
+  /**
+   * Returns the same sends in ticks, the first of which starts with the schedule; 0 means no ticks.
+   */
   Schedule inTicks(Nanoseconds tick) const {
     Schedule schedule = *this;
     schedule.tick_ = static_cast<std::uint64_t>(tick);

@@ -12,7 +12,7 @@ namespace {
 
 /** The end of the range of --rate. */
 constexpr std::uint64_t kHighestRate = 10'000'000;
-/** The search ends when good and bad rates are within a twentieth. */
+/** The search ends when the good and the bad rate differ by less than a twentieth. */
 constexpr std::uint64_t kPrecision = 20;
 constexpr std::size_t kMaxSteps = 32;
 

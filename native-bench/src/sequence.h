@@ -1,4 +1,5 @@
-// Tracks which numbers of a sequence have arrived, to find doubled, missing and disordered ones.
+// Tracks which numbers of a sequence have arrived, to find numbers that are duplicated, missing or
+// out of order.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +7,7 @@
 
 namespace bench {
 
-/** Numbers 0, 1, 2, ... that arrive roughly in order. Takes memory only for gaps. */
+/** Numbers 0, 1, 2, ... that arrive roughly in order. Uses memory only for gaps. */
 class Sequence {
  public:
   /** Records an arrival. @returns false if this number had arrived before */
@@ -24,7 +25,7 @@ class Sequence {
     return number < next_ || later_.contains(number);
   }
 
-  /** How many numbers have arrived, each counted once. */
+  /** Number of distinct numbers that have arrived. */
   std::uint64_t count() const { return next_ + later_.size(); }
 
  private:

@@ -17,7 +17,7 @@ constexpr std::string_view kConnect = "40";
 constexpr std::string_view kEvent = "42";
 constexpr std::string_view kAcknowledgement = "43";
 
-/** Event name of an acknowledgement in reports; it has none of its own. */
+/** Event name for acknowledgements in reports, because acknowledgements have no event name. */
 constexpr std::string_view kAcknowledgementName = "ack";
 
 std::string encodeEvent(std::string_view number, std::string_view event, std::string_view payload) {

@@ -22,7 +22,9 @@
 
 namespace bench {
 
-/** Event with which a client joins a room; the server acknowledges it once joined. */
+/**
+ * Event with which a client joins a room; the server acknowledges it once the client has joined.
+ */
 inline constexpr std::string_view kJoinEvent = "join";
 
 }  // namespace bench

@@ -68,7 +68,7 @@ void Stream::end(const std::string& reason) {
 }
 
 void Stream::onEvents(std::uint32_t events) {
-  // Closed by the handler of another descriptor in the same turn of the loop.
+  // The stream was closed by the handler of another descriptor in the same turn of the loop.
   if (descriptor_ < 0) return;
   if (isConnecting_) {
     if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) finishConnecting();
@@ -135,7 +135,7 @@ bool Stream::receive(std::size_t most) {
   const std::size_t consumed = listener_.onBytes(bytes, monotonicNow());
   if (descriptor_ < 0 || opens_ != opens) return false;
   if (consumed < bytes.size()) partial_ = bytes.substr(consumed);
-  // A short read means that the kernel has no more.
+  // A short read means that the kernel has no more bytes.
   return received == most && isReading_;
 }
 

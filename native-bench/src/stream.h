@@ -1,11 +1,11 @@
-// One TCP connection to the server: connects, sends and reads bytes of any protocol.
+// One TCP connection to the server, which sends and reads the bytes of any protocol.
 //
 //   closed --open()--> connecting --connected--> open --end or trouble--> closed
 //                           |                     |
 //                           +--trouble--> closed  +--close(), reset()--> closed
 //
-// Bytes that the kernel has no room for wait here without bound; the plan of the run limits them.
-// A closed stream may be opened again, also from within `onBytes` and `onEnd`.
+// Bytes for which the kernel has no room wait here without a bound, because the plan of the run
+// limits their number. A closed stream may be opened again, also from within `onBytes` and `onEnd`.
 #pragma once
 
 #include <cstddef>
@@ -24,12 +24,15 @@ class StreamListener {
  public:
   virtual void onConnected() = 0;
   /**
-   * Called when bytes have arrived; those that the last call did not consume come first.
+   * Called when bytes have arrived; bytes that the last call did not consume come first.
    *
-   * @returns how many bytes were consumed; the rest is passed again with what follows
+   * @returns the number of consumed bytes; the rest is passed again with the bytes that follow
    */
   virtual std::size_t onBytes(std::string_view bytes, Nanoseconds now) = 0;
-  /** Called when it has closed other than by close() and reset(). Empty reason: the server ended it. */
+  /**
+   * Called when the stream has closed other than by close() or reset(). The reason is empty if the
+   * server ended it.
+   */
   virtual void onEnd(const std::string& reason) = 0;
 
  protected:
@@ -42,7 +45,7 @@ struct SharedBuffers {
   std::string output;
 };
 
-/** What the streams of a loop share. */
+/** State shared by the streams of a loop. */
 struct StreamSetting {
   EventLoop& loop;
   SharedBuffers& buffers;
@@ -58,31 +61,31 @@ class Stream final : private EventHandler {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
-  /** Starts to connect; `onConnected` or `onEnd` follows. It must be closed. */
+  /** Starts to connect; `onConnected` or `onEnd` follows. The stream must be closed. */
   void open();
-  /** Sends bytes, or keeps them until the kernel has room. It must be open. */
+  /** Sends bytes, or keeps them until the kernel has room. The stream must be open. */
   void send(std::string_view bytes);
   /**
-   * Stops reading by itself. A reset, and an end that is not queued behind unread bytes, are still
+   * Stops automatic reading. A reset, and an end that is not queued behind unread bytes, are still
    * reported by `onEnd` with a reason.
    */
   void stopReading();
-  /** Reads at most `most` bytes, while it does not read by itself. */
+  /** Reads at most `most` bytes while automatic reading is stopped. */
   void readSome(std::size_t most);
   void readAgain();
-  /** Closes; what waits in the kernel is still sent, followed by an end. */
+  /** Closes the stream; bytes that wait in the kernel are still sent, followed by an end. */
   void close();
-  /** Closes at once with a reset, like a client that has vanished. */
+  /** Closes the stream at once with a reset, like a client that has vanished. */
   void reset();
 
   bool isClosed() const { return descriptor_ < 0; }
-  /** Reports whether it is connected. */
+  /** Reports whether the stream is connected. */
   bool isOpen() const { return descriptor_ >= 0 && !isConnecting_; }
 
  private:
   void onEvents(std::uint32_t events) override;
   void finishConnecting();
-  /** @returns whether there may be more to read */
+  /** @returns whether there may be more bytes to read */
   bool receive(std::size_t most);
   void flush();
   void watch();
@@ -93,11 +96,14 @@ class Stream final : private EventHandler {
   int descriptor_ = -1;
   bool isConnecting_ = false;
   bool isReading_ = true;
-  /** Number of times opened, by which a reader notices that the stream was opened again meanwhile. */
+  /**
+   * Number of times the stream was opened. A reader uses it to notice that the stream was opened
+   * again meanwhile.
+   */
   std::uint32_t opens_ = 0;
   /** Bytes that the listener has not consumed. */
   std::string partial_;
-  /** Bytes that the kernel had no room for. */
+  /** Bytes for which the kernel had no room. */
   std::string outbox_;
 };
 

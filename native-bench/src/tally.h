@@ -1,4 +1,4 @@
-// What one thread has counted during a window or a run. The coordinator adds these up.
+// The counts of one thread during a window or a run. The coordinator adds them up.
 #pragma once
 
 #include <cstdint>
@@ -9,17 +9,17 @@
 namespace bench {
 
 struct Tally {
-  /** Sends that left. */
+  /** Number of sends that have left. */
   std::uint64_t sent = 0;
-  /** Deliveries that those sends owe to the connections of the thread. */
+  /** Number of deliveries that those sends owe to the connections of the thread. */
   std::uint64_t due = 0;
   /** Joins and deliveries read, whenever they were sent. Used for intervals of --live only. */
   std::uint64_t received = 0;
-  /** How much later than planned each send left. */
+  /** Delay of each send after its planned time. */
   Histogram lateness;
-  /** From the planned time of each send to each of its deliveries. */
+  /** Time from the planned time of each send to each of its deliveries. */
   Histogram latency;
-  /** When the last of those deliveries was read; 0 for none. */
+  /** Time at which the last of those deliveries was read; 0 for none. */
   Nanoseconds lastReceived = 0;
   /** CPU time of the thread during `elapsed`. */
   Nanoseconds cpu = 0;
@@ -31,9 +31,9 @@ struct Tally {
   }
 };
 
-/** What one thread has counted over the whole run. */
+/** The counts of one thread over the whole run. */
 struct Counts {
-  /** Connections that have joined, each counted once however often it has joined. */
+  /** Number of connections that have joined, each counted once even if it joined several times. */
   std::uint64_t joined = 0;
   /** Deliveries that all sends, warm-up included, owe to connections that are neither slow nor deaf. */
   std::uint64_t expected = 0;
@@ -46,11 +46,17 @@ struct Counts {
   /** Deaf and slow connections that the server closed on its own. */
   std::uint64_t deafClosed = 0;
   std::uint64_t slowClosed = 0;
-  /** Deliveries to slow connections, and missing ones to those that the server did not close. */
+  /**
+   * Number of deliveries to slow connections, and of missing deliveries to slow connections that
+   * the server did not close.
+   */
   std::uint64_t slowDelivered = 0;
   std::uint64_t slowMissing = 0;
 
-  /** Returns the owed deliveries still missing. One may arrive before this thread counts it as owed. */
+  /**
+   * Returns the number of owed deliveries that are missing. A delivery may arrive before this
+   * thread counts it as owed.
+   */
   std::uint64_t missing() const { return expected > delivered ? expected - delivered : 0; }
   void add(const Counts& other) {
     joined += other.joined;

@@ -25,9 +25,8 @@ struct Target {
 };
 
 /**
- * Parses a `ws://` URL and adds to its query the parameters that the protocol needs and that are
- * missing. For long-poll, a `/websocket` at the end of the path becomes `/longpoll`, as in Phoenix's
- * client.
+ * Parses a `ws://` URL and adds to its query the missing parameters that the protocol needs. For
+ * long-poll, a `/websocket` at the end of the path becomes `/longpoll`, as in Phoenix's client.
  *
  * @throws OptionError if the URL is invalid or its host is not this machine
  */

@@ -10,7 +10,7 @@ namespace bench {
 
 namespace {
 
-/** With skew: places of a cycle per topic, and the minimum for a cycle. */
+/** With skew: number of places per topic in a cycle, and minimum number of places in a cycle. */
 constexpr std::uint64_t kPlacesPerTopic = 64;
 constexpr std::uint64_t kMinPlaces = 4'096;
 

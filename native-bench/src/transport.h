@@ -1,7 +1,7 @@
 // The interface between a connection and the transport of its frames: WebSocket or long-poll.
 //
-// A transport carries text frames both ways, in order. It is used once: a connection that opens again
-// makes a new one.
+// A transport carries text frames both ways, in order. A transport is used only once; a connection
+// that opens again creates a new transport.
 #pragma once
 
 #include <cstddef>
@@ -19,11 +19,11 @@ class TransportListener {
  public:
   /** Called when frames may be sent. */
   virtual void onOpen() = 0;
-  /** Called for a text frame, which is valid during the call only. */
+  /** Called for a text frame, which is valid only during the call. */
   virtual void onText(std::string_view text, Nanoseconds now) = 0;
   /**
-   * Called when it has closed other than by drop(). The reason is empty if it closed because of
-   * close() and without an error.
+   * Called when the transport has closed other than by drop(). The reason is empty if it closed
+   * because of close() and without an error.
    */
   virtual void onClosed(const std::string& reason) = 0;
 
@@ -31,7 +31,10 @@ class TransportListener {
   ~TransportListener() = default;
 };
 
-/** How a transport is dropped: like a program that ends, or like a lost network connection. */
+/**
+ * The way in which a transport is dropped: as when a program ends, or as when a network connection
+ * is lost.
+ */
 enum class Drop { end, reset };
 
 class Transport {
@@ -40,22 +43,22 @@ class Transport {
 
   /** Starts to open; `onOpen` or `onClosed` follows. */
   virtual void open() = 0;
-  /** Sends a text frame. May call `onClosed` before it returns. It must be open. */
+  /** Sends a text frame. May call `onClosed` before it returns. The transport must be open. */
   virtual void send(std::string_view text) = 0;
-  /** Reports whether clients send heartbeats over it. */
+  /** Reports whether clients send heartbeats over this transport. */
   virtual bool hasHeartbeats() const = 0;
-  /** Stops reading by itself, until readAgain() or close(). */
+  /** Stops automatic reading until readAgain() or close(). */
   virtual void stopReading() = 0;
-  /** Reads at most `most` bytes, while it does not read by itself. */
+  /** Reads at most `most` bytes while automatic reading is stopped. */
   virtual void readSome(std::size_t most) = 0;
   virtual void readAgain() = 0;
-  /** Closes in the transport's orderly way; `onClosed` follows. It must be open. */
+  /** Closes the transport in an orderly way; `onClosed` follows. The transport must be open. */
   virtual void close() = 0;
-  /** Closes at once. */
+  /** Closes the transport at once. */
   virtual void drop(Drop how) = 0;
 };
 
-/** Longest message in bytes that a server may send; the transport closes on a longer one. */
+/** Maximum length in bytes of a message from the server; a longer message closes the transport. */
 inline constexpr std::uint64_t kMaxMessageBytes = 16 * 1024 * 1024;
 
 std::unique_ptr<Transport> makeWebSocketTransport(const StreamSetting& setting,
@@ -63,7 +66,7 @@ std::unique_ptr<Transport> makeWebSocketTransport(const StreamSetting& setting,
 std::unique_ptr<Transport> makeLongPollTransport(const StreamSetting& setting,
                                                  TransportListener& listener);
 
-/** Makes the transport that the target names. */
+/** Creates the transport named by the target. */
 std::unique_ptr<Transport> makeTransport(const StreamSetting& setting, TransportListener& listener);
 
 }  // namespace bench

@@ -15,7 +15,7 @@ constexpr std::uint8_t kOpcodeBits = 0x0F;
 constexpr std::uint8_t kControlBit = 0x08;
 constexpr std::uint8_t kMaskBit = 0x80;
 constexpr std::uint8_t kLengthBits = 0x7F;
-/** Longest payload whose length fits in the second byte. */
+/** Maximum payload length that fits in the second byte. */
 constexpr std::uint64_t kMaxShortLength = 125;
 constexpr std::uint8_t kLength16 = 126;
 constexpr std::uint8_t kLength64 = 127;
@@ -48,7 +48,7 @@ std::size_t extendedLengthBytes(std::uint8_t shortLength) {
   return shortLength == kLength64 ? 8 : 0;
 }
 
-/** Reports whether a length has its shortest form (RFC 6455 §5.2). */
+/** Reports whether a length is encoded in its shortest form (RFC 6455 §5.2). */
 bool isShortest(std::uint64_t length, std::size_t extendedBytes) {
   if (extendedBytes == 2) return length > kMaxShortLength;
   return extendedBytes == 0 || (length > kMax16 && length >> 63 == 0);

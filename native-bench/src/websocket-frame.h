@@ -38,9 +38,9 @@ inline constexpr std::size_t kMaxHeaderBytes = 14;
  * Decodes the header at the start of `input`.
  *
  * @param header written only when the result is `complete`
- * @returns `incomplete` if more bytes are needed, `invalid` for what RFC 6455 §5.2 and §5.5 forbid:
- *          reserved bits or opcodes, a length that is not in its shortest form or is 2^63 or more,
- *          and a control frame that is fragmented or longer than 125 bytes
+ * @returns `incomplete` if more bytes are needed, `invalid` for anything that RFC 6455 §5.2 and
+ *          §5.5 forbid: reserved bits or opcodes, a length that is not in its shortest form or is
+ *          2^63 or more, and a control frame that is fragmented or longer than 125 bytes
  */
 HeaderStatus decodeHeader(std::string_view input, FrameHeader& header);
 
@@ -48,7 +48,9 @@ HeaderStatus decodeHeader(std::string_view input, FrameHeader& header);
 void appendFrame(std::string& output, Opcode opcode, std::string_view payload,
                  std::uint32_t maskKey);
 
-/** Masks or unmasks bytes in place; both are the same operation (RFC 6455 §5.3). */
+/**
+ * Masks or unmasks bytes in place; masking and unmasking are the same operation (RFC 6455 §5.3).
+ */
 void applyMask(char* bytes, std::size_t length, std::uint32_t maskKey);
 
 }  // namespace bench

@@ -17,18 +17,18 @@ namespace bench {
 
 namespace {
 
-/** Longest response to the handshake. */
+/** Maximum length of the response to the handshake. */
 constexpr std::size_t kMaxUpgradeBytes = 16 * 1024;
-/** Payload of our close frame and of the one that answers it: 1000 (RFC 6455 §7.4.1). */
+/** Payload of our close frame and of the close frame that answers it: 1000 (RFC 6455 §7.4.1). */
 constexpr std::string_view kNormalClosure{"\x03\xE8", 2};
 
-/** Makes a mask key. Masking protects proxies (RFC 6455 §10.3); on loopback any key will do. */
+/** Creates a mask key. Masking protects proxies (RFC 6455 §10.3); on loopback any key will do. */
 std::uint32_t nextMaskKey() {
   thread_local std::minstd_rand generator{std::random_device{}()};
   return static_cast<std::uint32_t>(generator());
 }
 
-/** Makes the base64 of 16 random bytes. */
+/** Creates the base64 of 16 random bytes. */
 std::string makeKey() {
   std::string bytes;
   while (bytes.size() < 16) {
@@ -74,7 +74,8 @@ class WebSocketTransport final : public Transport, private StreamListener {
   }
 
   void onEnd(const std::string& reason) override {
-    // An end answers our close frame too, because the server may have had no room for its own.
+    // An end is also a valid answer to our close frame, because the server may have had no room for
+    // its own close frame.
     if (!reason.empty()) return listener_.onClosed(reason);
     listener_.onClosed(state_ == State::closing ? "" : "the server closed without a close frame");
   }

@@ -1,4 +1,4 @@
-// The figures of one measured stretch of time, over all threads.
+// The figures of one measured period of time, over all threads.
 #pragma once
 
 #include <algorithm>
@@ -11,16 +11,16 @@
 
 namespace bench {
 
-/** A measured stretch of time. CPU times are those spent within it. */
+/** A measured period of time. CPU times are the times used within the window. */
 struct Window {
-  /** Sends a second; 0 if none were planned. */
+  /** Sends per second; 0 if none were planned. */
   std::uint64_t ratePlanned = 0;
   std::uint64_t sent = 0;
-  /** Messages that the sends of the window must cause. */
+  /** Number of messages that the sends of the window must cause. */
   std::uint64_t due = 0;
-  /** Messages received within the window, whenever they were sent. */
+  /** Number of messages received within the window, whenever they were sent. */
   std::uint64_t received = 0;
-  /** From the planned start until the last thread had finished. */
+  /** Time from the planned start until the last thread had finished. */
   Nanoseconds elapsed = 0;
   /** Time between the two readings of the CPU clocks, which also delimit `received`. */
   Nanoseconds cpuElapsed = 0;
@@ -28,19 +28,24 @@ struct Window {
   Nanoseconds generatorCpu = 0;
   /** Share of one core that the busiest thread of the generator used; at most 1. */
   double busiestShare = 0;
-  /** Absent without --server-pid. */
+  /** CPU time of the server; absent without --server-pid. */
   std::optional<Nanoseconds> serverCpu;
-  /** How long the server's threads were ready to run but had no core; absent if unknown. */
+  /** Time for which the server's threads were ready to run but had no core; absent if unknown. */
   std::optional<Nanoseconds> serverWait;
-  /** How much later than planned each send of the window left. */
+  /** Delay of each send of the window after its planned time. */
   Histogram lateness;
-  /** The highest p99 of any thread, so that many punctual threads do not hide one that lags. */
+  /**
+   * The highest p99 of any thread, so that many punctual threads do not hide a thread that lags.
+   */
   Nanoseconds worstLateness = 0;
-  /** From the planned time of each send of the window to each of its deliveries. */
+  /** Time from the planned time of each send of the window to each of its deliveries. */
   Histogram latency;
   Nanoseconds lastReceived = 0;
 
-  /** Adds what one thread has counted. Outside --live its `received` is 0, and ours is set later. */
+  /**
+   * Adds the counts of one thread. Without --live, the thread's `received` is 0, and ours is set
+   * later.
+   */
   void add(const Tally& tally) {
     sent += tally.sent;
     due += tally.due;

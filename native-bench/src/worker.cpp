@@ -10,15 +10,17 @@ namespace bench {
 
 namespace {
 
-/** Maximum sends in a row before the loop reads what has arrived. */
+/** Maximum number of consecutive sends before the loop reads what has arrived. */
 constexpr std::uint64_t kMaxSendsPerTurn = 32;
-/** Maximum numbers of the plan to look at per turn; most belong to other threads. */
+/**
+ * Maximum number of steps of the plan to examine per turn; most of them belong to other threads.
+ */
 constexpr std::uint64_t kMaxStepsPerTurn = 4096;
 /** Time between two reads of a slow connection. */
 constexpr Nanoseconds kSlowPeriod = 100 * kMillisecond;
-/** Longest wait for the server's side of the closes. */
+/** Maximum time to wait for the server's part of the closes. */
 constexpr Nanoseconds kCloseDeadline = 2 * kSecond;
-/** Longest sleep of an idle thread. */
+/** Maximum sleep of an idle thread. */
 constexpr Nanoseconds kLongest = 3'600 * kSecond;
 
 }  // namespace
@@ -92,7 +94,7 @@ void Worker::turn(Nanoseconds until) {
 }
 
 void Worker::sendHeartbeats(Nanoseconds now) {
-  // Spread evenly: one connection after another, each once per interval.
+  // Heartbeats are spread evenly: one connection after another, each once per interval.
   for (std::uint64_t count = 0; count < kMaxSendsPerTurn; ++count) {
     if (heartbeatSchedule_->plannedAt(heartbeatsSent_) > now) return;
     Connection& connection = *connections_[heartbeatsSent_++ % connections_.size()];
@@ -203,7 +205,8 @@ void Worker::obey(const Load& load) {
 
 void Worker::sendDue(Nanoseconds now) {
   std::uint64_t sends = 0;
-  // Other threads' sends are walked past ahead of time, to find the next own send to wait for.
+  // Skips the sends of other threads ahead of time, to find the next send of this thread to wait
+  // for.
   for (std::uint64_t step = 0; step < kMaxStepsPerTurn && cursor_ < load_.endSend; ++step) {
     const std::uint64_t send = cursor_;
     const std::size_t sender = scenario_->senderOf(send);

@@ -1,8 +1,8 @@
 // One thread of the generator: an event loop, its share of the connections, and their counts.
 //
 // It carries out the orders of the coordinator (run.h) one after the other and reports the results.
-// At all times it answers pings and sends heartbeats. It shares only the two mailboxes and the count
-// of joined connections with other threads; sending or receiving a message touches neither.
+// It answers pings and sends heartbeats at all times. It shares only the two mailboxes and the
+// count of joined connections with other threads; sending or receiving a message touches neither.
 #pragma once
 
 #include <atomic>
@@ -23,13 +23,13 @@
 
 namespace bench {
 
-/** What the threads of a run share. */
+/** State shared by the threads of a run. */
 struct WorkerSetting {
   const Options& options;
   Mailbox<News>& news;
   /**
-   * Number of joined connections of all threads. Each thread adds (relaxed) and the coordinator reads
-   * (relaxed), because only the number is needed: it publishes nothing else.
+   * Number of joined connections of all threads. Each thread adds (relaxed) and the coordinator
+   * reads (relaxed), because only the number is needed and it publishes no other data.
    */
   std::atomic<std::uint64_t>& joined;
   /** Start of the first interval of --live. */
@@ -40,7 +40,7 @@ class Worker final : private ConnectionListener {
  public:
   /** Starts the thread, which waits for orders. */
   Worker(const WorkerSetting& setting, Share share);
-  /** Ends the thread, whatever it is doing. */
+  /** Ends the thread, even if it is busy. */
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -67,12 +67,12 @@ class Worker final : private ConnectionListener {
   void obey(const Close&);
   void obey(const Stop&);
 
-  /** Handles events, heartbeats, intervals and orders, until `until` at most. */
+  /** Handles events, heartbeats, intervals and orders, at most until `until`. */
   void turn(Nanoseconds until);
   void sendHeartbeats(Nanoseconds now);
   void readSlowly(Nanoseconds now);
   void passIntervals(Nanoseconds now);
-  /** Lets slow connections read freely, or only by readSlowly(). */
+  /** Lets slow connections read freely, or only through readSlowly(). */
   void freeSlow(bool isFree);
   std::uint64_t owedToSlow() const;
   void openDue(const Open& open);
@@ -102,7 +102,7 @@ class Worker final : private ConnectionListener {
 
   Open open_{Schedule(0, 1), 0};
   bool isOpening_ = true;
-  /** Connections that open before the load: of all threads, and of this one. */
+  /** Number of connections that open before the load, of all threads and of this thread. */
   const std::size_t first_;
   std::size_t ownFirst_ = 0;
   std::size_t opened_ = 0;
@@ -115,7 +115,7 @@ class Worker final : private ConnectionListener {
 
   /** The slow connections of this thread, which take turns to read. */
   std::vector<Connection*> slow_;
-  /** Absent while they read freely. */
+  /** Times of the slow reads; absent while slow connections read freely. */
   std::optional<Schedule> slowSchedule_;
   std::uint64_t slowReads_ = 0;
 
@@ -137,7 +137,7 @@ class Worker final : private ConnectionListener {
 
   /**
    * Written by this thread only (relaxed), and read by the coordinator (relaxed) when it reads the
-   * server's CPU. Only the number is needed: it publishes nothing else.
+   * server's CPU. Only the number is needed, and it publishes no other data.
    */
   std::atomic<std::uint64_t> received_ = 0;
 

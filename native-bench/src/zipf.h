@@ -8,11 +8,11 @@
 namespace bench {
 
 /**
- * Divides `total` into `parts`: one for each, and the rest by Zipf's law, as closely as whole numbers
- * allow.
+ * Divides `total` into `parts`: each part gets one, and the rest is divided by Zipf's law, as
+ * closely as whole numbers allow.
  *
  * @param total at least `parts`
- * @param exponent 0 for equal parts; if `total` is not divisible, some get one more
+ * @param exponent 0 for equal parts; if `total` is not divisible, some parts get one more
  * @returns the size of each part, the largest first
  */
 std::vector<std::uint64_t> dealByZipf(std::uint64_t total, std::size_t parts, double exponent);

@@ -32,6 +32,6 @@ void noteFailure(const char* expression, const char* file, int line);
   static const bench::test::Registration BENCH_JOIN(case, __LINE__)(name,                \
                                                                     BENCH_JOIN(body, __LINE__)); \
   static void BENCH_JOIN(body, __LINE__)()
-/** Checks an expression. The case continues after a failure, so that one run shows all of them. */
+/** Checks an expression. The case continues after a failure, so that one run shows all failures. */
 #define CHECK(expression) \
   if (!(expression)) bench::test::noteFailure(#expression, __FILE__, __LINE__)

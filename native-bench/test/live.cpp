@@ -32,7 +32,7 @@ TEST("a live line appears when the last thread has passed its interval, and sums
   const Options options = liveOptions();
   Live live(options);
   CHECK(!live.add(passed(0, 100 * kMillisecond, kMillisecond), LivePhase::warmup, 7));
-  // The first thread is an interval ahead.
+  // The first thread is one interval ahead.
   CHECK(!live.add(passed(1, kMillisecond, kMillisecond), LivePhase::warmup, 7));
   CHECK(live.add(passed(0, 50 * kMillisecond, 2 * kMillisecond), LivePhase::warmup, 7) ==
         R"({"live":{"phase":"warmup","seconds":0.5000,"joined":7,"sent":20,"received":40,)"

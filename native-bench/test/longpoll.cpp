@@ -34,7 +34,7 @@ std::string answerOf(std::string_view body, std::string_view status = "200 OK") 
       .append("\r\n\r\n").append(body);
 }
 
-/** Makes the answer to a poll with one message. */
+/** Creates the answer to a poll with one message. */
 std::string batchOf(std::string_view message) {
   return answerOf(R"({"status":200,"token":"a+b","messages":[)" + jsonQuote(message) + "]}");
 }
@@ -75,7 +75,7 @@ class World : private ConnectionListener {
 
   test::Peer accept() { return server.accept(loop_); }
 
-  /** Reports whether exactly this arrives, and nothing after it. */
+  /** Reports whether exactly this text arrives, and nothing after it. */
   bool gets(test::Peer& peer, std::string_view wanted) {
     std::string got;
     return turnUntil([&] { return (got += peer.receive()).size() >= wanted.size(); }) && got == wanted;

@@ -1,4 +1,4 @@
-// Runs all cases, and prints the failed checks and a count. Exits with 1 if one failed.
+// Runs all cases, and prints the failed checks and a count. Exits with 1 if any check failed.
 #include <cstdio>
 #include <exception>
 #include <utility>

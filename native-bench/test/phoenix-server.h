@@ -1,5 +1,5 @@
-// A minimal Phoenix server on a thread of its own: WebSocket, joins, leaves, heartbeats, the event
-// `e` that replies and the event `b` that broadcasts. It can be told to make one mistake.
+// A minimal Phoenix server on its own thread: WebSocket, joins, leaves, heartbeats, the event `e`
+// that replies and the event `b` that broadcasts. It can be configured to make one mistake.
 #pragma once
 
 #include <poll.h>
@@ -155,7 +155,10 @@ class PhoenixServer {
            "\",\"" + std::string(event) + "\"," + std::string(payload) + "]";
   }
 
-  /** Sends a frame of less than 64 KB. Bytes the kernel has no room for are lost; tests send few. */
+  /**
+   * Sends a frame of less than 64 KB. Bytes for which the kernel has no room are lost; tests send
+   * only a few.
+   */
   static void send(Client& client, std::string_view text) {
     std::string frame("\x81", 1);
     if (text.size() < 126) {

@@ -18,7 +18,7 @@ SearchStep step(std::uint64_t rate, Culprit culprit) {
   return {rate, static_cast<double>(rate), std::nullopt, culprit, ""};
 }
 
-/** Searches with every rate above `limit` bad, and returns the rates tried. */
+/** Searches while every rate above `limit` is bad, and returns the rates tried. */
 std::vector<std::uint64_t> ratesTried(Search& search, std::uint64_t limit, Culprit culprit) {
   std::vector<std::uint64_t> rates;
   while (const auto rate = search.next()) {
@@ -103,7 +103,7 @@ TEST("a bad step says whether the server or the generator made it bad") {
 
   const SearchStep late = judge(windowOf(kMillisecond, 6 * kMillisecond), kBound, kMaxLate);
   CHECK(late.culprit == Culprit::generator && !late.p99);
-  // Not late enough to spoil latencies, but late enough to reach the bound.
+  // The lateness is too low for latencies to be rejected, but high enough to reach the bound.
   const SearchStep bound = judge(windowOf(3 * kMillisecond, 2 * kMillisecond), 2 * kMillisecond, kMaxLate);
   CHECK(bound.culprit == Culprit::generator);
   CHECK(bound.why.find("its own lateness was 2.0 ms (bound 2.0 ms)") != std::string::npos);

@@ -1,5 +1,5 @@
-// A minimal server on the test's thread: listens on a free port, and accepts connections when told
-// to.
+// A minimal server on the test's thread: listens on a free port, and accepts connections on
+// request.
 #pragma once
 
 #include <arpa/inet.h>
@@ -19,7 +19,7 @@ namespace bench::test {
 
 inline constexpr Nanoseconds kDeadline = 5 * kSecond;
 
-/** Runs a loop until a condition is true. @returns false if it was not true in time */
+/** Runs a loop until a condition is true. @returns false if the condition was not true in time */
 template <typename Condition>
 bool turnUntil(EventLoop& loop, Condition isTrue, Nanoseconds longest = kDeadline) {
   const Nanoseconds deadline = monotonicNow() + longest;
@@ -44,7 +44,7 @@ class Peer {
 
   int descriptor() const { return descriptor_; }
 
-  /** Returns what has arrived; empty if nothing has. */
+  /** Returns the bytes that have arrived; empty if there are none. */
   std::string receive() {
     std::string bytes(64 * 1024, '\0');
     const ssize_t count = recv(descriptor_, bytes.data(), bytes.size(), 0);
@@ -54,7 +54,7 @@ class Peer {
     return bytes;
   }
 
-  /** Reports whether the client has ended or reset it. */
+  /** Reports whether the client has ended or reset the connection. */
   bool hasEnded() {
     char byte = 0;
     const ssize_t count = recv(descriptor_, &byte, 1, MSG_PEEK);
@@ -74,12 +74,12 @@ class Peer {
     return count > 0 ? static_cast<std::size_t>(count) : 0;
   }
 
-  /** Ends it; pending bytes are still sent, followed by an end. */
+  /** Ends the connection; pending bytes are still sent, followed by an end. */
   void end() {
     if (descriptor_ >= 0) close(std::exchange(descriptor_, -1));
   }
 
-  /** Resets it; pending bytes are discarded. */
+  /** Resets the connection; pending bytes are discarded. */
   void reset() {
     const linger atOnce{1, 0};
     setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &atOnce, sizeof atOnce);
@@ -110,7 +110,7 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /** Accepts the next connection, running the client's loop until there is one. */
+  /** Accepts the next connection, running the client's loop until a connection arrives. */
   Peer accept(EventLoop& loop) {
     int descriptor = -1;
     CHECK(turnUntil(loop, [this, &descriptor] {

@@ -85,7 +85,7 @@ TEST("what a slow connection is owed is counted separately until it has arrived"
   options.payloadBytes = 0;
   const auto scenario = makeScenario(options);
   CHECK(scenario->hearingOf(3) == Hearing::slow && scenario->hearingOf(7) == Hearing::slow);
-  World world(Hearing::slow);  // its number is 0, a member of topic 0
+  World world(Hearing::slow);  // connection number 0, a member of topic 0
   CHECK(scenario->outstandingFor(world.connection) == 0);
   for (std::uint64_t send = 0; send < 6; ++send) CHECK(scenario->owedFor(send) == 3);
   CHECK(scenario->outstandingFor(world.connection) == 3);

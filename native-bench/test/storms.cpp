@@ -15,7 +15,7 @@ using test::PhoenixServer;
 
 namespace {
 
-/** Two visitors come, go and come again. Connections 0 and 1 are residents, 2 and 3 visitors. */
+/** Two visitors arrive, leave and return. Connections 0 and 1 are residents, 2 and 3 visitors. */
 constexpr std::string_view kDay =
     "duration,connections,joins,pushes,broadcasts,burst\n"
     "250ms,4,20,40,40,3\n"
@@ -50,7 +50,7 @@ Options optionsOfDay(const PhoenixServer& server) {
   return options;
 }
 
-/** Options for a day with one resident, which sends, and one visitor. */
+/** Options for a day with one resident, which sends broadcasts, and one visitor. */
 Options optionsOfOneSender(const PhoenixServer& server) {
   Options options = optionsOfDay(server);
   options.day = parseDay("duration,connections,broadcasts\n100ms,1,0\n250ms,2,0\n200ms,2,100\n", "one");
@@ -148,7 +148,7 @@ TEST("broadcasts of one sender in the wrong order fail a day, at residents and a
   for (const std::size_t peer : {0UL, 1UL}) {
     PhoenixServer server(Fault::broadcastsSwapped, peer);
     const Figures figures = Run(optionsOfOneSender(server)).run();
-    // At a visitor both count: the gap, and the broadcast that arrives late.
+    // At a visitor, both the gap and the broadcast that arrives late are counted.
     CHECK(figures.counts.disordered == peer + 1 && hasFailure(figures, "arrived after later ones"));
   }
 }

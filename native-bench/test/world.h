@@ -18,14 +18,14 @@ inline constexpr std::string_view kBroadcast = R"([null,null,"bench:0","b",{"n":
 inline constexpr std::string_view kJoinReply =
     R"(["11","1","bench:0","phx_reply",{"status":"ok","response":{}}])";
 
-/** Makes an unmasked frame of less than 126 bytes, as sent by servers. */
+/** Creates an unmasked frame of less than 126 bytes, as sent by servers. */
 inline std::string frameOf(Opcode opcode, std::string_view payload) {
   std::string frame{static_cast<char>(0x80 | static_cast<int>(opcode)),
                     static_cast<char>(payload.size())};
   return frame.append(payload);
 }
 
-/** The server's side of a connection that can be filled until the kernel takes no more. */
+/** The server's side of a connection that can be filled until the kernel accepts no more bytes. */
 class FullPeer {
  public:
   /** Sends broadcasts until there is no room. */

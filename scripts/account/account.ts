@@ -1,8 +1,9 @@
 /**
- * The memory account of a joined connection: which part owns each of its bytes. Pure functions.
+ * The memory account of a joined connection: the part of the server that owns each of its bytes.
+ * Pure functions.
  *
- * Every figure is the growth between two numbers of connections, divided by their difference. That
- * leaves out what a server allocates once.
+ * Every figure is the growth between two numbers of connections, divided by their difference.
+ * One-time allocations of the server are therefore excluded.
  *
  * Runs on: the process of `npm run account`.
  */
@@ -14,7 +15,10 @@ import { partOf, type HeapPart } from "./parts.ts";
 /** The readings of a server that holds a number of connections. */
 export interface Reading {
   readonly connections: number;
-  /** RssAnon + RssShmem of its process, minus the heaps of threads that serve no connections. */
+  /**
+   * RssAnon + RssShmem of the server's process, minus the heaps of threads that serve no
+   * connections.
+   */
   readonly residentBytes: number;
   /** Heap of the serving threads: in use by objects after a collection, and resident. */
   readonly heapUsed: number;
@@ -30,20 +34,23 @@ export interface OwnedReading {
 
 /** Bytes of one connection, by owner. */
 export interface Account {
-  /** Allocated by the engine itself: resident memory outside the heap. */
+  /** Bytes allocated by the engine itself: resident memory outside the heap. */
   readonly engineNative: number;
   readonly heap: Readonly<Record<HeapPart, number>>;
-  /** In use by objects of no known part. */
+  /** Bytes in use by objects that belong to no known part. */
   readonly heapElse: number;
-  /** Resident, but not in use. */
+  /** Bytes that are resident but not in use. */
   readonly heapRoom: number;
   /** Sum of the above: the growth of the process. */
   readonly process: number;
-  /** By kind of kernel object: half of the growth, because both ends are on this machine. */
+  /**
+   * Half of the growth by kind of kernel object, because both ends of a connection are on this
+   * machine.
+   */
   readonly kernel: SlabBytes;
 }
 
-/** Makes the account of a server from its readings and heap snapshots. */
+/** Creates the account of a server from its readings and heap snapshots. */
 export function makeAccount(
   [before, after]: readonly [Reading, Reading],
   [ownedBefore, ownedAfter]: readonly [OwnedReading, OwnedReading],
@@ -59,7 +66,7 @@ export function makeAccount(
   return { ...growth, heap: owned, heapElse: growth.heapUsed - known };
 }
 
-/** Makes the account without the parts of the heap, from readings alone. */
+/** Creates the account from readings alone, without the parts of the heap. */
 export function growthOf(
   before: Reading,
   after: Reading,

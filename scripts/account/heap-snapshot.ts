@@ -22,7 +22,7 @@ export interface HeapSnapshot {
   readonly strings: readonly string[];
 }
 
-/** Bytes by owner; those without a known owner are under `""`. */
+/** Bytes by owner; bytes without a known owner are under `""`. */
 export type OwnedBytes = ReadonlyMap<string, number>;
 
 /** Edges that keep nothing alive. */
@@ -84,7 +84,7 @@ function placeOf(name: string, fields: readonly string[]): number {
   throw new Error(`a heap snapshot must have the field ${name}, got ${fields.join(", ")}`);
 }
 
-/** Walks the graph breadth-first. @returns by node, the index of its owner, or -1 */
+/** Walks the graph breadth-first. @returns the index of the owner of each node, or -1 */
 function findOwners(
   { snapshot: { meta }, nodes, edges, strings }: HeapSnapshot,
   fields: Fields,

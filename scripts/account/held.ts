@@ -1,5 +1,5 @@
 /**
- * Joined connections, held open by a load generator of their own.
+ * Joined connections that a separate load generator holds open.
  *
  * Runs on: the process of `npm run account`.
  */
@@ -17,10 +17,10 @@ export interface Held {
 }
 
 /**
- * Opens connections, joins each to a topic of its own, and holds them.
+ * Opens connections, joins each to its own topic, and holds them.
  *
- * @param topic - prefix of their topics
- * @throws Error with the generator's output if one of them does not join
+ * @param topic - prefix of the connections' topics
+ * @throws Error with the generator's output if a connection does not join
  */
 export async function hold(
   server: RunningServer,
@@ -48,7 +48,7 @@ export async function hold(
       },
     };
   }
-  // Its error output may arrive after its last line.
+  // The generator's error output may arrive after its last line.
   await ended;
   process.removeListener("exit", kill);
   throw new Error(`${connections} connections must join, got: ${report}`);

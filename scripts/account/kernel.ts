@@ -9,7 +9,7 @@ export type SlabBytes = ReadonlyMap<string, number>;
 
 /**
  * Kinds of kernel objects that a connection consists of, including those for security labels. Other
- * kinds vary with whatever else the machine does.
+ * kinds vary with other activity on the machine.
  */
 const OF_CONNECTIONS = new Set([
   "TCP",

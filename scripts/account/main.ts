@@ -1,12 +1,13 @@
 /**
- * `npm run account`: shows which part owns each byte of a joined connection, beside the bare engine.
+ * `npm run account`: shows which part of the server owns each byte of a joined connection, next to
+ * the figures of the bare engine.
  *
  * A server's memory is read with some connections and again with more, each time after a garbage
  * collection on all threads. One run provides the figures. A second run takes heap snapshots, which
- * would disturb the figures because taking one needs memory. The heap of the main thread, which
- * serves no connection, is left out because it shrinks in the meantime.
+ * need memory and would therefore disturb the figures. The heap of the main thread, which serves no
+ * connection, is excluded because it shrinks in the meantime.
  *
- * Runs on: a process of its own, as root to read /proc/slabinfo. Servers stay on 127.0.0.1.
+ * Runs on: its own process, as root to read /proc/slabinfo. Servers stay on 127.0.0.1.
  * Exit: 0 done, 1 failed, 2 a bad option.
  */
 
@@ -32,9 +33,12 @@ import { readSlabs, type SlabBytes } from "./kernel.ts";
 import { partOf } from "./parts.ts";
 import type { ThreadMemory } from "./probe.ts";
 
-/** Connections at the first reading, which includes the server's one-time costs. */
+/** Number of connections at the first reading, which includes the server's one-time costs. */
 const FIRST = 4_000;
-/** Connections added before the second reading. One generator opens fewer than 20 000 descriptors. */
+/**
+ * Number of connections added before the second reading. One generator opens fewer than 20 000
+ * descriptors.
+ */
 const MORE = 8_000;
 /** Pause for work that connecting defers. */
 const REST_MS = 1_000;
@@ -49,7 +53,7 @@ Exit code: 0 if done, 1 if failed, 2 for a bad option.
 /** A server with the probe on each of its threads. */
 interface ProbedServer {
   readonly server: RunningServer;
-  /** Queries all of its threads. */
+  /** Queries all threads of the server. */
   readonly ask: (snapshots?: string) => Promise<readonly ThreadMemory[]>;
 }
 
@@ -105,7 +109,7 @@ async function readFigures({ server, ask }: ProbedServer, connections: number): 
   };
 }
 
-/** @throws Error if this user may not read it */
+/** @throws Error if this user may not read the file */
 function readKernel(): SlabBytes {
   let text: string;
   try {
@@ -145,7 +149,7 @@ async function readOwners({ ask }: ProbedServer, connections: number): Promise<O
 }
 
 async function run(): Promise<number> {
-  // Fails before minutes of work if it is not readable.
+  // Called first, so that an unreadable file fails before minutes of work.
   readKernel();
   buildGenerator();
   tell(`1/3 the bare engine with ${FIRST} and ${FIRST + MORE} connections`);

@@ -9,7 +9,7 @@ export type HeapPart = "engine" | "socket" | "channel" | "registry";
 
 /**
  * The classes whose objects belong to a joined connection or hold something for it. Arrays, strings
- * and tables count for the nearest of these objects that holds them.
+ * and tables are attributed to the nearest of these objects that holds them.
  */
 const PARTS: Readonly<Record<string, HeapPart>> = {
   // The engine's JavaScript object for a WebSocket, with its slot for user data.

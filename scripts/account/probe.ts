@@ -16,9 +16,9 @@ import { BroadcastChannel, isMainThread, threadId } from "node:worker_threads";
 /** Heap usage of a thread after a collection, in bytes. */
 export interface ThreadMemory {
   readonly threadId: number;
-  /** In use by objects. */
+  /** Bytes in use by objects. */
   readonly heapUsed: number;
-  /** Size of its resident pages. */
+  /** Size of the heap's resident pages. */
   readonly heapResident: number;
   /** The snapshot's path; null if none was requested. */
   readonly snapshot: string | null;
@@ -39,7 +39,7 @@ const channel = new BroadcastChannel("simurgh-account");
 channel.unref();
 
 function answer({ snapshots }: Question): ThreadMemory {
-  // The second collection frees what the finalizers of the first one release.
+  // The second collection frees memory that the finalizers of the first collection release.
   collect();
   collect();
   const { used_heap_size: heapUsed, total_physical_size: heapResident } = getHeapStatistics();

@@ -1,6 +1,6 @@
 /**
  * The app under test: a broadcast and an echo with default options, and the same with serial joins
- * under a path of its own.
+ * under a separate path.
  *
  * Runs on: shard.
  */

@@ -1,11 +1,11 @@
 /**
  * The baseline: the smallest program on the bare engine that answers the frames of a benchmark.
  *
- * It parses each incoming frame with `JSON.parse`, encodes each outgoing frame with `JSON.stringify`,
- * and uses the engine's own `publish`. It has no checks, limits or error handling. A public server
- * needs those, and the ratio to this program shows what they cost.
+ * It parses each incoming frame with `JSON.parse`, encodes each outgoing frame with
+ * `JSON.stringify`, and uses the engine's own `publish`. It has no checks, limits or error
+ * handling. A public server needs them, and the ratio to this program shows their cost.
  *
- * Runs on: the main thread of a process of its own. `node bare-engine.js --port 4100`
+ * Runs on: the main thread of its own process. `node bare-engine.js --port 4100`
  */
 
 import { parseArgs } from "node:util";

@@ -1,12 +1,12 @@
 /**
  * `npm run bench:check`: fails if a budget is exceeded.
  *
- * Each budget is judged by the median of five rounds of three seconds. In each round Simurgh and the
- * bare engine take turns, with alternating order. `--short`, for a busy machine, judges one round of
- * one second with slack, and takes up to two more if that fails, so only noise in three rounds in a
- * row makes it fail.
+ * Each budget is judged by the median of five rounds of three seconds. In each round Simurgh and
+ * the bare engine take turns, with alternating order. `--short`, for a busy machine, judges one
+ * round of one second with slack, and up to two more rounds if that fails, so noise causes a
+ * failure only if it affects three rounds in a row.
  *
- * Runs on: a process of its own. Load and servers stay on 127.0.0.1.
+ * Runs on: its own process. Load and servers stay on 127.0.0.1.
  * Exit code: 0 if all budgets are met, 1 if one is exceeded or a run fails, 2 for a bad option.
  */
 

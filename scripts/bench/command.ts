@@ -1,11 +1,11 @@
 /**
- * Runs a benchmark from its command line to its table: the servers take turns under the same load,
- * round by round, and are shown as ratios to the bare engine.
+ * Runs a benchmark, from its command line to its table. The servers take turns under the same load,
+ * round by round, and the table shows ratios to the bare engine.
  *
  * Packages that a server needs are installed first. A server that cannot run here is skipped, and the
  * table says why.
  *
- * Runs on: a process of its own. Load and servers stay on 127.0.0.1.
+ * Runs on: its own process. Load and servers stay on 127.0.0.1.
  * Exit code: 0 if everything was measured, 1 if a run failed, 2 for a bad option.
  */
 
@@ -19,7 +19,10 @@ import { prepareServer, type ServerName } from "./servers.ts";
 import { compareLatency, makeTable, roundsBeside, type Absences, type Results } from "./table.ts";
 import { groupWorks, WORKS, type Work, type WorkName } from "./works.ts";
 
-/** Returns the results as JSON: the figure of each work and server, and its relation to bare. */
+/**
+ * Returns the results as JSON: the figure of each workload and server, and its relation to the bare
+ * engine.
+ */
 function makeJson(results: Results, options: BenchOptions, absences: Absences): string {
   const rows = Object.entries(results).flatMap(([name, rounds]) => {
     const work: Work = WORKS[name as WorkName];
@@ -39,7 +42,7 @@ function makeJson(results: Results, options: BenchOptions, absences: Absences): 
   return JSON.stringify({ pairs: options.pairs, seconds: options.seconds, rows });
 }
 
-/** Prepares all servers. @returns those that cannot run here, and why */
+/** Prepares all servers. @returns the servers that cannot run here, with the reasons */
 function prepare(servers: readonly ServerName[]): Absences {
   const absences: { [Name in ServerName]?: string } = {};
   for (const server of servers) {

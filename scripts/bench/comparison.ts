@@ -1,8 +1,8 @@
 /**
  * Compares a server with the bare engine, round by round. Pure functions.
  *
- * The two are compared within a round, while the state of the machine is about the same. The figure
- * is the median of the rounds; their minimum and maximum show how far it can be trusted.
+ * The two are compared within a round, because the state of the machine is then about the same. The
+ * figure is the median of the rounds; the minimum and maximum show how reliable it is.
  *
  * Runs on: the bench's process.
  */
@@ -14,21 +14,27 @@ import { FIGURES, type Work } from "./works.ts";
 /** Measurements of one round, by server. */
 export type Round = { readonly [Name in ServerName]?: Measurement };
 
-/** A server against the bare engine on one work. */
+/** A comparison of a server with the bare engine for one workload. */
 export interface Comparison {
-  /** Median of the server's own figure; absent if the generator refused it in every round. */
+  /** Median of the server's own figure; absent if the generator rejected it in every round. */
   readonly figure?: number;
   /** Ratio or difference to the bare engine; absent for the bare engine itself. */
   readonly relation?: Spread;
-  /** Ratio or difference to the same server on the work `beside` this one; absent without one. */
+  /**
+   * Ratio or difference to the same server under the workload `beside` this one; absent if there is
+   * no such workload.
+   */
   readonly toWithout?: Spread;
-  /** Clients that did not read, and how many of them the server closed; absent if there are none. */
+  /**
+   * Number of clients that did not read, and the number of them that the server closed; absent if
+   * there are no such clients.
+   */
   readonly deaf?: { readonly count: number; readonly closed: Spread };
-  /** Rounds in which the generator refused the figure. */
+  /** Number of rounds in which the generator rejected the figure. */
   readonly refused: number;
-  /** Rounds in which the server fell behind. */
+  /** Number of rounds in which the server fell behind. */
   readonly behind: number;
-  /** Rounds in which the server waited for a core. */
+  /** Number of rounds in which the server waited for a core. */
   readonly starved: number;
 }
 
@@ -39,7 +45,10 @@ export interface Spread {
   readonly max: number;
 }
 
-/** Returns the median of numbers: the mean of the two middle ones if their count is even. */
+/**
+ * Returns the median of numbers, which is the mean of the two middle numbers if their count is
+ * even.
+ */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((left, right) => left - right);
   const upper = sorted[sorted.length >> 1];
@@ -50,9 +59,9 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * Compares one server with the bare engine, and with itself on the work `beside` this one.
+ * Compares one server with the bare engine, and with itself under the workload `beside` this one.
  *
- * @param roundsBeside rounds of that work, in the same order; empty if there is none
+ * @param roundsBeside rounds of that workload, in the same order; empty if there is none
  * @returns undefined if the server was not measured
  */
 export function compare(

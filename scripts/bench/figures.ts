@@ -1,11 +1,11 @@
 /**
- * The measured figures that the documents show, and the file that keeps them: one number for each work and
- * server, whatever document it is in.
+ * The measured figures that the documents show, and the file that keeps them: one number for each
+ * workload and server, shared by all documents.
  *
- * `npm run bench -- --save` and `npm run load:peers -- --save` write what they measured into the file, and leave
- * the rest of it as it is. `npm run docs` then writes the tables of all documents.
+ * `npm run bench -- --save` and `npm run load:peers -- --save` write their measurements into the
+ * file and leave the rest of it unchanged. `npm run docs` then writes the tables of all documents.
  *
- * Runs on: the benchmark's process, and whoever writes or compares documents.
+ * Runs on: the benchmark's process, and the processes that write or compare documents.
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -18,21 +18,21 @@ import { WORKS, type Work, type WorkName } from "./works.ts";
 
 const FILE = new URL("../../../scripts/bench/figures.json", import.meta.url);
 
-/** What was measured of one server on one work, in the units of `FIGURES`. */
+/** The measurements of one server under one workload, in the units of `FIGURES`. */
 export interface ServerFigures {
   /** The server's own figure. */
   readonly figure?: number;
   /** Ratio or difference to the bare engine. */
   readonly relation?: Partial<Spread> & Pick<Spread, "median">;
-  /** 99th percentile of latency in µs, of works whose figure is another. */
+  /** 99th percentile of latency in µs, for workloads with another main figure. */
   readonly latencyP99Us?: number;
-  /** Clients that did not read, and were closed by the server. */
+  /** Number of clients that did not read and were closed by the server. */
   readonly deafClosed?: number;
 }
 
-/** What was measured of one work. */
+/** The measurements of one workload. */
 export interface WorkFigures {
-  /** On which machine, and how long. */
+  /** The machine and the duration of the measurement. */
   readonly measuredOn: string;
   readonly servers: { readonly [Name in ServerName]?: ServerFigures };
 }
@@ -50,7 +50,7 @@ export function writeFigures(figures: Figures): void {
   writeFileSync(FILE, `${JSON.stringify(figures, undefined, 2)}\n`);
 }
 
-/** Returns figures with those of a run in the place of earlier ones. */
+/** Returns a copy of the figures, in which the figures of a run replace earlier figures. */
 export function withMeasured(before: Figures, results: Results, measuredOn: string): Figures {
   const after: { [Name in WorkName]?: WorkFigures } = { ...before };
   for (const name of Object.keys(results) as WorkName[]) {

@@ -8,17 +8,17 @@ import { inColumns } from "./columns.ts";
 import { compare, median, type Round, type Spread } from "./comparison.ts";
 import { FIGURES, WORKS, type Work, type WorkName } from "./works.ts";
 
-/** Works that have a budget, in the order of the table. */
+/** Workloads that have a budget, in the order of the table. */
 export const BUDGETED = (Object.keys(WORKS) as readonly WorkName[]).filter(
   (name) => (WORKS[name] as Work).budget !== undefined,
 );
 
-/** Minimum rate of the ring, in records a second. It has no baseline to compare with. */
+/** Minimum rate of the ring, in records per second. It has no baseline to compare with. */
 export const RING_BUDGET_PER_SECOND = 5_000_000;
 
 /**
- * Slack of the short form, as a factor on a budget. The short form is there to catch breakage, not
- * small regressions: in single rounds on a busy machine, ratios were up to 1.5 times too high, and the
+ * Slack of the short form, as a factor on a budget. The short form detects breakage, not small
+ * regressions: in single rounds on a busy machine, ratios were up to 1.5 times too high, and the
  * ring's rate was down to a third.
  */
 export const SHORT_SLACK = { relation: 2, ring: 5 } as const;
@@ -28,7 +28,7 @@ export interface Verdict {
   readonly title: string;
   /** Median, minimum and maximum; undefined if no round produced a figure. */
   readonly measured: Spread | undefined;
-  /** The budget, and the limit that fails the check: the budget with slack. */
+  /** The budget, and the limit beyond which the check fails, which is the budget with slack. */
   readonly budget: number;
   readonly limit: number;
   readonly isWithin: boolean;
@@ -38,7 +38,7 @@ export interface Verdict {
   readonly note: string;
 }
 
-/** Judges Simurgh's rounds of a work that has a budget. */
+/** Judges Simurgh's rounds of a workload that has a budget. */
 export function judgeWork(name: WorkName, rounds: readonly Round[], slack: number): Verdict {
   const work: Work = WORKS[name];
   const comparison = compare(work, "simurgh", rounds);
@@ -59,7 +59,7 @@ export function judgeWork(name: WorkName, rounds: readonly Round[], slack: numbe
   };
 }
 
-/** Judges the rates of the ring, in records a second. */
+/** Judges the rates of the ring, in records per second. */
 export function judgeRing(rates: readonly number[], slack: number): Verdict {
   const measured = {
     median: median(rates),

@@ -12,7 +12,7 @@ import type { Work } from "./works.ts";
 
 /** From `dist/scripts/bench` to the package's root. */
 const FOLDER = fileURLToPath(new URL("../../../native-bench/", import.meta.url));
-/** The program, which exists after `buildGenerator`. */
+/** Path of the program, which exists after `buildGenerator`. */
 export const GENERATOR = `${FOLDER}build/native-bench`;
 const RUN_DEADLINE_MS = 180_000;
 
@@ -24,13 +24,13 @@ export interface Measurement {
   readonly bytesPerConnection: number;
   /** The server fell behind the load; its CPU per message is then unreliable. */
   readonly isServerBehind: boolean;
-  /** The server had to wait for a core, and therefore batched more than it usually does. */
+  /** The server had to wait for a core, and therefore used larger batches than usual. */
   readonly isServerStarved: boolean;
-  /** Undefined if the generator refused it. */
+  /** Undefined if the generator rejected the figure. */
   readonly latencyP99Us: number | undefined;
-  /** Why the generator refused it. */
+  /** The reason why the generator rejected it. */
   readonly bottleneck: string | undefined;
-  /** Connections that did not read, and how many of them the server closed. */
+  /** Number of connections that did not read, and the number of them that the server closed. */
   readonly deaf: number;
   readonly deafClosed: number;
 }
@@ -43,7 +43,7 @@ export function buildGenerator(): void {
   if (status !== 0) throw new Error(`native-bench failed to build:\n${stdout}${stderr}`);
 }
 
-/** Makes the generator's command line for a work. */
+/** Creates the generator's command line for a workload. */
 export function makeCommandLine(
   work: Work,
   seconds: number,

@@ -3,7 +3,7 @@
  *
  * Absolute times say little on a shared machine; the ratio within a round is more reliable.
  *
- * Runs on: a process of its own. Load and servers stay on 127.0.0.1.
+ * Runs on: its own process. Load and servers stay on 127.0.0.1.
  */
 
 import { runCommand } from "./command.ts";

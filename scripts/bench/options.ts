@@ -15,12 +15,12 @@ export interface BenchOptions {
   readonly servers: readonly ServerName[];
   /** A Phoenix server that is already running, if any. */
   readonly phoenix: Elsewhere | undefined;
-  /** Rounds of each work; every server has one turn per round. */
+  /** Number of rounds of each workload; every server has one turn per round. */
   readonly pairs: number;
-  /** Measured seconds of each turn. */
+  /** Length of the measured window of each turn, in seconds. */
   readonly seconds: number;
   readonly json: boolean;
-  /** Whether the figures are kept for the documents. */
+  /** Whether the figures are saved for the documents. */
   readonly save: boolean;
   readonly help: boolean;
 }
@@ -34,14 +34,14 @@ export interface BenchCommand {
   readonly servers: readonly ServerName[];
 }
 
-/** `npm run bench`: all works, on servers that need no other package. */
+/** `npm run bench`: all workloads, on servers that need no other package. */
 export const BENCH: BenchCommand = {
   name: "bench",
   works: WORK_NAMES,
   servers: ["bare", "simurgh", "serial", "ws"],
 };
 
-/** `npm run load:peers`: works that all servers support, on Simurgh and its alternatives. */
+/** `npm run load:peers`: workloads that all servers support, on Simurgh and its alternatives. */
 export const LOAD_PEERS: BenchCommand = {
   name: "load:peers",
   works: ["echo", "fanout", "memory"],

@@ -1,7 +1,7 @@
 /**
- * A peer to compare with: answers the same frames with `ws`, as a plain Node.js program would.
+ * A peer for comparison, which answers the same frames with `ws`, as a plain Node.js program would.
  *
- * Runs on: the main thread of a process of its own. `node peer-ws.js --port 4100`
+ * Runs on: the main thread of its own process. `node peer-ws.js --port 4100`
  */
 
 import { createServer } from "node:http";
@@ -37,7 +37,7 @@ function reply(socket: WebSocket, frame: Frame, response: unknown): void {
 }
 
 function publish(topic: string, payload: unknown): void {
-  // Encoded once: given a string, `ws` would encode it again for each subscriber.
+  // Encoded once, because `ws` would encode a string again for each subscriber.
   const bytes = Buffer.from(JSON.stringify([null, null, topic, "b", payload]));
   for (const socket of subscribers.get(topic) ?? []) socket.send(bytes, { binary: false });
 }

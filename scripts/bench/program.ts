@@ -15,7 +15,7 @@ export const BAD_OPTION = 2;
 
 /** A command. */
 export interface Program<Options> {
-  /** Name of its script, with which its error messages begin. */
+  /** Name of the command's script, with which its error messages begin. */
   readonly name: string;
   readonly help: string;
   /** @throws TypeError with a one-line message for the user */

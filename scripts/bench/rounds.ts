@@ -1,8 +1,9 @@
 /**
  * A round of a benchmark: each server in turn is started, loaded, measured and stopped.
  *
- * The order of the servers is reversed from one round to the next, so that a machine that warms up or
- * slows down favours none of them. Works that are compared with each other share their rounds.
+ * The order of the servers is reversed from one round to the next, so that a machine that becomes
+ * faster or slower favours none of them. Workloads that are compared with each other share their
+ * rounds.
  *
  * Runs on: the bench's process.
  */
@@ -15,21 +16,21 @@ import { WORKS, type Work, type WorkName } from "./works.ts";
 
 /** The plan of one round. */
 export interface RoundPlan {
-  /** Its number, from 1. Even rounds take the servers in reverse order. */
+  /** The number of the round, from 1. Even rounds use the servers in reverse order. */
   readonly number: number;
   readonly works: readonly WorkName[];
   readonly servers: readonly ServerName[];
-  /** Measured seconds of each turn. */
+  /** Length of the measured window of each turn, in seconds. */
   readonly seconds: number;
   /** Further settings of the servers. */
   readonly setting?: ServerSetting;
 }
 
-/** The results of one round, by work. */
+/** The results of one round, by workload. */
 export type RoundResults = { readonly [Name in WorkName]?: Round };
 
 /**
- * Runs one round. Each server runs all works in its turn.
+ * Runs one round. Each server runs all workloads in its turn.
  *
  * @param onMeasured called with a line of text for each measurement
  */
@@ -48,7 +49,7 @@ export async function runRound(
   return results;
 }
 
-/** A round that is still being filled. */
+/** A round whose results are still being added. */
 type Measured = { -readonly [Name in keyof Round]: Round[Name] };
 
 async function measure(
@@ -62,7 +63,7 @@ async function measure(
   try {
     measurement = await runGenerator(makeCommandLine(work, seconds, server));
   } catch (error) {
-    // The failure of the load matters more than a failure to stop the server.
+    // A failure of the load is more important than a failure to stop the server.
     await server.stop().catch((reason: unknown) => process.stderr.write(`${String(reason)}\n`));
     throw error;
   }

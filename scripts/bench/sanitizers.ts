@@ -1,9 +1,9 @@
 /**
- * `npm run check:native`: builds and tests native-bench three times: as released, with the address and
- * undefined-behaviour sanitizers, and with the thread sanitizer. The sanitized builds also put a short
- * multi-threaded load on a real server.
+ * `npm run check:native`: builds and tests native-bench three times: as a release build, with the
+ * address and undefined-behaviour sanitizers, and with the thread sanitizer. The sanitized builds
+ * also run a short multi-threaded load against a real server.
  *
- * Runs on: a process of its own. The server has two shards. Server and load stay on 127.0.0.1.
+ * Runs on: its own process. The server has two shards. Server and load stay on 127.0.0.1.
  */
 
 import { spawn } from "node:child_process";

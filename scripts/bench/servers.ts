@@ -1,5 +1,5 @@
 /**
- * Starts and stops the servers under test, each as a process of its own.
+ * Starts and stops the servers under test, each in a separate process.
  *
  * Runs on: the bench's process.
  */
@@ -12,7 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { bunExecutable, preparePeer, type PeerPackage } from "../load/peers/packages.ts";
 
-/** The protocol of a server, by the generator's name for it. */
+/** The protocol of a server, as named by the generator. */
 export type ServerProtocol = "phoenix" | "socket.io";
 
 interface Program {
@@ -23,9 +23,9 @@ interface Program {
   /** Path of the socket's URL. */
   readonly path: string;
   readonly protocol?: Exclude<ServerProtocol, "phoenix">;
-  /** Its number of threads can be set; others have one. */
+  /** Set if the number of threads can be configured; other servers have one thread. */
   readonly hasShards?: true;
-  /** A package that it needs and that is not a dependency of this one. */
+  /** A package that the server needs and that is not a dependency of this package. */
   readonly peer?: PeerPackage;
 }
 
@@ -66,16 +66,19 @@ export const SERVER_NAMES: readonly ServerName[] = [
 const START_DEADLINE_MS = 20_000;
 const STOP_DEADLINE_MS = 15_000;
 const RETRY_MS = 50;
-/** How much of a server's output is kept, to be shown if it fails. */
+/** Maximum length of the part of a server's output that is kept, to be shown if it fails. */
 const MAX_LOG_CHARACTERS = 4_000;
 
 /** Settings of a server other than its number of shards. */
 export interface ServerSetting {
-  /** Environment variables in addition to ours. */
+  /** Environment variables in addition to those of this process. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Whether it serves the stats of its shards (`stats.ts`). Only for servers that have shards. */
+  /**
+   * Whether the server provides the stats of its shards (`stats.ts`). Only for servers that have
+   * shards.
+   */
   readonly hasStats?: boolean;
-  /** Where `phoenix` runs. */
+  /** The location of the server `phoenix`. */
   readonly phoenix?: Elsewhere;
 }
 
@@ -92,14 +95,17 @@ export interface RunningServer {
   readonly protocol: ServerProtocol;
   /** URL of its shards' stats, if `hasStats` is set. */
   readonly statsUrl: string | undefined;
-  /** Stops it and waits. Rejects if it does not end, or ends with a code other than 0. */
+  /**
+   * Stops the server and waits for its end. Rejects if it does not end, or ends with a code other
+   * than 0.
+   */
   stop(): Promise<void>;
 }
 
 /**
- * Installs what a server needs besides this package, which may take a while.
+ * Installs the packages that a server needs besides this one, which may take a while.
  *
- * @returns a line that says why it cannot run here, or undefined if it can
+ * @returns a line with the reason why the server cannot run here, or undefined if it can
  */
 export function prepareServer(name: ServerName, tell: (line: string) => void): string | undefined {
   if (name === "phoenix") return undefined;
@@ -110,7 +116,7 @@ export function prepareServer(name: ServerName, tell: (line: string) => void): s
 /**
  * Starts a server on a free port and waits until it responds.
  *
- * @param shards - undefined for the value in its environment, or its default
+ * @param shards - undefined for the value in the server's environment, or its default
  */
 export async function startServer(
   name: ServerName,
@@ -187,7 +193,7 @@ async function waitUntilReady(
   }
 }
 
-/** Makes one request on a connection of its own, so that none stays open to the server. */
+/** Sends one request on a separate connection, so that no connection to the server stays open. */
 function isHealthy(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const request = get({ host: "127.0.0.1", port, path: "/healthz", agent: false }, (response) => {

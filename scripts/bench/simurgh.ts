@@ -3,7 +3,7 @@
  *
  * Without `--shards`, the number of shards comes from the environment, like all other options.
  *
- * Runs on: the main thread of a process of its own.
+ * Runs on: the main thread of its own process.
  */
 
 import { parseArgs } from "node:util";
@@ -29,7 +29,7 @@ const server = await serve({
   port: Number(port),
   ...(shards !== undefined && { shards: Number(shards) }),
   data,
-  // Nothing is signed here, but without a secret there would be a warning.
+  // Nothing is signed here, but a missing secret would cause a warning.
   secretKeyBase: "nobody has a secret in a benchmark: ".repeat(2),
 });
 const stats = statsPort === undefined ? undefined : serveStats(server, data, Number(statsPort));

@@ -1,9 +1,9 @@
 /**
- * The stats that a server under load serves: the counters of its shards, and the system's ids of their
- * threads.
+ * The stats that a server under load serves: the counters of its shards, and the system's thread
+ * ids of the shards.
  *
- * Node.js threads have no names that the system shows, so each shard looks up its own thread id when
- * it starts and writes it into a word of shared memory. A request for the stats costs one HTTP request
+ * Node.js threads have no names in the system, so each shard looks up its own thread id when it
+ * starts and writes it into a word of shared memory. A request for the stats costs one HTTP request
  * on the main thread, which serves no client.
  *
  * Runs on: `serveStats` on the main thread of the server, `tellThread` on each shard.
@@ -22,7 +22,9 @@ export interface ShardThreads {
   readonly threads: SharedArrayBuffer;
 }
 
-/** Makes the words to which shards write the ids of their threads; 0 until then. */
+/**
+ * Creates the shared words for the thread ids of shards. They are 0 until a shard writes its id.
+ */
 export function makeShardThreads(): ShardThreads {
   return { threads: new SharedArrayBuffer(MAX_SHARDS * Int32Array.BYTES_PER_ELEMENT) };
 }
@@ -30,7 +32,7 @@ export function makeShardThreads(): ShardThreads {
 /** Writes the system's id of this shard's thread. Does nothing on systems other than Linux. */
 export function tellThread(shard: number, { threads }: ShardThreads): void {
   if (process.platform !== "linux") return;
-  // For the thread that reads it, a link such as `4100/task/4107`.
+  // The link differs for each thread that reads it: `4100/task/4107`, for example.
   const thread = Number(readlinkSync("/proc/thread-self").split("/").at(-1));
   Atomics.store(new Int32Array(threads), shard, thread);
 }
@@ -45,7 +47,7 @@ export function serveStats(
   const http = createServer((request, response) => {
     const isKnown = request.method === "GET" && request.url === "/stats";
     response.writeHead(isKnown ? 200 : 404, { "content-type": "application/json" });
-    // Without the index: counting it takes milliseconds, which would distort the figures.
+    // Omits the index, because counting it takes milliseconds, which would distort the figures.
     const { shards, main, total } = server.stats();
     const answer = { shards, main, total, threads: [...ids.subarray(0, server.shards)] };
     response.end(JSON.stringify(isKnown ? answer : {}));

@@ -9,15 +9,15 @@ import { compare, type Comparison, type Round, type Spread } from "./comparison.
 import { SERVER_NAMES, type ServerName } from "./servers.ts";
 import { FIGURES, WORKS, type Figure, type Work, type WorkName } from "./works.ts";
 
-/** The rounds of each work that has run. */
+/** The rounds of each workload that has run. */
 export type Results = { readonly [Name in WorkName]?: readonly Round[] };
 
-/** Servers that could not be measured, each with the reason in a line. */
+/** Servers that could not be measured, each with a line that states the reason. */
 export type Absences = { readonly [Name in ServerName]?: string };
 
 const HEAD = ["work", "server", "figure", "to bare", "min – max", "p99", "to bare", "budget", ""];
 
-/** Formats the table: one row for each work and server. */
+/** Formats the table with one row for each workload and server. */
 export function makeTable(results: Results, absences: Absences = {}): string {
   const rows: (readonly string[])[] = [HEAD];
   for (const [name, rounds] of Object.entries(results)) {
@@ -37,7 +37,7 @@ export function makeTable(results: Results, absences: Absences = {}): string {
 
 /**
  * Compares the 99th percentiles of latency, shown beside another figure. Returns undefined if the
- * percentile is the figure itself, or if the work only opens connections.
+ * percentile is the figure itself, or if the workload only opens connections.
  */
 export function compareLatency(
   work: Work,
@@ -48,12 +48,15 @@ export function compareLatency(
   return compare({ ...work, figure: "latencyP99Us" }, server, rounds);
 }
 
-/** Returns the rounds of the work `beside` a work; none if there is no such work or it was not run. */
+/**
+ * Returns the rounds of the workload `beside` a workload; empty if there is no such workload or it
+ * was not run.
+ */
 export function roundsBeside({ beside }: Work, results: Results): readonly Round[] {
   return beside === undefined ? [] : (results[beside as WorkName] ?? []);
 }
 
-/** Formats a figure with its unit, or `refused` if the generator refused it. */
+/** Formats a figure with its unit, or `refused` if the generator rejected it. */
 export function showFigure(kind: Figure, figure: number | undefined): string {
   const { unit, digits } = FIGURES[kind];
   return figure === undefined ? "refused" : `${figure.toFixed(digits)} ${unit}`;

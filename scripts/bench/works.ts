@@ -1,16 +1,19 @@
 /**
- * The works of the benchmark and their budgets, in one table.
+ * The workloads of the benchmark and their budgets, in one table.
  *
  * Runs on: the bench's process.
  */
 
-/** Figures that can be compared: how to show them, and how to relate them to the bare engine's. */
+/**
+ * Figures that can be compared, with their format and their relation to the figures of the bare
+ * engine.
+ */
 export const FIGURES = {
   /** Server CPU for each message delivered. */
   cpuUsPerMessage: { unit: "µs", digits: 2, relation: "ratio" },
   /** Server memory per additional joined connection. */
   bytesPerConnection: { unit: "B", digits: 0, relation: "difference" },
-  /** From the planned time of a send to its delivery; absent if the generator refuses it. */
+  /** Time from the planned time of a send to its delivery; absent if the generator rejects it. */
   latencyP99Us: { unit: "µs", digits: 0, relation: "ratio" },
 } as const;
 
@@ -19,25 +22,28 @@ export type Figure = keyof typeof FIGURES;
 
 /** One row of the benchmark. */
 export interface Work {
-  /** Its title in the table. */
+  /** Title of the workload in the table. */
   readonly title: string;
   /** The generator's scenario and options. Rates are low enough that no server is saturated. */
   readonly load: readonly string[];
-  /** Whether the generator takes `--duration`; `connect` lasts as long as it takes. */
+  /** Whether the generator accepts `--duration`; the length of `connect` depends on the server. */
   readonly hasDuration: boolean;
-  /** Number of threads of the servers that have shards; others have one. */
+  /** Number of threads of the servers that have shards; other servers have one thread. */
   readonly shards: number;
   readonly figure: Figure;
   /** Largest ratio or difference to the bare engine, if there is a limit. */
   readonly budget?: number;
-  /** The work that shows the same server without what this one adds; they share their rounds. */
+  /**
+   * The workload that this one extends, for a comparison within the same server. The two share
+   * their rounds.
+   */
   readonly beside?: string;
 }
 
 const FANOUT = ["fanout", "--connections", "2k", "--topics", "100", "--rate", "2k"] as const;
 
 /**
- * 2 MB a second to each client. A client that does not read exceeds Simurgh's limit once the kernel's
+ * 2 MB per second to each client. A client that does not read exceeds Simurgh's limit once the kernel's
  * buffers (up to 5 MB) and `maxBackpressureBytes` are full, and is cut `slowClientMs` later: between
  * 1.5 s (with empty buffers) and 4.1 s after the first send. The window of 3 s starts at 1.5 s, so
  * that the cut falls within it.
@@ -46,7 +52,7 @@ const READERS = "fanout --connections 200 --topics 4 --rate 1k --payload 8k --wa
   " ",
 );
 
-/** The works by their names in `--only`. */
+/** The workloads by their names in `--only`. */
 export const WORKS = {
   echo: {
     title: "echo, 200 connections",
@@ -80,8 +86,9 @@ export const WORKS = {
     figure: "bytesPerConnection",
     budget: 1024,
   },
-  // These have no budget, because tail latencies of milliseconds on shared cores have no stable ratio.
-  // What counts is how each server's own pair compares, and that all readers receive everything.
+  // These have no budget, because tail latencies of milliseconds on shared cores have no stable
+  // ratio. The relevant results are the comparison within each server's own pair, and whether all
+  // readers receive everything.
   readers: {
     title: "p99 of 200 clients, 8 KB payloads",
     load: READERS,
@@ -99,10 +106,10 @@ export const WORKS = {
   },
 } as const satisfies Record<string, Work>;
 
-/** Name of a work. */
+/** Name of a workload. */
 export type WorkName = keyof typeof WORKS;
 
-/** Groups works that are compared with each other, in the given order. */
+/** Groups workloads that are compared with each other, in the given order. */
 export function groupWorks(names: readonly WorkName[]): readonly (readonly WorkName[])[] {
   const groups: WorkName[][] = [];
   for (const name of names) {

@@ -1,7 +1,8 @@
 /**
  * Compares the prediction for a load with a measurement of the same load.
  *
- * Runs on: the process of `npm run capacity`. The server is a process of its own, with one shard.
+ * Runs on: the process of `npm run capacity`. The server runs in a separate process, with one
+ *          shard.
  */
 
 import { inColumns } from "../bench/columns.ts";
@@ -15,7 +16,7 @@ import type { UnitCosts } from "./unit-costs.ts";
 /** Prediction and measurement for one number of connections. */
 export interface Checked {
   readonly connections: number;
-  /** All server CPU divided by the number of deliveries. */
+  /** Total CPU of the server divided by the number of deliveries. */
   readonly cpuUs: Compared;
   /** Memory of the server's process with all connections. */
   readonly bytes: Compared;
@@ -33,12 +34,12 @@ const MEMBERS = 20;
 const PAYLOAD_BYTES = 64;
 const HEARTBEAT_SECONDS = 30;
 const SECONDS = 5;
-/** Runs of each size, of which the median counts. */
+/** Number of runs of each size, whose median counts. */
 const ROUNDS = 3;
-/** Deliveries a second to each connection. */
+/** Deliveries per second to each connection. */
 const RATE_EACH = 1;
 
-/** A machine with limits that do not matter, because the numbers of nodes and shards are given. */
+/** A machine whose limits have no effect, because the numbers of nodes and shards are given. */
 const HERE: Machine = {
   cores: 1,
   memoryBytes: Number.MAX_SAFE_INTEGER,
@@ -124,7 +125,7 @@ export function makeCheckTable(checked: readonly Checked[]): string {
   return inColumns(rows);
 }
 
-/** Returns by how many percent the prediction is above or below the measurement. */
+/** Returns the difference between the prediction and the measurement, in percent. */
 export function errorOf({ predicted, measured }: Compared): string {
   const percent = (predicted / measured - 1) * 100;
   return `${percent < 0 ? "-" : "+"}${Math.abs(percent).toFixed(0)} %`;

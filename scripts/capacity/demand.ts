@@ -8,9 +8,9 @@
 export interface Demand {
   /** Joined connections, each with one topic. */
   readonly connections: number;
-  /** Broadcasts a second of all clients together. */
+  /** Broadcasts per second of all clients together. */
   readonly rate: number;
-  /** Subscribers of each broadcast's topic, and so its number of deliveries. */
+  /** Number of subscribers of each broadcast's topic, which is also its number of deliveries. */
   readonly members: number;
   /** Bytes of a broadcast's payload. */
   readonly payloadBytes: number;
@@ -24,10 +24,10 @@ export interface Demand {
 export interface Machine {
   readonly cores: number;
   readonly memoryBytes: number;
-  /** Bits a second that it can send. */
+  /** Bits per second that the machine can send. */
   readonly networkBits: number;
-  /** Share of its cores, memory and network that may be used on average. */
+  /** Share of the cores, memory and network that may be used on average. */
   readonly load: number;
-  /** Maximum number of connections, set by its limit of open files. */
+  /** Maximum number of connections, determined by the limit of open files. */
   readonly maxConnections: number;
 }

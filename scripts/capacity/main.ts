@@ -1,7 +1,7 @@
 /**
  * `npm run capacity`: plans the resources for connections and a message rate from unit costs.
  *
- * Runs on: a process of its own. Only `--check` and `--measure` start servers; they stay on 127.0.0.1.
+ * Runs on: its own process. Only `--check` and `--measure` start servers; they stay on 127.0.0.1.
  * Exit code: 0 if done, 1 if failed, 2 for a bad option.
  */
 

@@ -1,11 +1,11 @@
 /**
  * Measures the unit costs of this machine.
  *
- * CPU is measured in cores (CPU seconds a second). Its parts are told apart by subtraction:
+ * CPU is measured in cores (CPU seconds per second). Its parts are separated by subtraction:
  *
  *   base of a shard   echo at two rates; the line through both, at a rate of 0
  *   join, heartbeat   runs that do nothing else, minus the base
- *   broadcast,        fan-out to 5 and to 50 members with the same number of deliveries a second; the
+ *   broadcast,        fan-out to 5 and to 50 members with the same number of deliveries per second; the
  *   delivery          difference is due to broadcasts, the rest to deliveries
  *   deliveryByte      50 members, with payloads of 2 KB and of 64 B
  *   record            20 members on two shards, minus all of the above
@@ -14,7 +14,7 @@
  *   connection, shard, node      memory; for the kernel, half of the growth in /proc/slabinfo, because
  *                     both ends are on this machine
  *
- * Runs on: the process of `npm run capacity`, for about six minutes. Servers are processes of their own.
+ * Runs on: the process of `npm run capacity`, for about six minutes. Servers are separate processes.
  */
 
 import { readFileSync } from "node:fs";
@@ -31,7 +31,7 @@ import type { UnitCosts } from "./unit-costs.ts";
 /** Called when a step begins. */
 export type OnStep = (step: string) => void;
 
-/** Runs of each kind, of which the median counts. */
+/** Number of runs of each kind, whose median counts. */
 const ROUNDS = 3;
 const SECONDS = 3;
 const SMALL_BYTES = 64;
@@ -40,17 +40,17 @@ const FEW = 5;
 const MEMBERS = 20;
 const MANY = 50;
 const CONNECTIONS = 1_000;
-/** Deliveries a second in fan-outs of one node: about a third of a shard's capacity. */
+/** Deliveries per second in fan-outs of one node: about a third of a shard's capacity. */
 const DELIVERIES = 30_000;
 const ECHOES = { few: 1_000, many: 10_000 } as const;
 const BEATING = 4_000;
 const JOINED = 8_000;
 const JOINS = 2_000;
-/** Broadcasts a second between nodes. */
+/** Broadcasts per second between nodes. */
 const NODE_RATES = { few: 500, many: 4_000 } as const;
 const MANY_SHARDS = 5;
 const SAMPLE_MS = 50;
-/** Pause for what a server still sets up once it responds. */
+/** Pause for the work that a server still does after its first response. */
 const REST_MS = 1_000;
 
 /** Measures all unit costs. @throws Error if a run fails or Redis is missing */
@@ -135,7 +135,7 @@ async function runOn({ url, pid }: RunningServer, load: string): Promise<Run> {
   return JSON.parse(await runForJson(words)) as Run;
 }
 
-/** Runs a load on a new server. @returns the cores that it used */
+/** Runs a load on a new server. @returns the number of cores that the server used */
 async function coresOf(load: string, shards = 1): Promise<number> {
   const server = await startServer("simurgh", shards);
   const { window } = await runOn(server, load);
@@ -173,7 +173,7 @@ async function measureJoins(): Promise<Joins> {
   };
 }
 
-/** @throws Error if this process may not read it; root may */
+/** @throws Error if this process may not read the file; root may */
 function readKernelBytes(): number {
   const slabs = readSlabs(readFileSync("/proc/slabinfo", "utf8"));
   return [...slabs.values()].reduce((sum, bytes) => sum + bytes, 0);
@@ -207,9 +207,9 @@ async function measureBroadcasts(
   return { broadcast, delivery: delivery - deliveryByte * SMALL_BYTES, deliveryByte };
 }
 
-/** The additional CPU of two nodes for being linked, and of Redis for linking them. */
+/** The additional CPU that a link costs two nodes and Redis. */
 interface Nodes {
-  /** Cores of both links. */
+  /** Cores used by both links. */
   readonly link: number;
   readonly broker: number;
   /** Microseconds for each broadcast from one node to the other. */
@@ -230,7 +230,10 @@ async function measureNodes(): Promise<Nodes> {
   }
 }
 
-/** Measures the cores that two linked nodes use beyond two unlinked ones, and those of Redis. */
+/**
+ * Measures the additional cores that two linked nodes use compared with two unlinked nodes, and the
+ * cores of Redis.
+ */
 async function measureNodesAt(
   rate: number,
   redis: TestRedis,
@@ -246,7 +249,10 @@ async function measureNodesAt(
   };
 }
 
-/** Measures two nodes, one of which has all clients; the other receives broadcasts for no one. */
+/**
+ * Measures two nodes, one of which has all clients, while the other receives broadcasts but has no
+ * subscribers.
+ */
 async function measurePair(
   rate: number,
   env: Readonly<Record<string, string>>,
@@ -256,7 +262,8 @@ async function measurePair(
   const far = await startServer("simurgh", 1, { env });
   const [farNs, brokerUs] = [cpuNsOf(far.pid), await redis.cpuUs()];
   const { window, delivered } = await runOn(near, fanoutOf(FEW, rate, SMALL_BYTES));
-  // The far node and Redis also handle the warm-up, so the time is derived from what was delivered.
+  // The far node and Redis also handle the warm-up, so the time is derived from the number of
+  // deliveries.
   const seconds = delivered / FEW / rate;
   const farCores = (cpuNsOf(far.pid) - farNs) / 1e9 / seconds;
   const broker = ((await redis.cpuUs()) - brokerUs) / 1e6 / seconds;

@@ -1,13 +1,13 @@
 /**
  * The command line of `npm run capacity`.
  *
- * Runs on: its process, once.
+ * Runs on: the process of `npm run capacity`, once.
  */
 
 import { parseArgs } from "node:util";
 import type { Demand, Machine } from "./demand.ts";
 
-/** What the command is to do. */
+/** The action of the command, with its options. */
 export type CapacityOptions =
   | { readonly kind: "help" }
   | { readonly kind: "measure"; readonly out: string }

@@ -9,9 +9,9 @@
  *                    + connections / heartbeat * heartbeatCost + joins * join
  *   nodes            = the maximum of what CPU, memory, network and open files need
  *
- * How many shards and nodes a broadcast reaches depends on how many there are. The plan therefore
- * starts with a lower bound for the nodes and adds one until everything fits. Members are assumed to
- * be distributed evenly at random.
+ * The number of shards and nodes that a broadcast reaches depends on their total number. The plan
+ * therefore starts with a lower bound for the nodes and adds one until everything fits. Members are
+ * assumed to be distributed evenly at random.
  *
  * Runs on: the process of `npm run capacity`.
  */
@@ -22,7 +22,7 @@ import { subscriptionIndexBytes } from "../../src/pubsub/subscription-index-layo
 import type { Demand, Machine } from "./demand.ts";
 import type { UnitCosts } from "./unit-costs.ts";
 
-/** CPU by purpose, in cores (CPU seconds a second) of all nodes together. */
+/** CPU by purpose, in cores (CPU seconds per second) of all nodes together. */
 export interface CpuShares {
   readonly shards: number;
   readonly links: number;
@@ -44,7 +44,7 @@ export interface MemoryShares {
   readonly kernel: number;
 }
 
-/** The resources that a demand takes. */
+/** The resources that a demand requires. */
 export interface Plan {
   readonly nodes: number;
   /** The resource that determines the number of nodes. */
@@ -52,24 +52,24 @@ export interface Plan {
   readonly shardsPerNode: number;
   readonly connectionsPerNode: number;
   readonly deliveries: number;
-  /** Shards of a node that a broadcast reaches there, including the sender's own. */
+  /** Number of shards that a broadcast reaches on a node, including the sender's shard. */
   readonly shardsReached: number;
-  /** Nodes with members of a broadcast's topic, including the sender's own. */
+  /** Number of nodes with members of a broadcast's topic, including the sender's node. */
   readonly nodesReached: number;
   readonly cpu: CpuShares;
   /** Cores that one node uses. */
   readonly coresPerNode: number;
   readonly memory: MemoryShares;
   readonly memoryPerNode: number;
-  /** Bits a second that one node sends to clients and to the broker. */
+  /** Bits per second that one node sends to clients and to the broker. */
   readonly networkPerNode: number;
   /** The load on the broker between the nodes; 0 with a single node. */
   readonly broker: {
-    /** Records that it passes on each second. */
+    /** Records that the broker passes on per second. */
     readonly records: number;
-    /** Cores that it uses. */
+    /** Cores that the broker uses. */
     readonly cores: number;
-    /** Bits a second that it sends. */
+    /** Bits per second that the broker sends. */
     readonly network: number;
   };
 }
@@ -85,7 +85,7 @@ const HEARTBEAT_BYTES = 66;
 const RECORD_HEADER_BYTES = 48;
 const MAX_NODES = 100_000;
 
-/** Makes the smallest plan that fits. @throws RangeError if no number of nodes does */
+/** Creates the smallest plan that fits. @throws RangeError if no number of nodes fits */
 export function makePlan(demand: Demand, machine: Machine, costs: UnitCosts): Plan {
   for (let nodes = firstGuess(demand, machine, costs); nodes <= MAX_NODES; nodes++) {
     const plan = planWith(nodes, demand, machine, costs);
@@ -97,7 +97,9 @@ export function makePlan(demand: Demand, machine: Machine, costs: UnitCosts): Pl
   );
 }
 
-/** Returns a lower bound for the number of nodes, from the costs that nodes divide among them. */
+/**
+ * Returns a lower bound for the number of nodes, based on the costs that are shared by all nodes.
+ */
 function firstGuess(demand: Demand, machine: Machine, costs: UnitCosts): number {
   const alone = { nodes: 1, shardsPerNode: 1, nodesReached: 1, shardsReached: 1 };
   const { broadcasts, deliveries, heartbeats, joins } = cpuOf(demand, costs, alone);
@@ -111,7 +113,7 @@ function firstGuess(demand: Demand, machine: Machine, costs: UnitCosts): number 
   );
 }
 
-/** Makes the plan for a number of nodes, whether it fits or not. */
+/** Creates the plan for a number of nodes, whether it fits or not. */
 export function planWith(nodes: number, demand: Demand, machine: Machine, costs: UnitCosts): Plan {
   const connectionsPerNode = Math.ceil(demand.connections / nodes);
   const nodesReached = placesReached(demand.members, nodes);
@@ -143,14 +145,17 @@ export function planWith(nodes: number, demand: Demand, machine: Machine, costs:
 }
 
 /**
- * Returns how many of `places` have at least one of the randomly distributed members, on average. A
- * place has none with the probability that every member misses it.
+ * Returns the average number of `places` with at least one of the randomly distributed members. The
+ * probability that a place has no member is the probability that every member misses it.
  */
 export function placesReached(members: number, places: number): number {
   return Math.max(1, places * (1 - (1 - 1 / places) ** members));
 }
 
-/** Returns the number of shards that the load needs, at most one per core. More would cost records. */
+/**
+ * Returns the number of shards that the load needs, at most one per core. More shards would cost
+ * additional records.
+ */
 function shardsFor(nodes: number, demand: Demand, machine: Machine, costs: UnitCosts): number {
   const nodesReached = placesReached(demand.members, nodes);
   for (let shards = 1; shards < machine.cores; shards++) {
@@ -163,7 +168,7 @@ function shardsFor(nodes: number, demand: Demand, machine: Machine, costs: UnitC
   return machine.cores;
 }
 
-/** The numbers that CPU depends on. */
+/** The numbers on which CPU depends. */
 type Reach = Pick<Plan, "nodes" | "shardsPerNode" | "nodesReached" | "shardsReached">;
 
 function cpuOf(
@@ -200,7 +205,7 @@ function memoryOf(connections: number, shards: number, { bytes }: UnitCosts): Me
   };
 }
 
-/** Returns the bits a second that all nodes send, if each message takes a segment of its own. */
+/** Returns the bits per second that all nodes send, if each message needs a separate segment. */
 function networkOf(demand: Demand, nodes: number): number {
   const { connections, rate, members, payloadBytes, heartbeatSeconds } = demand;
   const frame = FRAME_BYTES + payloadBytes;
@@ -211,7 +216,7 @@ function networkOf(demand: Demand, nodes: number): number {
   return bytes * 8;
 }
 
-/** Returns the size of a broadcast to another node, where many share a segment. */
+/** Returns the size of a broadcast to another node, where many broadcasts share a segment. */
 function recordBytes({ payloadBytes }: Demand): number {
   return RECORD_HEADER_BYTES + FRAME_BYTES + payloadBytes;
 }
@@ -220,7 +225,7 @@ function fits(plan: Plan, machine: Machine): boolean {
   return Math.max(...usesOf(plan, machine).values()) <= 1;
 }
 
-/** Returns the used share of what may be used, by resource. */
+/** Returns the used share of each resource's limit. */
 function usesOf(
   plan: Omit<Plan, "bound">,
   { cores, memoryBytes, networkBits, load, maxConnections }: Machine,

@@ -1,5 +1,5 @@
 /**
- * Formats a plan for people: every figure with its arithmetic. Pure functions.
+ * Formats a plan as text, in which every figure is shown with its calculation. Pure functions.
  *
  * Runs on: the process of `npm run capacity`.
  */

@@ -1,14 +1,16 @@
 /**
- * Simulates one shard of a plan: how long deliveries wait if arrivals are random. Pure functions.
+ * Simulates one shard of a plan, to estimate the waiting times of deliveries for random arrivals.
+ * Pure functions.
  *
- * A shard handles one thing after the other. An event that arrives at random (Poisson) may find it busy:
+ * A shard handles one event after the other. An event that arrives at random (Poisson) may have to
+ * wait:
  *
  *   wait of the next = max(0, wait + service - time until the next)      (Lindley)
  *
- * Events are broadcasts of its own clients, records of other shards and nodes, heartbeats and joins.
- * Each takes its unit cost; a broadcast or record also takes the cost of its deliveries here. A
- * delivery also waits for earlier deliveries of the same broadcast. The network and the kernel are not
- * simulated.
+ * Events are broadcasts of its own clients, records of other shards and nodes, heartbeats and
+ * joins. The service time of each event is its unit cost; for a broadcast or record, the cost of
+ * its deliveries here is added. A delivery also waits for earlier deliveries of the same broadcast.
+ * The network and the kernel are not simulated.
  *
  * Runs on: the process of `npm run capacity`.
  */
@@ -19,14 +21,17 @@ import type { UnitCosts } from "./unit-costs.ts";
 
 /** Waiting times of the deliveries of one shard, in milliseconds. */
 export interface SimulatedShard {
-  /** Share of the time that it is busy. */
+  /** Share of the time for which the shard is busy. */
   readonly utilisation: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly p999Ms: number;
 }
 
-/** A kind of event: its rate, the cost of each, and how many deliveries it causes on this shard. */
+/**
+ * A kind of event, with its rate, its cost, and the number of deliveries that each event causes on
+ * this shard.
+ */
 interface Arrival {
   readonly perSecond: number;
   readonly us: number;
@@ -36,7 +41,7 @@ interface Arrival {
 const ARRIVALS = 400_000;
 const SEED = 20_11;
 
-/** Simulates enough arrivals that hundreds of them determine the 99.9th percentile. */
+/** Simulates enough arrivals for the 99.9th percentile to be determined by hundreds of them. */
 export function simulateShard(demand: Demand, plan: Plan, costs: UnitCosts): SimulatedShard {
   const arrivals = arrivalsOf(demand, plan, costs);
   const deliveryUs = costs.cpuUs.delivery + demand.payloadBytes * costs.cpuUs.deliveryByte;
@@ -82,7 +87,7 @@ function arrivalsOf(
   ];
 }
 
-/** Returns the kind of event that a number below the sum of all rates selects. */
+/** Returns the kind of event selected by a number below the sum of all rates. */
 function draw(arrivals: readonly Arrival[], at: number): Arrival {
   let rest = at;
   for (const arrival of arrivals) {
@@ -96,7 +101,7 @@ function total(arrivals: readonly Arrival[], of: (arrival: Arrival) => number): 
   return arrivals.reduce((sum, arrival) => sum + of(arrival), 0);
 }
 
-/** Makes a generator of numbers from 0 to 1, reproducible for a seed (mulberry32). */
+/** Creates a generator of numbers from 0 to 1, reproducible for a seed (mulberry32). */
 function makeRandom(seed: number): () => number {
   let state = seed;
   return () => {

@@ -9,21 +9,21 @@ import { messageOf } from "../bench/program.ts";
 
 /** Unit costs of one kind of machine. */
 export interface UnitCosts {
-  /** Where and when they were measured, as text for the reader. */
+  /** Place and date of the measurement, as text for the reader. */
   readonly measuredOn: string;
   /**
-   * CPU in cores that any activity costs, from wake-ups and cold caches. Below a few hundred events a
-   * second it is less.
+   * Base cost of any activity in cores, caused by wake-ups and cold caches. It is lower for less
+   * than a few hundred events per second.
    */
   readonly baseCores: {
-    /** Of each shard. */
+    /** Base cost of each shard. */
     readonly shard: number;
-    /** Of the thread that links a node to the others. */
+    /** Base cost of the thread that links a node to the others. */
     readonly link: number;
-    /** Of the broker between nodes. */
+    /** Base cost of the broker between nodes. */
     readonly broker: number;
   };
-  /** CPU of each event in microseconds, if there are many. */
+  /** CPU time of each event in microseconds, at high rates. */
   readonly cpuUs: {
     /** A connection's handshake and the join of one topic. */
     readonly join: number;
@@ -37,16 +37,16 @@ export interface UnitCosts {
     readonly deliveryByte: number;
     /** A record to another shard: writing it, waking the shard, and reading it. */
     readonly record: number;
-    /** A record to another node: sending and receiving it, both ends together. */
+    /** A record to another node: sending and receiving it, on both nodes together. */
     readonly nodeRecord: number;
-    /** The same record in the broker between them (Redis), which is a process of its own. */
+    /** The same record in the broker between them (Redis), which is a separate process. */
     readonly brokerRecord: number;
   };
   /** Memory, in bytes. */
   readonly bytes: {
     /** A server without shards and connections. */
     readonly node: number;
-    /** One more shard. */
+    /** Each additional shard. */
     readonly shard: number;
     /** A joined connection, in the server's process. */
     readonly connection: number;

@@ -1,7 +1,7 @@
 /**
  * A run of native-bench whose lines are read as they arrive.
  *
- * Runs on: the load test's process; native-bench is one of its own.
+ * Runs on: the load test's process; native-bench runs in a separate process.
  */
 
 import { spawn, type ChildProcess } from "node:child_process";
@@ -13,15 +13,15 @@ import { readResult, type GeneratorResult } from "./result.ts";
 
 /** The end of a run. */
 export interface GeneratorEnd {
-  /** Undefined if it ended without a result, because of a bad option or a crash. */
+  /** Undefined if the run ended without a result, because of a bad option or a crash. */
   readonly result: GeneratorResult | undefined;
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** What it wrote for people. */
+  /** The text report of the generator. */
   readonly report: string;
 }
 
-/** How much of its report is kept; it is a page at most. */
+/** Maximum length of the report that is kept; a normal report is at most a page. */
 const MAX_REPORT_CHARACTERS = 16_000;
 
 /** A running generator. */
@@ -35,16 +35,16 @@ export class GeneratorProcess {
     this.#child.once("close", () => process.removeListener("exit", kill));
   }
 
-  /** Id of its process. @throws Error if it could not be started */
+  /** Id of the generator's process. @throws Error if the process could not be started */
   get pid(): number {
     if (this.#child.pid === undefined) throw new Error(`${GENERATOR} could not be started`);
     return this.#child.pid;
   }
 
   /**
-   * Reads its output to the end.
+   * Reads the generator's output to the end.
    *
-   * @param onLive - called and awaited for one live line after the other
+   * @param onLive - called for each live line, and awaited before the next
    */
   async read(onLive: (live: Live) => Promise<void>): Promise<GeneratorEnd> {
     const ended = once(this.#child, "close") as Promise<

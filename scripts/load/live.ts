@@ -10,20 +10,20 @@ export const PHASES = ["open", "settle", "warmup", "measure", "collect", "close"
 /** A phase of a run. */
 export type Phase = (typeof PHASES)[number];
 
-/** What happened since the previous live line. */
+/** The figures since the previous live line. */
 export interface Live {
   readonly phase: Phase;
   /** Time since the start of the run. */
   readonly seconds: number;
-  /** Connections joined so far. */
+  /** Number of connections joined so far. */
   readonly joined: number;
   readonly sent: number;
   readonly received: number;
-  /** Null if nothing with a latency was received, or if the generator itself was too late. */
+  /** Null if no message with a latency was received, or if the generator itself sent too late. */
   readonly latencyUs: LiveLatency | null;
-  /** How late the generator itself sent. */
+  /** Delay of the generator's own sends after their planned times. */
   readonly latenessP99Us: number;
-  /** Share of a core used by its busiest thread. */
+  /** Share of a core used by the busiest thread of the generator. */
   readonly generatorCpuShare: number;
 }
 
@@ -38,8 +38,8 @@ export interface LiveLatency {
 /**
  * Parses a line of the generator's standard output.
  *
- * @returns undefined if it is not a live line but the result, which comes last
- * @throws Error if it is an incomplete live line
+ * @returns undefined if the line is not a live line but the result, which is the last line
+ * @throws Error if a live line is incomplete
  */
 export function readLive(line: string): Live | undefined {
   const { live } = JSON.parse(line) as { readonly live?: Live };

@@ -1,7 +1,8 @@
 /**
  * `npm run load`: loads a server, shows the progress, and writes a report.
  *
- * Runs on: a process of its own; server and generator are two more. Load stays on 127.0.0.1.
+ * Runs on: its own process; server and generator run in two other processes. Load stays on
+ *          127.0.0.1.
  */
 
 import { mkdirSync, writeFileSync } from "node:fs";

@@ -10,7 +10,7 @@ export interface LoadOptions {
   readonly url: string | undefined;
   readonly pid: number | undefined;
   readonly statsUrl: string | undefined;
-  /** Undefined for the value in the environment, or the number of CPUs. */
+  /** Undefined to use the value in the environment, or the number of CPUs. */
   readonly shards: number | undefined;
   /** Length of the measured window. */
   readonly seconds: number;
@@ -54,7 +54,7 @@ const OWN = {
 } as const;
 type OwnName = keyof typeof OWN;
 
-/** Options that this program passes to the generator itself, and what to use instead. */
+/** Options that this program itself passes to the generator, and the options to use instead. */
 const TAKEN: Readonly<Record<string, string>> = {
   "server-pid": "--pid",
   duration: "--seconds",
@@ -134,7 +134,10 @@ function refuseTaken(name: string): void {
   throw new TypeError(`${name} must not be given; use ${instead}`);
 }
 
-/** Rejects options of the user's own server without `url`, and options of a started server with it. */
+/**
+ * Rejects options for the user's own server if `url` is missing, and options for a started server
+ * if `url` is given.
+ */
 function checkTogether({ url, pid, statsUrl, shards }: LoadOptions): void {
   if (url === undefined && pid !== undefined) {
     throw new TypeError(`pid must come with url, got ${pid} alone`);

@@ -13,7 +13,7 @@
 
 /** A point of a distribution: a value, and the share of samples that do not exceed it. */
 export interface PercentilePoint {
-  /** From 0 to 1. */
+  /** The quantile, from 0 to 1. */
   readonly quantile: number;
   readonly ms: number;
   /** Number of samples up to the value. */

@@ -10,7 +10,7 @@ import { sumOf } from "./thread-names.ts";
 
 /** The length of a run, as far as it is known in advance. */
 export interface RunPlan {
-  /** Undefined if the scenario determines it. */
+  /** Undefined if the scenario determines the length. */
   readonly seconds: number | undefined;
 }
 
@@ -25,7 +25,7 @@ const PHASE_WORDS: Readonly<Record<Interval["phase"], string>> = {
 
 const BAR_CHARACTERS = 24;
 
-/** Draws a progress bar for a `share` from 0 to 1. */
+/** Draws a progress bar for a share from 0 to 1. */
 export function drawBar(share: number): string {
   const full = Math.round(Math.min(1, Math.max(0, share)) * BAR_CHARACTERS);
   return `[${"#".repeat(full)}${"-".repeat(BAR_CHARACTERS - full)}]`;
@@ -53,7 +53,7 @@ export function describeProgress(
   return `${word}  ${drawBar(share)} ${Math.min(100, Math.round(share * 100))} %${rest}`;
 }
 
-/** Describes what happened in an interval. */
+/** Describes the figures of an interval. */
 export function describeFigures(interval: Interval): string {
   const { lengthSeconds, sent, received, latencyUs, server } = interval;
   const perSecond = (count: number): string =>
@@ -75,14 +75,14 @@ function measuredIn({ phase, lengthSeconds }: Interval): number {
   return phase === "measure" ? lengthSeconds : 0;
 }
 
-/** The output: lines on a terminal are overwritten, anything else gets new lines. */
+/** The output. Lines on a terminal are overwritten; other outputs receive new lines. */
 interface Output {
   readonly isTTY?: boolean;
   readonly columns?: number;
   write(text: string): unknown;
 }
 
-/** Interval between lines without a terminal. */
+/** Interval between lines if the output is not a terminal. */
 const LINE_EVERY_SECONDS = 5;
 const UP_TWO_LINES = "\u001b[2A";
 const CLEAR_LINE = "\u001b[2K\r";
@@ -103,7 +103,7 @@ export class ProgressView {
 
   /** Shows an interval that has just ended. */
   show(interval: Interval): void {
-    // In a search, each rate has a window of its own.
+    // In a search, each rate has its own window.
     this.#measured = interval.phase === "warmup" ? 0 : this.#measured + measuredIn(interval);
     const progress = describeProgress(interval, this.#measured, this.#plan);
     const figures = describeFigures(interval);

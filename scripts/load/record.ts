@@ -15,18 +15,18 @@ import type { Statement } from "./charts/page.ts";
 export interface Interval extends Live {
   /** Time since the previous interval. */
   readonly lengthSeconds: number;
-  /** Null if the process of the server is not known. */
+  /** Null if the process of the server is unknown. */
   readonly server: Sample | null;
 }
 
 /** The server under load. */
 export interface ServerDescription {
-  /** Whether this program has started it. */
+  /** Whether this program has started the server. */
   readonly isOurs: boolean;
   readonly url: string;
-  /** Its number of shards; null if not known. */
+  /** Number of shards of the server; null if unknown. */
   readonly shards: number | null;
-  /** Variables of its environment whose names begin with SIMURGH_. */
+  /** Variables of the server's environment whose names begin with SIMURGH_. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -34,9 +34,9 @@ export interface ServerDescription {
 export interface LoadRecord {
   /** Version of this format; incremented if the meaning of a field changes. */
   readonly version: 1;
-  /** When it started, in ISO 8601. */
+  /** Start time in ISO 8601. */
   readonly startedAt: string;
-  /** The command that repeats it. */
+  /** The command that repeats the run. */
   readonly command: string;
   readonly machine: Machine;
   readonly server: ServerDescription;
@@ -44,7 +44,7 @@ export interface LoadRecord {
   readonly generator: readonly string[];
   readonly intervals: readonly Interval[];
   readonly result: GeneratorResult;
-  /** The distribution of latencies; empty if the generator refused it. */
+  /** The distribution of latencies; empty if the generator rejected them. */
   readonly percentiles: readonly PercentilePoint[];
   readonly verdict: readonly Statement[];
 }

@@ -11,7 +11,10 @@ import type { Phase } from "./live.ts";
 import type { Interval, LoadRecord } from "./record.ts";
 import { OTHER_THREADS } from "./thread-names.ts";
 
-/** Phases before the load. Their latencies are those of joins, shown only if nothing else follows. */
+/**
+ * Phases before the load. Their latencies are those of joins, and are shown only if no other phase
+ * follows.
+ */
 const BEFORE_LOAD: ReadonlySet<Phase> = new Set(["open", "settle"]);
 
 /** Draws latencies over time and by percentile. */
@@ -55,7 +58,7 @@ export function drawLatencies(record: LoadRecord): readonly string[] {
   return [overTime, distribution];
 }
 
-/** Draws what was sent and received over time. */
+/** Draws the numbers of sent and received messages over time. */
 export function drawThroughput(record: LoadRecord): string {
   const { intervals } = record;
   const rate = (name: "sent" | "received"): (number | null)[] =>
@@ -143,7 +146,7 @@ function byShard({ intervals }: LoadRecord, name: "heapBytes" | "loopLagMs"): Ti
   }));
 }
 
-/** Maximum number of lines for threads without a name in a chart. */
+/** Maximum number of lines in a chart for threads without a name. */
 const MOST_THREADS = 12;
 
 function drawCpu(record: LoadRecord): string {

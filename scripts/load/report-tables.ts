@@ -24,7 +24,7 @@ function msOf(us: number): string {
   return formatMs(us / 1_000);
 }
 
-/** Returns the figures of a run as rows, without those that were not measured. */
+/** Returns the figures of a run as rows. Figures that were not measured are omitted. */
 export function figuresOf({ result }: LoadRecord): readonly Row[] {
   return [
     ...countsOf(result),
@@ -118,7 +118,7 @@ function specialOf({ idle, reconnect }: GeneratorResult): readonly Row[] {
   return rows;
 }
 
-/** Makes the table of the rates tried in a search. */
+/** Creates the table of the rates tried in a search. */
 export function makeSearch({ search }: GeneratorResult): readonly string[] {
   if (!search) return [];
   const bound = msOf(search.boundUs);
@@ -136,7 +136,7 @@ export function makeSearch({ search }: GeneratorResult): readonly string[] {
   ];
 }
 
-/** Makes the table of all intervals. */
+/** Creates the table of all intervals. */
 export function makeIntervals(intervals: readonly Interval[]): string {
   const head = [
     "until",

@@ -11,7 +11,7 @@ import type { LoadRecord } from "./record.ts";
 import { drawLatencies, drawServer, drawThroughput } from "./report-charts.ts";
 import { figuresOf, makeIntervals, makeSearch, whereOf } from "./report-tables.ts";
 
-/** Makes the page. */
+/** Creates the page. */
 export function makeReport(record: LoadRecord): string {
   const { result, startedAt, verdict, command } = record;
   const title = `Load: ${result.scenario}, ${formatCount(result.connections)} connections`;

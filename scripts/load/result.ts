@@ -4,7 +4,7 @@
  * Runs on: the load test's process. Pure functions.
  */
 
-/** The parts of its last line that the report uses. */
+/** The parts of the generator's last line that the report uses. */
 export interface GeneratorResult {
   readonly scenario: string;
   readonly connections: number;
@@ -27,7 +27,10 @@ export interface GeneratorResult {
   readonly failures: readonly string[];
 }
 
-/** The measured window. Has figures of the server if the generator was given its process. */
+/**
+ * The measured window. Includes figures of the server if the generator was given the server's
+ * process id.
+ */
 export interface ResultWindow {
   readonly ratePlanned: number;
   readonly rateReached: number;
@@ -43,7 +46,7 @@ export interface ResultWindow {
   readonly serverCpuShare?: number;
   readonly serverWaitShare?: number;
   readonly serverCpuUsPerMessage?: number;
-  /** Null if the generator refuses it; `bottleneck` says why. */
+  /** Null if the generator rejected the latencies; `bottleneck` contains the reason. */
   readonly latencyUs: ResultLatency | null;
   readonly bottleneck: string | null;
 }
@@ -69,7 +72,7 @@ export interface ResultMemory {
 export interface ResultSearch {
   readonly rate: number;
   readonly boundUs: number;
-  /** Whether the generator, or the end of its range, kept the rate from being higher. */
+  /** Whether the rate was limited by the generator or by the end of its range. */
   readonly isLowerBound?: boolean;
   readonly steps: readonly SearchStep[];
 }
@@ -96,7 +99,7 @@ export function readResult(line: string): GeneratorResult {
   return result;
 }
 
-/** Returns the number of deliveries that were missing, doubled or out of order. */
+/** Returns the number of deliveries that were missing, duplicated or out of order. */
 export function lostOf({
   missing,
   doubled,

@@ -21,17 +21,19 @@ export type Target = Pick<RunningServer, "url" | "statsUrl"> & { readonly pid: n
 export interface RunOutcome extends GeneratorEnd {
   readonly intervals: readonly Interval[];
   readonly percentiles: readonly PercentilePoint[];
-  /** Why the server's stats could not be read, if that was tried and failed. */
+  /** The reason why the server's stats could not be read, if an attempt failed. */
   readonly statsFailure: string | undefined;
 }
 
 /** The options that concern the run itself. */
 export type RunSetting = Pick<LoadOptions, "load" | "seconds" | "everyMs">;
 
-/** Scenarios that determine their own length and take no `--duration`. */
+/** Scenarios that determine their own length and do not accept `--duration`. */
 const WITHOUT_DURATION = new Set(["connect", "reconnect", "mixed"]);
 
-/** Returns the seconds of the measured window; undefined if the scenario determines them. */
+/**
+ * Returns the length of the measured window in seconds; undefined if the scenario determines it.
+ */
 export function windowOf({
   load,
   seconds,
@@ -39,7 +41,10 @@ export function windowOf({
   return WITHOUT_DURATION.has(load[0] ?? "") ? undefined : seconds;
 }
 
-/** Runs `use` with the server at `url`, or with one that is started first and stopped afterwards. */
+/**
+ * Runs `use` with the server at `url`, or with a server that is started before and stopped
+ * afterwards.
+ */
 export async function withTarget<Result>(
   { url, pid, statsUrl, shards }: Pick<LoadOptions, "url" | "pid" | "statsUrl" | "shards">,
   use: (target: Target) => Promise<Result>,
@@ -50,7 +55,7 @@ export async function withTarget<Result>(
   try {
     result = await use(server);
   } catch (error) {
-    // The failure of the run matters more than a failure to stop the server.
+    // A failure of the run is more important than a failure to stop the server.
     await server.stop().catch(() => undefined);
     throw error;
   }

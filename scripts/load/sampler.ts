@@ -1,8 +1,8 @@
 /**
  * Samples the resources that a server and the machine use while the load runs.
  *
- * Shard stats come from the server itself, if it serves them (`--stats`, or a server of the benchmarks).
- * Everything else comes from the system.
+ * Shard stats are read from the server itself, if it provides them (`--stats`, or a server of the
+ * benchmarks). Everything else is read from the system.
  *
  * Runs on: the load test's process.
  */
@@ -10,25 +10,25 @@
 import { readBusyNs, readMemory, readThreads, type ThreadCpu } from "./threads.ts";
 import { cpuBetween, nameThreads, sumOf, type CpuShares } from "./thread-names.ts";
 
-/** What was used between two readings, and what was held at the second. */
+/** The resources used between two readings, and those held at the second reading. */
 export interface Sample {
   /** CPU of the server's threads by name, as shares of one core. */
   readonly cpu: CpuShares;
   /** CPU of all threads of the generator, as a share of one core. */
   readonly generatorCpu: number;
-  /** CPU of all other programs, as a share of one core; null if not known. */
+  /** CPU of all other programs, as a share of one core; null if unknown. */
   readonly elsewhereCpu: number | null;
-  /** RssAnon + RssShmem of the server's process; null if not known. */
+  /** RssAnon + RssShmem of the server's process; null if unknown. */
   readonly memoryBytes: number | null;
   /** JavaScript heap in use by shard, null while a shard is being replaced; empty without stats. */
   readonly heapBytes: readonly (number | null)[];
-  /** How late the event loop of each shard ran at that moment. */
+  /** Lag of the event loop of each shard at that moment. */
   readonly loopLagMs: readonly (number | null)[];
 }
 
 /** The processes to sample. */
 export interface SamplerTarget {
-  /** Process of the server. */
+  /** Process id of the server. */
   readonly pid: number;
   /** URL of `server.stats()` as JSON, with `threads`: the ids of its shards' threads. */
   readonly statsUrl: string | undefined;
@@ -48,7 +48,7 @@ interface Reading {
   readonly busyNs: number | null;
 }
 
-/** Longer than a response takes, but short enough not to delay the run. */
+/** More than the time of a response, but short enough not to delay the run. */
 const STATS_DEADLINE_MS = 2_000;
 
 /** Samples a server at the end of each interval. */
@@ -56,7 +56,7 @@ export class Sampler {
   readonly #target: SamplerTarget;
   #last: Reading;
   #shardIds: readonly number[] | undefined = undefined;
-  /** Why the server's stats could not be read, if that failed. */
+  /** The reason why the server's stats could not be read, if that failed. */
   statsFailure: string | undefined = undefined;
 
   constructor(target: SamplerTarget) {
@@ -64,7 +64,7 @@ export class Sampler {
     this.#last = this.#read();
   }
 
-  /** Returns what was used since the last call, or since construction. */
+  /** Returns the resources used since the last call, or since construction. */
   async sample(): Promise<Sample> {
     const { pid, statsUrl } = this.#target;
     const [before, after] = [this.#last, this.#read()];

@@ -1,5 +1,5 @@
 /**
- * Names the threads of a server, and computes what each used between two readings.
+ * Names the threads of a server, and computes the CPU use of each thread between two readings.
  *
  * Runs on: the load test's process. Pure functions.
  */
@@ -12,12 +12,12 @@ export type CpuShares = Readonly<Record<string, number>>;
 /** The name for all threads other than the main thread and shards. */
 export const OTHER_THREADS = "other threads";
 
-/** Names that Simurgh gives its workers. The system cuts them off after 15 characters. */
+/** Names that Simurgh gives its workers. The system truncates them to 15 characters. */
 const SHARD_NAME = /^simurgh shard \d+/;
 
 /**
- * Names each thread, by the shards' thread ids if the server reports them, otherwise by the names that the
- * system shows. Without either, a thread is named by its id.
+ * Names each thread, using the shards' thread ids if the server reports them, and otherwise the
+ * names that the system shows. If there is no name either, a thread is named by its id.
  *
  * @param pid - id of the process, and of its main thread
  * @param shardIds - ids of the shards' threads by index; undefined if the server does not report them
@@ -39,8 +39,8 @@ export function nameThreads(
 }
 
 /**
- * Returns the share of a core that each name used between two readings. Everything that a new thread has
- * used counts; what a thread that has ended used since the first reading is not known.
+ * Returns the share of a core that each name used between two readings. The whole CPU use of a new
+ * thread counts; the use of a thread that has ended since the first reading is unknown.
  *
  * @param elapsedNs - time between the readings
  */

@@ -1,8 +1,8 @@
 /**
  * CPU by thread and memory of a process, as counted by the system (Linux).
  *
- * `/proc/PID/task/TID/schedstat` has the time a thread ran, in nanoseconds. `stat` has ticks of 10 ms, which
- * are too coarse for an interval of a second.
+ * `/proc/PID/task/TID/schedstat` contains the time that a thread ran, in nanoseconds. `stat`
+ * contains ticks of 10 ms, which are too coarse for an interval of a second.
  *
  * Runs on: the load test's process.
  */
@@ -11,12 +11,14 @@ import { readFileSync, readdirSync } from "node:fs";
 
 /** The name and CPU of a thread. */
 export interface ThreadCpu {
-  /** Name that the system shows. Node.js names its threads since version 24. */
+  /** Name shown by the system. Node.js names its threads since version 24. */
   readonly name: string;
   readonly ranNs: number;
 }
 
-/** Reads what each thread of a process has used, by thread id; empty if there is no such process. */
+/**
+ * Reads the CPU use of each thread of a process, by thread id; empty if there is no such process.
+ */
 export function readThreads(pid: number): ReadonlyMap<number, ThreadCpu> {
   const threads = new Map<number, ThreadCpu>();
   for (const id of filesOf(`/proc/${pid}/task`)) {
@@ -34,7 +36,7 @@ export function readMemory(pid: number): number | null {
   return status === undefined ? null : memoryIn(status);
 }
 
-/** Parses RssAnon + RssShmem from the text of `/proc/PID/status`; null if one is missing. */
+/** Parses RssAnon + RssShmem from the text of `/proc/PID/status`; null if a value is missing. */
 export function memoryIn(status: string): number | null {
   const [anonymous, shared] = ["RssAnon", "RssShmem"].map((name) => {
     const found = new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status);
@@ -43,7 +45,7 @@ export function memoryIn(status: string): number | null {
   return anonymous === undefined || shared === undefined ? null : anonymous + shared;
 }
 
-/** Reads how long all cores of the machine together were busy, in nanoseconds. */
+/** Reads the total busy time of all cores of the machine, in nanoseconds. */
 export function readBusyNs(): number | null {
   const line = textOf("/proc/stat")?.split("\n", 1)[0];
   return line === undefined ? null : busyIn(line);

@@ -1,5 +1,6 @@
 /**
- * Judges a run in sentences: whether everything arrived, and whether the figures are the server's own.
+ * Judges a run in sentences, which state whether everything arrived and whether the figures
+ * describe the server.
  *
  * Runs on: the load test's process. Pure functions.
  */

@@ -1,12 +1,14 @@
 /**
- * Measures adapters: broadcasts a second from one node to another, and the CPU of both nodes and of the
+ * Measures adapters: broadcasts per second from one node to another, and the CPU of both nodes and of the
  * server between them.
  *
- * Runs on: the main thread, and two threads in the role of two nodes' links. Redis is another process.
+ * Runs on: the main thread, and two threads in the role of two nodes' links. Redis runs in another
+ *          process.
  * Usage:   npm run build && node dist/scripts/micro/adapters.js
  *
- * Like a link, the sender sends up to 256 records per turn. By the receiver's count, it never has more than
- * `WINDOW_BYTES` in flight, so that neither side's buffers grow without bound.
+ * Like a link, the sender sends up to 256 records per turn. According to the receiver's count, the
+ * sender never has more than `WINDOW_BYTES` in flight, so that neither side's buffers grow without
+ * bound.
  */
 
 import { once } from "node:events";
@@ -56,7 +58,9 @@ function makeAdapter({ kind, url, role }: Job): Adapter {
   });
 }
 
-/** Runs one of the two threads: reports that it has started, works when told to, and reports the end. */
+/**
+ * Runs one of the two threads: reports its start, waits for the order to work, and reports its end.
+ */
 async function work(job: Job): Promise<void> {
   const port = parentPort;
   if (!port) throw new Error("must run on a worker");

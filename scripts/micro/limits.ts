@@ -1,6 +1,7 @@
 /**
- * Measures what rate limits cost a message, from the text of its frame through an echo handler to the
- * reply: without limits and with each kind of limit. Also measures the cost of a refused message.
+ * Measures the cost of rate limits for a message, from the text of its frame through an echo
+ * handler to the reply, without limits and with each kind of limit. Also measures the cost of a
+ * refused message.
  *
  * Runs on: the main thread, with the cases taking turns in one run. No engine, no network.
  * Usage:   npm run build && node dist/scripts/micro/limits.js
@@ -16,7 +17,7 @@ const MESSAGES = 20_000;
 const ECHO = '["1","12345","room:lobby","echo",{"body":"Hello there, how is everybody?","n":1}]';
 const LONG = `["1","12345","room:lobby","echo",{"body":"${"x".repeat(1_000)}"}]`;
 
-/** High enough to let everything pass. */
+/** A limit that is high enough to let everything pass. */
 const AMPLE: Rate = { limit: 60_000, perMs: 1_000, burst: 1_000_000 };
 const AMPLE_BYTES: Rate = { limit: 1_000_000_000, perMs: 1_000 };
 const NOTHING: Rate = { limit: 1, perMs: 3_600_000 };

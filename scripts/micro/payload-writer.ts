@@ -1,6 +1,6 @@
 /**
- * `node dist/scripts/micro/payload-writer.js`: compares writing payloads with a compiled JSON Schema and
- * with JSON.stringify, up to the bytes of a frame.
+ * `node dist/scripts/micro/payload-writer.js`: compares the time to write payloads with a compiled
+ * JSON Schema and with JSON.stringify, up to the bytes of a frame.
  *
  * Both take turns, so that other activity on the machine affects both. Shows medians of the turns.
  *

@@ -1,8 +1,9 @@
 /**
- * Measures presences: what tracking costs the shard that tracks and one that receives it, what a list
- * costs, how long a new shard takes to catch up, and the memory of one more presence.
+ * Measures presences: the cost of tracking for the tracking shard and for a receiving shard, the
+ * cost of a list, the time until a new shard has caught up, and the memory of each additional
+ * presence.
  *
- * Runs on: one thread that plays two shards in turn, with real rings between them.
+ * Runs on: one thread that acts as two shards in turn, with real rings between them.
  * Usage:   npm run build && node dist/scripts/micro/presence.js
  *
  * The topics have no subscribers, so no diffs are sent. A diff costs as much as a broadcast.
@@ -91,7 +92,7 @@ function heapBytes(): number {
   return process.memoryUsage().heapUsed;
 }
 
-/** Tracks and untracks in bursts, and lets the other shard receive each. */
+/** Tracks and untracks in bursts, and lets the other shard receive each burst. */
 function measureTracking(one: ShardCore, other: ShardCore): void {
   let [trackUs, untrackUs, hearUs, rounds] = [0, 0, 0, 0];
   for (let first = 0; first < ROWS; first += BURST) {
@@ -109,7 +110,7 @@ function measureTracking(one: ShardCore, other: ShardCore): void {
   say("receive one from another thread", hearUs / rounds, "µs");
 }
 
-/** Measures memory without that of channels, topics and keys, which exist before. */
+/** Measures memory, excluding that of channels, topics and keys, which exist before. */
 function measureMemory(): [here: number, there: number] {
   const topics = Array.from({ length: 1_000 }, (_, at) => `room:${at}`);
   const keys = Array.from({ length: ROWS }, (_, at) => `user ${at}`);
@@ -134,7 +135,7 @@ function measureMemory(): [here: number, there: number] {
     other.merge(replica, unpackDelta(JSON.parse(text)).delta);
   }
   const there = (heapBytes() - beforeOther) / ROWS;
-  // Used here so that nothing is collected earlier.
+  // Used here so that the objects are not collected earlier.
   const kept = keys.filter((_, at) => owners.take(channels[at] as object).length === 1);
   if (kept.length !== ROWS || other.get(topics[0] as string, keys[0] as string).length !== 1) {
     throw new Error("presences were lost");

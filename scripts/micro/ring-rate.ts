@@ -1,5 +1,5 @@
 /**
- * Measures how many records of 64 bytes a second pass from one thread to another through a ring.
+ * Measures the rate at which records of 64 bytes pass from one thread to another through a ring.
  *
  * Runs on: the caller's thread, which reads, and a worker (`ring-rate-writer`), which writes.
  */
@@ -13,14 +13,14 @@ import { RingConsumer, makeRingViews } from "../../src/memory/ring.ts";
 export const RECORD_BYTES = 64;
 /** Capacity of the ring. */
 export const CAPACITY_BYTES = 65_536;
-/** Place of the ring in its shared memory, which contains nothing else. */
+/** Location of the ring in its shared memory, which contains nothing else. */
 export const RING_PLACE = {
   wordsOffset: 0,
   recordsOffset: RING_WORDS_BYTES,
   capacityBytes: CAPACITY_BYTES,
 };
 
-/** Writes and reads a number of records. @returns records a second */
+/** Writes and reads a number of records. @returns records per second */
 export async function measureRingRate(records: number): Promise<number> {
   const shared = new SharedArrayBuffer(RING_WORDS_BYTES + CAPACITY_BYTES);
   const worker = new Worker(new URL("./ring-rate-writer.js", import.meta.url), {
@@ -36,7 +36,7 @@ export async function measureRingRate(records: number): Promise<number> {
   return rate;
 }
 
-/** Reads a word of each record. @returns the sum, so that the reads are not optimized away */
+/** Reads one word of each record. @returns the sum, so that the reads are not optimized away */
 function readAll(shared: SharedArrayBuffer, records: number): number {
   const views = makeRingViews(shared);
   const ring = new RingConsumer(views, RING_PLACE);

@@ -1,11 +1,11 @@
 /**
- * Compares our ring with ringbuf.js: records of 64 bytes from one thread to another.
+ * Compares our ring with ringbuf.js, by passing records of 64 bytes from one thread to another.
  *
  * Runs on: the main thread, which reads, and a worker, which writes. Both rings take turns in one run.
  * Usage:   npm run build && node dist/scripts/micro/ring.js
  *
- * ringbuf.js carries elements rather than records: it gets 64 of them at a time, without a header or a
- * type. Both rings have 64 KiB. Look at the ratio rather than the absolute numbers.
+ * ringbuf.js carries elements rather than records: it receives 64 of them at a time, without a
+ * header or a type. Both rings have 64 KiB. Look at the ratio rather than the absolute numbers.
  */
 
 import { once } from "node:events";

@@ -1,12 +1,13 @@
 /**
- * Measures what shards take: time and CPU to start, and resident memory for each.
+ * Measures the cost of shards: time and CPU to start, and resident memory for each shard.
  *
  * Runs on: the server's main thread. For comparison, it also starts the same number of empty workers.
  * Usage:   npm run build && node dist/scripts/micro/shards.js [shards]
  *
- * Rings and index become resident only as they are used, so their address space is shown separately. The
- * figures exclude what is loaded once for the process (the engine and modules). What an empty worker takes
- * is shown separately, because any Node.js thread takes that.
+ * Rings and index become resident only as they are used, so their address space is shown
+ * separately. The figures exclude everything that is loaded once per process (the engine and
+ * modules). The cost of an empty worker is shown separately, because every Node.js thread has this
+ * cost.
  */
 
 import { once } from "node:events";

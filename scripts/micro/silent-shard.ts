@@ -11,7 +11,7 @@ import { SoloShard } from "../../src/solo/solo-shard.ts";
 
 const silent = (): void => {};
 
-/** Makes a shard that serves an endpoint. */
+/** Creates a shard that serves an endpoint. */
 export function silentShard(endpoint: EndpointDefinition): SoloShard {
   return new SoloShard({
     endpoint,

@@ -1,12 +1,12 @@
 /**
- * Compares an ordinary handler with a verbatim one: the cost of a message, from the bytes of its frame to
- * those of the reply or the broadcast.
+ * Compares an ordinary handler with a verbatim one: the cost of a message, from the bytes of its
+ * frame to the bytes of the reply or the broadcast.
  *
  * Runs on: the main thread, with both taking turns in one run. No engine, no network.
  * Usage:   npm run build && node dist/scripts/micro/verbatim.js
  *
- * As with the real engine, the text of the frame is created for each message, and what is sent is written
- * out as bytes. Look at the ratio rather than the absolute numbers.
+ * As with the real engine, the text of the frame is created for each message, and everything that
+ * is sent is encoded as bytes. Look at the ratio rather than the absolute numbers.
  */
 
 import { defineChannel, defineEndpoint, defineSocket, ok, verbatim } from "../../src/index.ts";
@@ -28,7 +28,7 @@ const room = defineChannel(socket, {
   },
 });
 
-/** Makes a payload of a chat message, or a list of them for larger sizes. */
+/** Creates the payload of a chat message, or a list of them for larger sizes. */
 function payloadOf(size: number): string {
   const one = { body: "Hello there, how is everybody today? All is well here.", from: "ann" };
   if (size === SIZES[0]) return JSON.stringify({ ...one, at: 1_700_000_000_000 });

@@ -1,18 +1,18 @@
 /**
- * Runs user callbacks: one at a time for each channel or raw socket, and letters in order.
+ * Runs user callbacks, one at a time for each channel or raw socket, and handles letters in order.
  *
- * A letter for an idle callee is handled at once, and a synchronous callback costs no promise. While
- * a callback is running, letters wait in the callee's mailbox. The state of a callee is in its own
- * fields, so an idle one costs no object here.
+ * A letter for an idle callee is handled at once, and a synchronous callback costs no promise.
+ * While a callback is running, letters wait in the callee's mailbox. The state is kept in fields of
+ * the callee itself, so an idle callee needs no extra object.
  *
  *   idle --callback starts--> running --returned a value------------> idle
  *                                 |
  *                                 +--returned a promise--> busy --settled--> idle
  *                                                           +--timed out--> failed
  *
- * Runs on: shard; one for all its channels and raw sockets.
- * Full: a letter that finds the mailbox full (`maxMailbox`), and a callback that does not settle in
- *       time (`handlerTimeoutMs`, `joinTimeoutMs`), end the callee through its `failed`.
+ * Runs on: shard; one instance for all its channels and raw sockets.
+ * Full: if the mailbox is full when a letter arrives (`maxMailbox`), or a callback does not settle
+ *       in time (`handlerTimeoutMs`, `joinTimeoutMs`), the callee is ended by calling its `failed`.
  */
 
 import { makeError } from "../errors.ts";
@@ -29,36 +29,36 @@ export interface Callee<Letter = unknown> extends TurnTaker {
   isBusy: boolean;
   /** When the promise was returned (ms, monotonic). */
   busySince: number;
-  /** Number of the promise that is awaited; one that settles under another number is ignored. */
+  /** Number of the awaited promise; a promise with another number is ignored when it settles. */
   run: number;
   /** True if the callback on the stack has filled the mailbox. */
   isOverfull: boolean;
-  /** Created when a first letter has to wait, dropped when none waits. */
+  /** Created when the first letter has to wait; dropped when no letters are waiting. */
   mailbox: Mailbox<Letter> | undefined;
 
-  /** False if letters wait for their turn even while it is idle. */
+  /** False if letters wait for their turn even while the callee is idle. */
   readonly takesAtOnce: boolean;
-  /** True while letters must wait, because its join has not been answered. */
+  /** True while letters must wait because the join has not been answered. */
   readonly isWaiting: boolean;
-  /** False once letters are dropped, because it is ending. */
+  /** False once the callee is ending and drops letters. */
   readonly takesLetters: boolean;
 
-  /** Handles one letter, by `run`. */
+  /** Handles one letter by calling `run`. */
   handle(letter: Letter): void;
   /**
    * Ends the callee: a callback threw or timed out, or the mailbox is full.
    *
-   * @param event - the event or callback that failed; null if a letter found no room
+   * @param event - the event or callback that failed; null if there was no room for a letter
    */
   failed(event: unknown, error: unknown): void;
-  /** Called when no letter waits any more. */
+  /** Called when no letters are waiting any more. */
   emptied(): void;
 }
 
-/** Result of a callback that did not return one: it threw, or filled the mailbox. */
+/** Result of a callback that threw or filled the mailbox. */
 export const FAILED: unique symbol = Symbol("failed");
 
-/** Letters of one callee that are handled before others get their turn. */
+/** Maximum number of letters of one callee that are handled before other callees get a turn. */
 const LETTERS_PER_TURN = 128;
 
 interface Awaited {
@@ -96,7 +96,7 @@ export class Callbacks {
     );
   }
 
-  /** Handles a letter, now or in its turn. If there is no room for it, the callee has failed. */
+  /** Handles a letter, now or in its turn. If there is no room for the letter, the callee fails. */
   receive<Letter>(callee: Callee<Letter>, letter: Letter): void {
     if (this.isFree(callee)) {
       callee.handle(letter);
@@ -112,17 +112,18 @@ export class Callbacks {
     } else this.keepAlways(callee, letter);
   }
 
-  /** Puts a letter into the mailbox. If there is no room for it, the callee has failed. */
+  /** Puts a letter into the mailbox. If there is no room for the letter, the callee fails. */
   keep<Letter>(callee: Callee<Letter>, letter: Letter): void {
     if (!callee.takesLetters) return;
     callee.mailbox ??= new Mailbox(this.#maxMailbox);
     if (callee.mailbox.tryPut(letter)) this.#schedule(callee);
-    // The callback that fills it is on the stack, and its callee ends when it returns.
+    // The callback that filled the mailbox is on the stack; its callee ends when the callback
+    // returns.
     else if (callee.isRunning) callee.isOverfull = true;
     else callee.failed(null, this.#mailboxFull());
   }
 
-  /** Puts a letter into the mailbox, for which there is always room. */
+  /** Puts a letter into the mailbox, even if the mailbox is full. */
   keepAlways<Letter>(callee: Callee<Letter>, letter: Letter): void {
     if (!callee.takesLetters) return;
     callee.mailbox ??= new Mailbox(this.#maxMailbox);
@@ -130,12 +131,12 @@ export class Callbacks {
     this.#schedule(callee);
   }
 
-  /** Handles now what waits for a callee, unless one of its callbacks is running. */
+  /** Handles the waiting letters of a callee at once, unless one of its callbacks is running. */
   flush<Letter>(callee: Callee<Letter>): void {
     if (callee.mailbox) this.#runMailbox(callee);
   }
 
-  /** Handles what waits for a callee once the loop has read all input that has arrived. */
+  /** Handles the waiting letters of a callee once the loop has read all input that has arrived. */
   flushLater<Letter>(callee: Callee<Letter>): void {
     if (callee.mailbox) this.#turns.add(callee);
   }
@@ -156,7 +157,7 @@ export class Callbacks {
       }
       callee.handle(letter);
     }
-    // A callee that keeps sending to itself must not keep the others from their turn.
+    // A callee that keeps sending letters to itself must not starve the others.
     this.#turns.add(callee);
   }
 
@@ -170,7 +171,7 @@ export class Callbacks {
   /**
    * Runs a callback and returns its result, which may be a promise.
    *
-   * @returns FAILED if it threw, or filled the mailbox; then the callee has failed
+   * @returns FAILED if the callback threw or filled the mailbox; the callee has then failed
    */
   run<Argument>(
     callee: Callee,
@@ -198,7 +199,7 @@ export class Callbacks {
    * Waits for the promise of a callback, then calls `settled` or `failed`, corked. Neither is called
    * after `forget`, since user code may settle its promise at any time.
    *
-   * @param joinTimeoutMs - for a join, how long it may take; `handlerTimeoutMs` if left out
+   * @param joinTimeoutMs - time limit if the callback is a join; defaults to `handlerTimeoutMs`
    */
   await(
     callee: Callee,
@@ -227,9 +228,10 @@ export class Callbacks {
   }
 
   /**
-   * Runs the last callback of a callee that ends, and calls `done` or `failed` when it has finished.
+   * Runs the last callback of a callee, and calls `done` or `failed` when the callback has
+   * finished.
    *
-   * @returns false if it has finished already, true if its promise is awaited
+   * @returns false if the callback has finished already, true if its promise is awaited
    */
   terminate<Reason>(
     callee: Callee,

@@ -1,5 +1,5 @@
 /**
- * When a connection expires, as passed to `ok` in `connect` and to `renew`.
+ * The expiry of a connection, as passed to `ok` in `connect` and to `renew`.
  *
  * Runs on: shard. Pure.
  */
@@ -7,11 +7,12 @@
 import { invalidOption } from "../definition-checks.ts";
 import { kindOf } from "../errors.ts";
 
-/** When a connection expires. */
+/** The time at which a connection expires. */
 export interface Until {
   /**
-   * Milliseconds since 1970, as in `Date.now()`; undefined or Infinity: never. The `exp` of a JWT is
-   * in seconds, but `verifyJwt` and `verifyPhoenixToken` return `expiresAtMs` in milliseconds.
+   * Milliseconds since 1970, as in `Date.now()`; undefined or Infinity means never. The `exp` of a
+   * JWT is in seconds, but `verifyJwt` and `verifyPhoenixToken` return `expiresAtMs` in
+   * milliseconds.
    */
   readonly expiresAtMs: number | undefined;
 }
@@ -22,9 +23,9 @@ const EARLIEST_MS = 100_000_000_000;
 const LATEST_MS = 8_640_000_000_000_000;
 
 /**
- * Returns the time of an expiry, which may be in the past, or undefined if there is none.
+ * Returns the expiry time, which may be in the past, or undefined if the connection never expires.
  *
- * @throws SIM_ERR_OPTION_INVALID if it is not a time in milliseconds
+ * @throws SIM_ERR_OPTION_INVALID if `expiresAtMs` is not a time in milliseconds
  */
 export function expiryOf(until: Until): number | undefined {
   const { expiresAtMs } = checkedUntil(until);
@@ -47,7 +48,9 @@ export function expiryOf(until: Until): number | undefined {
 }
 
 function checkedUntil(until: unknown): { readonly expiresAtMs?: unknown } {
-  // With a misspelt name, the connection would never expire.
+  // Checked, because with a misspelt name the connection would never expire.
   if (typeof until === "object" && until !== null && "expiresAtMs" in until) return until;
-  throw invalidOption(`until must have expiresAtMs, got ${kindOf(until)}`);
+  const isObject = typeof until === "object" && until !== null;
+  const got = isObject ? `{ ${Object.keys(until).join(", ")} }` : kindOf(until);
+  throw invalidOption(`second argument of ok and renew must have expiresAtMs, got ${got}`);
 }

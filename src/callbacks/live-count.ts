@@ -1,20 +1,20 @@
 /**
- * Counts channels and raw sockets that have not ended, for a drain that waits for the last one.
+ * Counts channels and raw sockets that have not ended, so that a drain can wait for the last one.
  *
  * Runs on: shard.
  */
 
-/** A count that can be waited for. */
+/** A count with a way to wait until it is zero. */
 export class LiveCount {
   #live = 0;
   readonly #onNone: (() => void)[] = [];
 
-  /** Counts one more. */
+  /** Adds one to the count. */
   born(): void {
     this.#live += 1;
   }
 
-  /** Counts one less: nothing of it runs any more. */
+  /** Subtracts one from the count, because none of the callee's callbacks will run any more. */
   gone(): void {
     this.#live -= 1;
     if (this.#live > 0) return;
@@ -22,10 +22,10 @@ export class LiveCount {
   }
 
   /**
-   * Waits until none is left.
+   * Waits until the count is zero.
    *
-   * @param limitMs - the longest time to wait; without it, as long as it takes
-   * @returns how many are left then
+   * @param limitMs - maximum time to wait; unlimited if omitted
+   * @returns the count at that time
    */
   async allGone(limitMs?: number): Promise<number> {
     if (this.#live === 0) return 0;

@@ -2,22 +2,23 @@
  * Letters that wait for a channel or a raw socket, first in, first out.
  *
  * Runs on: the shard that owns the connection. Created when the first letter has to wait.
- * Full: `tryPut` returns false. `put` always finds room: it is for letters that no client can send
- *       at will, such as the end of the connection. Otherwise a full channel could not be left.
+ * Full: `tryPut` returns false. `put` always succeeds, because it is for letters that no client can
+ *       send at will, such as the end of the connection. Otherwise a client could not leave a
+ *       channel whose mailbox is full.
  */
 
-/** A queue of letters with a bound. */
+/** A bounded queue of letters. */
 export class Mailbox<Letter> {
   readonly #bound: number;
   #letters: Letter[] = [];
   #next = 0;
 
-  /** @param bound - the most letters that `tryPut` lets wait */
+  /** @param bound - maximum number of waiting letters that `tryPut` allows */
   constructor(bound: number) {
     this.#bound = bound;
   }
 
-  /** Letters that wait. */
+  /** Number of waiting letters. */
   get length(): number {
     return this.#letters.length - this.#next;
   }
@@ -43,8 +44,8 @@ export class Mailbox<Letter> {
       this.#letters = [];
       this.#next = 0;
     } else if (this.#next >= 64 && this.#next * 2 >= this.#letters.length) {
-      // Letters that were taken are released half an array at a time: `take` stays cheap, and
-      // a mailbox that is never empty does not grow.
+      // Taken letters are released half an array at a time, so that `take` stays cheap and a
+      // mailbox that is never empty does not grow.
       this.#letters = this.#letters.slice(this.#next);
       this.#next = 0;
     }

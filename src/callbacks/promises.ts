@@ -1,5 +1,5 @@
 /**
- * Promises that user code returns: telling them from other results, and waiting for them.
+ * Recognizes promises that user code returns, and waits for them.
  *
  * Runs on: any thread.
  */
@@ -12,15 +12,15 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   try {
     return "then" in value && typeof value.then === "function";
   } catch {
-    // A getter of the user's threw: the object is not a promise, nor a valid result.
+    // A user-defined getter threw, so the object is neither a promise nor a valid result.
     return false;
   }
 }
 
 /**
- * Returns what a promise resolves to, for a callback that belongs to no channel.
+ * Returns the value of a promise that was returned by a callback outside of any channel.
  *
- * @throws the reason of a rejection; SIM_ERR_HANDLER_TIMEOUT if the promise does not settle in time
+ * @throws the rejection reason; SIM_ERR_HANDLER_TIMEOUT if the promise does not settle in time
  */
 export async function settledInTime(
   promise: PromiseLike<unknown>,
@@ -28,7 +28,7 @@ export async function settledInTime(
 ): Promise<unknown> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    // Unreferenced, so that it does not keep a thread alive that has closed in the meantime.
+    // Unreferenced, so that the timer does not keep a closed thread alive.
     timer = setTimeout(() => reject(handlerTimeout(timeoutMs)), timeoutMs).unref();
   });
   try {
@@ -38,14 +38,14 @@ export async function settledInTime(
   }
 }
 
-/** Ignores how a promise settles, so that a late rejection is not an unhandled one. */
+/** Ignores the outcome of a promise, so that a late rejection is not reported as unhandled. */
 export function ignoreOutcome(result: unknown): void {
   if (isThenable(result)) Promise.resolve(result).then(ignore, ignore);
 }
 
 function ignore(): void {}
 
-/** Makes the error of a callback that did not settle in time. */
+/** Creates the error for a callback that did not settle in time. */
 export function handlerTimeout(timeoutMs: number): Error {
   const message = `a callback must settle within ${timeoutMs} (ms)`;
   return makeError("SIM_ERR_HANDLER_TIMEOUT", message);

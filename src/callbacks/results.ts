@@ -1,5 +1,5 @@
 /**
- * What callbacks return: ok, error, reply, stop.
+ * Results of callbacks: ok, error, reply and stop.
  *
  * Runs on: shard.
  */
@@ -28,7 +28,7 @@ export interface Ok<Payload> {
 export class OkUntil<Payload = unknown> implements Ok<Payload> {
   readonly status = "ok";
   readonly payload: Payload;
-  /** Undefined: never. */
+  /** Undefined if the connection never expires. */
   readonly expiresAtMs: number | undefined;
 
   constructor(payload: Payload, expiresAtMs: number | undefined) {
@@ -44,12 +44,12 @@ export interface Refused {
 }
 
 /**
- * Why a channel ends. `normal`, `shutdown` and `{ shutdown }` close it, and the client does not join
- * again. Anything else is a crash, after which the client joins again (WIRE §1.8, Stop).
+ * The reason why a channel ends. `normal`, `shutdown` and `{ shutdown }` close the channel, and the
+ * client does not join again. Anything else is a crash, after which the client joins again.
  */
 export type ExitReason = string | { readonly shutdown: string } | Error;
 
-/** A result that ends a channel, with or without a reply before. */
+/** A result that ends a channel, optionally after a reply. */
 export class Stop<Payload = unknown> {
   readonly reason: ExitReason;
   readonly reply: Reply<string, Payload> | undefined;
@@ -68,7 +68,7 @@ export type HandleInResult<Payload = unknown> =
   | Ok<Payload>
   | Refused
   | Stop<Payload>;
-/** Result of `intercept`, `handleInfo` and other callbacks that answer no message. */
+/** Result of `intercept`, `handleInfo` and other callbacks that do not answer a message. */
 export type HandleOutResult = void | undefined | Stop;
 /** Result of `join`. */
 export type JoinResult = Ok<unknown> | Refused;
@@ -77,8 +77,8 @@ export type JoinResult = Ok<unknown> | Refused;
  * Accepts a connection or a join, or answers a message with ok. In `connect` the payload becomes the
  * assigns; elsewhere it is sent to the client.
  *
- * @param until - in `connect`: when the connection expires. It is closed with 3000 then, unless
- *   `renew` was called before. A time in the past refuses the connection
+ * @param until - in `connect`: the time at which the connection expires. It is then closed with
+ *   3000 unless `renew` was called before. A time in the past refuses the connection
  * @throws SIM_ERR_OPTION_INVALID if `until` has no time in milliseconds
  */
 export function ok<Payload>(payload: Payload, until: Until): OkUntil<Payload>;
@@ -88,15 +88,21 @@ export function ok(payload: unknown = {}, until?: Until): Reply | OkUntil {
   return until === undefined ? new Reply("ok", payload) : new OkUntil(payload, expiryOf(until));
 }
 
-/** Payload of `error()` without an argument. A single object, which `connect` can tell from `{}`. */
+/**
+ * Payload of `error()` without an argument. A single shared object that `connect` can distinguish
+ * from `{}`.
+ */
 export const NO_REASON: object = Object.freeze({});
 
-/** Refuses a connection or a join, or answers a message with error. The client gets the payload. */
+/**
+ * Refuses a connection or a join, or answers a message with error. The payload is sent to the
+ * client.
+ */
 export function error(payload: unknown = NO_REASON): Refused {
   return new Reply("error", payload);
 }
 
-/** Answers a message with a status and any JSON value; without one, `{}`. */
+/** Answers a message with a status and any JSON value, which defaults to `{}`. */
 export function reply<Status extends string, const Payload = object>(
   status: Status,
   payload?: Payload,
@@ -104,7 +110,7 @@ export function reply<Status extends string, const Payload = object>(
   return new Reply(status, (payload === undefined ? {} : payload) as Payload);
 }
 
-/** Ends the channel. The reply, if any, is sent first. ExitReason says what the client sees then. */
+/** Ends the channel. The reply, if any, is sent first. See ExitReason for what the client sees. */
 export function stop<Payload = never>(
   reason: ExitReason,
   answer?: Reply<string, Payload> | Ok<Payload> | Refused,
@@ -112,31 +118,34 @@ export function stop<Payload = never>(
   return new Stop(reason, answer as Reply<string, Payload> | undefined);
 }
 
-/** Reports whether a reason closes a channel rather than crashes it. */
+/** Reports whether a reason closes a channel rather than crashing it. */
 export function isGraceful(reason: ExitReason): boolean {
   if (reason === "normal" || reason === "shutdown") return true;
   const isObject = typeof reason === "object" && reason !== null;
   return isObject && !(reason instanceof Error) && "shutdown" in reason;
 }
 
-/** Makes the error for an invalid result of a callback. */
+/** Creates the error for an invalid result of a callback. */
 export function badResult(name: string, allowed: string, got: unknown): Error {
   return makeError("SIM_ERR_BAD_RESULT", `${name} must return ${allowed}, got ${shown(got)}`);
 }
 
-/** Makes the error for an invalid result of a handler of `handleIn`. */
+/** Creates the error for an invalid result of a handler of `handleIn`. */
 export function badAnswer(event: unknown, got: unknown): Error {
   const allowed =
     "nothing, ok(payload?), error(payload?), reply(status, payload?) or stop(reason, reply?)";
   return badResult(`handleIn of ${shown(event)}`, allowed, got);
 }
 
-/** Makes the error for an event without a handler. */
+/** Creates the error for an event without a handler. */
 export function noHandler(name: string, event: unknown): Error {
   return makeError("SIM_ERR_NO_HANDLER", `no handler in ${name} for ${shown(event)}`);
 }
 
-/** Returns an event, a reason or a result as messages show it: a string in quotes, else its kind. */
+/**
+ * Formats an event, a reason or a result for messages: a string in quotes, any other value as its
+ * kind.
+ */
 export function shown(value: unknown): string {
   return typeof value === "string" ? JSON.stringify(value) : kindOf(value);
 }

@@ -1,5 +1,5 @@
 /**
- * Messages that a channel or a raw socket sends itself after a delay.
+ * Messages that a channel or a raw socket sends to itself after a delay.
  *
  * Runs on: the shard that owns the connection. Timers end with their owner.
  */
@@ -10,17 +10,17 @@ import { invalidOption } from "../definition-checks.ts";
 export interface TimerOwner {
   /** Created when the first timer is set. */
   timers: Set<NodeJS.Timeout> | undefined;
-  /** True once it has ended. */
+  /** True once the owner has ended. */
   readonly isOver: boolean;
 }
 
-/** Longest delay of a timer; Node.js fires a longer one at once. */
+/** Maximum delay of a timer; Node.js fires timers with longer delays at once. */
 const MAX_DELAY_MS = 2_147_483_647;
 
 /**
  * Calls a function after a delay, unless the owner has ended by then.
  *
- * @returns a function that cancels it
+ * @returns a function that cancels the timer
  * @throws SIM_ERR_OPTION_INVALID if the delay is out of range
  */
 export function callLater(owner: TimerOwner, delayMs: number, call: () => void): () => void {
@@ -38,7 +38,7 @@ export function callLater(owner: TimerOwner, delayMs: number, call: () => void):
   };
 }
 
-/** Cancels all timers of an owner that ends. */
+/** Cancels all timers of an owner that is ending. */
 export function clearTimers(owner: TimerOwner): void {
   for (const timer of owner.timers ?? []) clearTimeout(timer);
   owner.timers = undefined;

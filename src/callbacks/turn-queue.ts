@@ -1,14 +1,14 @@
 /**
  * Channels and raw sockets whose mailboxes are handled once the loop has read all pending input.
  *
- * One immediate serves all of them. The frames that one sends in its turn leave together.
+ * All of them share one immediate. The frames that a member sends in its turn leave together.
  *
  * Runs on: shard.
  */
 
 /** A member of the queue. */
 export interface TurnTaker {
-  /** True while it is in the queue. Written by the queue only. */
+  /** True while the member is in the queue. Written by the queue only. */
   isScheduled: boolean;
   /** Runs `work` so that the frames it sends leave together. */
   cork(work: () => void): void;
@@ -50,7 +50,7 @@ export class TurnQueue<Taker extends TurnTaker> {
       }
     } finally {
       this.#current = undefined;
-      // If one threw, which would be a bug of ours, the others still get their turn.
+      // If a member throws, which would be a bug in Simurgh, the others still get their turn.
       if (done < takers.length) this.#resume(takers.slice(done));
     }
   }

@@ -26,7 +26,7 @@ interface HandleInLevel {
   readonly logHandleIn: LineLevel | false;
 }
 
-/** Topics with this prefix are reserved, and are not logged (WIRE §8.5). */
+/** Topics with this prefix are reserved, and are not logged. */
 const UNLOGGED_PREFIX = "phoenix";
 
 /** Reports on channels. */

@@ -5,7 +5,7 @@
  * messages wait in its mailbox. Whatever user code does (throw, return nonsense, never settle, flood
  * itself) ends its own channel and nothing else. How a channel ends:
  *
- *   leave, stop   [reply,] phx_close, terminate     if the reason is graceful (WIRE §1.8)
+ *   leave, stop   [reply,] phx_close, terminate     if the reason is graceful
  *   crash         terminate, phx_error              an exception, a bad result, any other reason
  *   close         terminate                         the connection ends
  *   kill          nothing                           a rejoin replaces the channel
@@ -209,7 +209,7 @@ export class Channel
   }
 
   async task(name: string, input?: unknown, options: TaskOptions = {}): Promise<unknown> {
-    // As with the tasks that the channel's end has cancelled: the promise never settles.
+    // The promise never settles, like those of tasks that the end of the channel cancels.
     if (this.state === STATE.closed) return new Promise(() => {});
     const tasks = (this.tasks ??= new Set());
     const task = this.shared.tasks.run(name, input, options);
@@ -280,7 +280,7 @@ export class Channel
     this.shared.callbacks.flush(this);
   }
 
-  /** Does nothing: the client is told by the close of its connection. */
+  /** Does nothing: the close of the connection tells the client. */
   drain(): void {}
 
   expiring(leftMs: number): void {
@@ -315,7 +315,7 @@ export class Channel
 
   /** Handles a broadcast of a topic that it has subscribed to in code. */
   receive(broadcast: Broadcast): void {
-    // A subscription to its own topic acts as if every event were intercepted (WIRE §5.5).
+    // A subscription to its own topic acts as if every event were intercepted.
     if (broadcast.topic === this.topic) this.receiveOut(broadcast.event, broadcast.payload);
     else this.send(broadcast);
   }
@@ -605,7 +605,7 @@ export class Channel
       done();
     };
     const isAwaited = callbacks.terminate(this, this.definition.terminate, reason, done, failed);
-    // The connection may join the topic again meanwhile, and must not be subscribed twice.
+    // In the meantime the connection may join the topic again, and must not be subscribed twice.
     if (isAwaited) this.detach();
   }
 

@@ -1,5 +1,5 @@
 /**
- * PORT: what a channel needs of the connection of its client. Implemented by each transport.
+ * PORT: what a channel needs from its client's connection. Implemented by each transport.
  *
  * Only WebSocket connections are native: the engine publishes to all of them at once. Other
  * transports send each frame to each connection.
@@ -19,7 +19,7 @@ export interface Connection {
   readonly id: number;
   /** `websocket`, `longpoll`, or the name of a custom transport. */
   readonly transport: string;
-  /** False once it ended; everything below then does nothing. */
+  /** False once it has ended; everything below then does nothing. */
   readonly isOpen: boolean;
   /** The engine's publish and subscribe; undefined: frames are sent to it one by one. */
   readonly native: NativeConnection | undefined;

@@ -273,7 +273,7 @@ function slowOf(policy: unknown, given: unknown): SlowChannel | undefined {
 
 type Handler = (socket: object, payload: unknown) => unknown;
 
-// A map, so that an event called `constructor` or `__proto__` finds a handler of the user or nothing.
+// A map, so that an event called `constructor` or `__proto__` finds the user's handler or nothing.
 function outHandlersOf(given: Readonly<Record<string, unknown>> = {}): Map<string, Handler> {
   const found = new Map<string, Handler>();
   for (const [event, handler] of Object.entries(given)) {

@@ -66,7 +66,7 @@ export class Fastlane implements Dispatcher<Lane> {
     this.#counters = counters;
   }
 
-  /** Adds a channel to the topic's lane of its class. The caller counts the topic. */
+  /** Adds a channel to the topic's lane of its class. The caller counts the subscription. */
   join(entry: TopicEntry<Lane>, channel: Subscriber): void {
     const kind = this.#classOf(channel);
     let lane = entry.lanes.find((other) => other.kind === kind);

@@ -65,7 +65,7 @@ export class Lane {
     return this.#subscribers.length;
   }
 
-  /** The subscribers, in no order. Copy it to keep it: `add` and `remove` change it. */
+  /** The subscribers, in no particular order. Copy it to keep it: `add` and `remove` change it. */
   get subscribers(): readonly Subscriber[] {
     return this.#subscribers;
   }

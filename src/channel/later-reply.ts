@@ -17,8 +17,8 @@ export type LaterPayload<Status, Answer> = Status extends "ok"
   : [payload?: unknown];
 
 /**
- * An object that answers one message, any number of times, even after its channel has ended (WIRE
- * §5.3). Phoenix calls it `socket_ref`.
+ * An object that answers one message, any number of times, even after its channel has ended.
+ * Phoenix calls it `socket_ref`.
  */
 export class LaterReply<Answer = unknown> {
   readonly #owner: ChannelOwner;

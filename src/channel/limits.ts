@@ -11,7 +11,7 @@ import type { Buckets, Counted } from "../limits/own-limits.ts";
 import { RateLimit, spentOn, type Rate } from "../limits/rate.ts";
 import type { Message } from "../protocol/message.ts";
 
-/** Rate limits of a connection on one topic. What is left out is not limited. */
+/** Rate limits of a connection on one topic. Anything left out is not limited. */
 export interface ChannelLimits {
   /** Its messages, except joins and leaves. */
   readonly messages?: Rate;

@@ -1,5 +1,5 @@
 /**
- * `defineRawChannel`: channels that leave everything to user code (WIRE §4.4).
+ * `defineRawChannel`: channels that leave everything to user code.
  *
  * Runs on: shard. Each shard makes a definition once, for all joins.
  */
@@ -75,7 +75,7 @@ export interface RawChannelHandle<Assigns = object, Context = object> {
 /** Handlers that `start` of a raw channel returns. */
 export interface RawChannelHandlers {
   /**
-   * Handles a message from the client. To `phx_leave`, reply and then `close`.
+   * Handles a message from the client. It must answer `phx_leave` with a reply, and then call `close`.
    *
    * It may be called while the promise of an earlier call has not settled.
    */

@@ -1,6 +1,6 @@
 /**
- * PORT: what a socket needs of its channels, and what they need of their socket. The classes of
- * `channel` and `raw-channel` implement the first part, the socket implements the second.
+ * PORT: what a socket needs from its channels, and what they need from it. The classes of `channel`
+ * and `raw-channel` implement the first part, the socket implements the second.
  *
  * Runs on: the shard that owns the connection.
  */
@@ -19,7 +19,7 @@ export interface RoutedChannel {
   readonly topic: string;
   /** The join's join_ref, or its ref if the client sent no join_ref. */
   readonly joinRef: Ref;
-  /** join_ref of the join as sent, or null: messages are compared with it, and the end names it. */
+  /** join_ref of the join as sent, or null. Messages are compared with it, and the end contains it. */
   readonly sentJoinRef: Ref;
   readonly assigns: object;
   readonly state: ChannelState;
@@ -52,7 +52,7 @@ export interface RoutedChannel {
   drain(): void;
   /** Called when its connection is about to expire. */
   expiring(leftMs: number): void;
-  /** Ends it because its connection ends. Messages that wait already are handled first. */
+  /** Ends it because its connection ends. Waiting messages are handled first. */
   connectionEnded(reason: ExitReason): void;
   /** Ends it at once, and sends nothing: a rejoin replaces it. */
   kill(): void;

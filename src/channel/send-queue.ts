@@ -7,8 +7,8 @@
  * Runs on: shard. Created when the first broadcast finds no room, dropped when none waits.
  * Order: broadcasts leave in the order in which they came. Pushes and replies of the channel never
  *        wait here, and overtake them.
- * Full: a broadcast is left out, and counted at once. The channel is told how many were left out
- *       after those that were kept have been sent, so that whatever it pushes then arrives last.
+ * Full: a broadcast is left out, and counted at once. When the kept broadcasts have been sent, the
+ *       channel is told how many were left out, so that whatever it pushes then arrives last.
  */
 
 import type { Counters } from "../memory/counters.ts";

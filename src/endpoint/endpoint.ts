@@ -52,13 +52,24 @@ export type Sockets = Readonly<Record<string, AnyMountDefinition>>;
 // Types that carry no information, such as MountDefinition itself, are not checked.
 type Known<Type, Checked> = unknown extends Type ? unknown : Checked;
 
-/** Required type of a mount's socket, given the properties that `start` adds to the context. */
+/**
+ * Required type of a mount's socket, given the properties that `start` adds to the context. No
+ * property has the type of `Unmet`, so the compiler's error names it and contains the text.
+ */
 type SocketFor<Socket, Own> =
   Socket extends HasAssigns<unknown, infer Context>
     ? [Own] extends [Context]
       ? unknown
-      : Known<Context, HasAssigns<unknown, Own>>
+      : Known<Context, HasAssigns<unknown, Unmet<Context, Own>>>
     : unknown;
+
+type Unmet<Context, Own> = {
+  readonly [Key in keyof Context]: Key extends keyof Own
+    ? [Own[Key]] extends [Context[Key]]
+      ? Context[Key]
+      : "start of the endpoint must return this property with the type that the socket declares"
+    : "start of the endpoint must return this property";
+};
 
 /** Required type of a channel, given its assigns and context. */
 type ChannelFor<Channel, Assigns, Context> =
@@ -178,7 +189,7 @@ const ROUTE_KEYS = [
  *   SIM_ERR_OPTION_INVALID for a limit of a mount that is out of range
  */
 export function defineEndpoint<const Given extends Sockets, Own extends object = object>(
-  callbacks: EndpointCallbacks<Given, Own> & { readonly sockets: MountsOf<Given, Own> },
+  callbacks: EndpointCallbacks<Given, Own> & { readonly sockets: MountsOf<Given, NoInfer<Own>> },
 ): EndpointDefinition<Given> {
   checkKeys("endpoint", callbacks, ENDPOINT_KEYS);
   const { tasks } = callbacks;

@@ -6,6 +6,7 @@
  */
 
 import { OutWriters } from "../channel/schemas/out-writers.ts";
+import { checkUsersTopic } from "../protocol/broadcast-encoder.ts";
 import { isRawMountDefinition, routeOf, type EndpointDefinition } from "./endpoint.ts";
 
 /**
@@ -51,9 +52,11 @@ export class TopicWriters {
    * Returns the payload of an event as the topic's channel would write it. If several mounts match
    * the topic, the first one whose channel declares a schema for the event is used.
    *
-   * @throws SIM_ERR_PAYLOAD if the payload does not match the schema
+   * @throws SIM_ERR_PAYLOAD if the payload does not match the schema, or the topic is not a string or
+   *   is reserved
    */
   written(topic: string, event: string, payload: unknown): unknown {
+    checkUsersTopic(topic);
     for (const rows of this.#mounts ?? []) {
       const found = rows.find(({ text, isPrefix }) =>
         isPrefix ? topic.startsWith(text) : topic === text,

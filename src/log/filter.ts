@@ -1,5 +1,5 @@
 /**
- * Filters client parameters before they are logged (WIRE §8.5).
+ * Filters client parameters before they are logged.
  *
  * Runs on: shard; one per logger.
  * Full: long strings, lists and objects are shortened, and deeply nested values are left out, so

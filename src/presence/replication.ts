@@ -132,7 +132,7 @@ export class Replication implements Listener {
     if (this.#state.clock > this.#toldNodes) {
       this.#tellNodes();
     } else if (this.#silentPeriods >= this.#presence.settings.maxSilentPeriods) {
-      this.#tell(GOSSIP.delta, this.#heartbeat(), "cluster");
+      this.#tell(GOSSIP.delta, this.#signOfLife(), "cluster");
       this.#silentPeriods = 0;
     } else {
       this.#silentPeriods += 1;
@@ -239,7 +239,7 @@ export class Replication implements Listener {
   #greet({ ref }: Replica): void {
     const { name, pubsub } = this.#presence;
     if (ref.node !== pubsub.member.node) return;
-    this.#tell(GOSSIP.delta, this.#heartbeat(), "otherThreads", inboxTopic(name, ref));
+    this.#tell(GOSSIP.delta, this.#signOfLife(), "otherThreads", inboxTopic(name, ref));
   }
 
   // -- sent messages -----------------------------------------------------------------------------
@@ -285,7 +285,7 @@ export class Replication implements Listener {
     this.#toldNodes = clock;
   }
 
-  #heartbeat(): object {
+  #signOfLife(): object {
     const { own, clock } = this.#state;
     return packDelta(own.ref, NOTHING, clock);
   }

@@ -1,5 +1,5 @@
 /**
- * Binary frames of protocol version 2, for payloads that are bytes (WIRE §1.4).
+ * Binary frames of protocol version 2, for payloads that are bytes.
  *
  *   from a client   0 | J | R | T | E | join_ref | ref | topic | event  | payload …
  *   push            0 | J | T | E     | join_ref       | topic | event  | payload …

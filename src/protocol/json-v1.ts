@@ -1,5 +1,5 @@
 /**
- * Protocol version 1: each message is a JSON object (WIRE §1.2).
+ * Protocol version 1: each message is a JSON object.
  *
  * Runs on: any thread. Pure functions.
  */

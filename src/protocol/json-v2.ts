@@ -1,6 +1,5 @@
 /**
- * Protocol version 2: each message is a JSON array `[join_ref, ref, topic, event, payload]`
- * (WIRE §1.3).
+ * Protocol version 2: each message is a JSON array `[join_ref, ref, topic, event, payload]`.
  *
  * A binary payload is sent in a binary frame (binary-v2).
  *

@@ -15,7 +15,7 @@ export function isOwnTopic(topic: string): boolean {
   return topic.startsWith(OWN_TOPICS);
 }
 
-/** Events that have a meaning in the protocol (WIRE §1.6). */
+/** Events that have a meaning in the protocol. */
 export const EVENT = {
   heartbeat: "heartbeat",
   join: "phx_join",
@@ -46,8 +46,8 @@ export const REASON = {
 } as const;
 
 /**
- * WebSocket close codes. Clients reconnect after each of them (WIRE §8.9). 1000 is not used,
- * because clients up to 1.8.12 do not reconnect after it.
+ * WebSocket close codes. Clients reconnect after each of them. 1000 is not used, because clients up
+ * to 1.8.12 do not reconnect after it.
  */
 export const CLOSE = {
   goingAway: 1001,

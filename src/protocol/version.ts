@@ -1,5 +1,5 @@
 /**
- * Selects a serializer by a client's `vsn` parameter (WIRE §1.5).
+ * Selects a serializer by a client's `vsn` parameter.
  *
  * Runs on: any thread. Pure.
  */

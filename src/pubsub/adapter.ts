@@ -29,7 +29,7 @@ export interface AdapterReports {
   onConnected(address: string): void;
   /** Reports that the adapter is disconnected, or could not connect, and will try again. */
   onDisconnected(address: string, error: unknown): void;
-  /** Reports any other failure. The link goes on. */
+  /** Reports any other failure. The link continues. */
   onError(error: unknown): void;
 }
 
@@ -42,7 +42,7 @@ export interface Adapter {
    * Starts the link. From then on the handlers get what other nodes send.
    *
    * If the adapter cannot connect now but may later, the promise still resolves, and the node is alone
-   * meanwhile. It rejects if trying again would be pointless.
+   * until then. It rejects if trying again would be pointless.
    */
   start(
     onBroadcast: RemoteBroadcastHandler,

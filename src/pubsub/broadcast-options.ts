@@ -5,7 +5,7 @@
  */
 
 import { invalidOption, shown } from "../definition-checks.ts";
-import { checkUsersTopic } from "../protocol/broadcast-encoder.ts";
+import { kindOf } from "../errors.ts";
 import type { PubSub } from "./pubsub.ts";
 
 /** Options of a broadcast. Phoenix has separate functions for them. */
@@ -28,10 +28,38 @@ export interface ContextBroadcastOptions extends BroadcastOptions {
   readonly except?: object;
 }
 
+/** The options of a broadcast by the host, which has no channels that it could leave out. */
+export const HOST_OPTIONS: readonly string[] = [
+  "scope",
+  "node",
+] satisfies readonly (keyof BroadcastOptions)[];
+/** The options of a broadcast by code on a shard. */
+export const CONTEXT_OPTIONS: readonly string[] = [
+  "scope",
+  "node",
+  "except",
+] satisfies readonly (keyof ContextBroadcastOptions)[];
 const SCOPES: readonly unknown[] = ["cluster", "node", "thread"];
 
 /**
- * Broadcasts as the options say.
+ * Checks that the options of a broadcast are an object with known keys only. A misspelled `scope`
+ * would otherwise reach the whole cluster.
+ *
+ * @throws SIM_ERR_OPTION_INVALID
+ */
+export function checkBroadcastOptions(options: unknown, known: readonly string[]): void {
+  if (options === undefined) return;
+  if (typeof options !== "object" || options === null) {
+    throw invalidOption(`options of a broadcast must be an object, got ${kindOf(options)}`);
+  }
+  for (const key in options) {
+    if (known.includes(key)) continue;
+    throw invalidOption(`options of a broadcast may only be ${known.join(", ")}, got ${key}`);
+  }
+}
+
+/**
+ * Broadcasts as the options say. Topic and keys of the options have been checked.
  *
  * @throws SIM_ERR_OPTION_INVALID, SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE; nobody receives it then
  */
@@ -42,10 +70,12 @@ export function broadcastTo(
   payload: unknown,
   options: ContextBroadcastOptions = {},
 ): void {
-  checkUsersTopic(topic);
   const { scope, node, except } = options;
   if (scope !== undefined && !SCOPES.includes(scope)) {
     throw invalidOption(`scope must be "cluster", "node" or "thread", got ${shown(scope)}`);
+  }
+  if (except !== undefined && (typeof except !== "object" || except === null)) {
+    throw invalidOption(`except must be the socket of a channel, got ${shown(except)}`);
   }
   if (node === undefined) {
     pubsub.broadcast(topic, event, payload, scope ?? "cluster", except);

@@ -40,7 +40,7 @@ import type { RingPlace } from "../memory/ring-layout.ts";
 
 /** What all members of an exchange share. Can be sent to a worker as it is. */
 export interface ExchangeMemory {
-  /** How many members there can be, spares included. */
+  /** Maximum number of members, including spares. */
   readonly members: number;
   readonly ringBytes: number;
   /** For each consumer, the rings to it. */
@@ -58,7 +58,7 @@ export const FIRST_EXCHANGE_KIND = 0xf0;
 /** Kind of a record that is a part of a larger one. */
 export const FRAGMENT_KIND = 0xf0;
 
-/** Kind of a record that reports lost ones. */
+/** Kind of a record that reports the loss of others. */
 export const LAPPED_KIND = 0xf1;
 
 /** Length of the header in a fragment's payload. */
@@ -67,7 +67,7 @@ export const FRAGMENT_HEADER_BYTES = 12;
 const PAGE_BYTES = 4096;
 const GENERATION_MASK = 0xffff;
 
-/** Makes the shared memory of an exchange. @throws SIM_ERR_INTERNAL for a bad ringBytes */
+/** Makes the shared memory of an exchange. @throws SIM_ERR_INTERNAL if ringBytes is invalid */
 export function makeExchangeMemory(sizes: { members: number; ringBytes: number }): ExchangeMemory {
   const { members, ringBytes } = sizes;
   checkCapacity(ringBytes);

@@ -44,7 +44,7 @@ export interface ExchangeOptions {
   readonly options: Pick<ResolvedOptions, "overflowBytes" | "overflowTotalBytes">;
   /** If given, members are woken for broadcasts at its end. */
   readonly window?: CoalescingWindow | undefined;
-  /** How many records one turn delivers before it yields to the event loop. */
+  /** Number of records that one turn delivers before it yields to the event loop. */
   readonly maxRecordsPerTurn?: number;
 }
 
@@ -211,7 +211,7 @@ export class Exchange {
       emptyRing(makeRingViews(toMember), ringPlace(this.#memory, other));
     });
     Atomics.add(this.#generations, member, 1);
-    // A thread that died between the two steps of a press would have left others waiting.
+    // A thread that died between the two steps of a press may have left others waiting.
     for (let other = 0; other < this.#memory.members; other += 1) this.#doorbell.pressAlways(other);
   }
 

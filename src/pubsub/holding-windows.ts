@@ -76,7 +76,7 @@ export function makeCoalescingWindow(lengthMs: number): CoalescingWindow | undef
   return lengthMs > 0 ? new CoalescingWindow(lengthMs) : undefined;
 }
 
-/** How many broadcasts leave at once before the window opens: half of what the engine keeps. */
+/** Number of broadcasts sent at once before the window opens: half of what the engine keeps. */
 export const BURST = 16;
 
 /**

@@ -157,7 +157,7 @@ export class Link implements ExchangeHandler {
     logger.log("linkDisconnected", { address, err: error });
   }
 
-  /** Logs an error, unless it is one of many that follow a state that the adapter has reported. */
+  /** Logs an error, unless it only repeats that the adapter is disconnected or full. */
   #report(error: unknown): void {
     if (!hasCode(error, "SIM_ERR_NOT_SENT")) this.onError(error);
   }

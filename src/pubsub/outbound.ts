@@ -72,7 +72,7 @@ export class Outbound implements WatchedWay {
   readonly #queue: OverflowQueue;
   readonly #lapped = new LappedSlots();
   readonly #maxFragmentBytes: number;
-  /** How many bytes of the current record have been written, in fragments. */
+  /** Number of bytes of the current record that have been written, in fragments. */
   #sentBytes = 0;
   /** True if something waits, in the queue or as lapped slots. */
   #isWaiting = false;

@@ -37,7 +37,7 @@ export class OutgoingRecord {
   /** Slot of the index, reported if the record is lost; or CONTROL_SLOT. */
   slot = CONTROL_SLOT;
   length = 0;
-  /** How many queues hold this record. */
+  /** Number of queues that hold this record. */
   waiters = 0;
   /** The copy of this record that waits in queues, once there is one. */
   waiting: OutgoingRecord | undefined = undefined;
@@ -228,7 +228,7 @@ export class LappedSlots {
     this.#isAll = false;
   }
 
-  /** Returns what was noted. */
+  /** Returns the slots that lost records. */
   notice(): LappedNotice {
     return this.#isAll ? "all" : Int32Array.from(this.#slots);
   }

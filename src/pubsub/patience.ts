@@ -154,12 +154,12 @@ export class Patience {
 
 // -- the watch ---------------------------------------------------------------------------------------
 
-/** A report that a member has stalled or goes on. */
+/** A report that a member has stalled, or moves again. */
 export interface Stall {
   readonly member: number;
-  /** False: it goes on, or its number was retired. */
+  /** False: it moves again, or its number was retired. */
   readonly isStalled: boolean;
-  /** How long it stood still, approximately. */
+  /** Approximate time for which it stood still. */
   readonly forMs: number;
   /** Bytes that wait for it. */
   readonly queuedBytes: number;
@@ -176,7 +176,7 @@ export interface WatchedWay {
 /** Half the time after which a member is stalled, so that no stall is noticed much too late. */
 const LOOK_EVERY_MS = STALLED_AFTER_MS / 2;
 
-/** Watches the members that something waits for. Logs when one stalls, and when it goes on. */
+/** Watches the members that something waits for. Logs when one stalls, and when it moves again. */
 export class StallWatch {
   readonly #ways: readonly (WatchedWay | undefined)[];
   readonly #counters: Counters;

@@ -9,7 +9,7 @@
  * Runs on: main, shard; one for each.
  * Full: a broadcast larger than a pair of threads may queue is refused before any delivery.
  * Slow: if another thread's ring is full, a broadcast waits for room, for at most 1 ms in one turn
- *       of the event loop in all (`patience`); then it waits in a queue, and its caller goes on.
+ *       of the event loop in all (`patience`); then it waits in a queue, and its caller continues.
  */
 
 import { makeError } from "../errors.ts";
@@ -76,7 +76,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     this.#index.remove(this.#index.slotOf(entry.hash));
   }
 
-  /** Adds a listener. One that is added to a topic twice gets everything twice (WIRE §6.1). */
+  /** Adds a listener. One that is added to a topic twice gets everything twice. */
   subscribe(topic: string, listener: Listener): void {
     const entry = this.acquire(topic);
     entry.listeners ??= new Map();
@@ -275,7 +275,7 @@ function tooLarge(length: number): Error {
   );
 }
 
-/** After so many deliveries the event loop runs, even if listeners answer each other endlessly. */
+/** Deliveries before the event loop gets a turn, even if listeners answer each other endlessly. */
 const MOST_IN_A_ROW = 1_000;
 
 /** A broadcast for the listeners of its topic, decoded for each of them. */

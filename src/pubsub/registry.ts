@@ -124,7 +124,7 @@ export class Registry<Lane> {
   }
 
   /**
-   * Iterates over all topics, which must not change meanwhile.
+   * Iterates over all topics, which must not change during the iteration.
    *
    * @yields each topic's entry
    */

@@ -7,8 +7,8 @@
  *   +--------+--------+--      +--------+--------+--
  *     word w, bit b: member 32 * w + b has a subscriber to a topic of this slot
  *
- * A word has many writers, a bit has one: its member, by Atomics.or and Atomics.and
- * (and main instead, once its thread has ended).
+ * A word has many writers, but each bit has only one: its member, with Atomics.or and Atomics.and, or main
+ * once the member's thread has ended.
  *
  * Runs on: any thread. Constants and arithmetic only.
  */
@@ -17,7 +17,7 @@
 export interface SubscriptionIndexLayout {
   /** The index has 2^indexBits slots; 1 to 26. */
   readonly indexBits: number;
-  /** How many members there can be, spares included. */
+  /** Maximum number of members, including spares. */
   readonly members: number;
 }
 

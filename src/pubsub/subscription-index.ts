@@ -32,7 +32,7 @@ export class SubscriptionIndex {
   readonly slots: number;
   readonly indexBits: number;
   readonly #words: Int32Array;
-  /** How many subscriptions this member has in each slot. */
+  /** Number of subscriptions that this member has in each slot. */
   readonly #counts: Uint32Array;
   readonly #member: number;
   #hasEnded = false;

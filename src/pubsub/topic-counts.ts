@@ -1,8 +1,8 @@
 /**
- * How many subscribers topics have: the first topics by name, up to a limit.
+ * Subscribers per topic: the first topics by name, up to a limit.
  *
- * The order by name makes it possible to merge the lists of several threads: a topic that is among the
- * first of all is among the first of each thread that has it, so its sum is exact.
+ * Each thread returns its first topics by name, and the lists are merged. A topic that is among the first
+ * overall is also in the list of every thread that has it, so its sum is exact.
  *
  * Runs on: any thread. Pure.
  */

@@ -13,32 +13,27 @@
 
 import { makeError } from "../errors.ts";
 import { RETRY_AFTER_S } from "../protocol/reserved.ts";
+import { COUNTER } from "../memory/counters-layout.ts";
+import type { Counters } from "../memory/counters.ts";
+import type { Life } from "../memory/life.ts";
 import type { Engine, EngineApp, ListenSocket } from "../transport/engine/engine-types.ts";
-
-/** Receives the events of an acceptor. */
-export interface AcceptorEvents {
-  /** A request was answered with 503. */
-  turnedAway(): void;
-  /** The node became ready for clients, or is no longer ready. */
-  readiness(isReady: boolean): void;
-}
 
 /** The listening socket of a server. */
 export class Acceptor {
   readonly #engine: Engine;
   readonly #app: EngineApp;
-  readonly #events: AcceptorEvents;
+  readonly #life: Life;
   /** Turns per round of each shard in rotation, by app descriptor. */
   readonly #turns = new Map<number, number>();
   #listenSocket: ListenSocket | undefined;
   #isLeaving = false;
 
-  constructor(engine: Engine, events: AcceptorEvents) {
+  constructor(engine: Engine, counters: Counters, life: Life) {
     this.#engine = engine;
-    this.#events = events;
+    this.#life = life;
     this.#app = engine.App();
     this.#app.any("/*", (response) => {
-      events.turnedAway();
+      counters.add(COUNTER.turnedAway);
       response.writeStatus("503 Service Unavailable").writeHeader("retry-after", RETRY_AFTER_S);
       response.end();
     });
@@ -55,13 +50,13 @@ export class Acceptor {
     if (this.#turns.has(descriptor)) return;
     this.#turns.set(descriptor, 1);
     this.#app.addChildAppDescriptor(descriptor);
-    this.#tellReadiness();
+    this.#setReadiness();
   }
 
   /** Removes a shard's app from the rotation. */
   remove(descriptor: number): void {
     if (this.#turns.delete(descriptor)) this.#app.removeChildAppDescriptor(descriptor);
-    this.#tellReadiness();
+    this.#setReadiness();
   }
 
   has(descriptor: number): boolean {
@@ -101,14 +96,14 @@ export class Acceptor {
         `host and port must be free and local, got ${host}:${port}, which is in use or not available`,
       );
     }
-    this.#tellReadiness();
+    this.#setReadiness();
     return this.#engine.us_socket_local_port(this.#listenSocket);
   }
 
   /** Reports the node as not ready, but keeps accepting connections until `stopListening`. */
   leave(): void {
     this.#isLeaving = true;
-    this.#tellReadiness();
+    this.#setReadiness();
   }
 
   /** Stops accepting connections. */
@@ -116,7 +111,7 @@ export class Acceptor {
     if (this.#listenSocket === undefined) return;
     this.#engine.us_listen_socket_close(this.#listenSocket);
     this.#listenSocket = undefined;
-    this.#tellReadiness();
+    this.#setReadiness();
   }
 
   /** Stops listening, empties the rotation and closes the app. */
@@ -126,8 +121,8 @@ export class Acceptor {
     this.#app.close();
   }
 
-  #tellReadiness(): void {
+  #setReadiness(): void {
     const isListening = this.#listenSocket !== undefined;
-    this.#events.readiness(isListening && this.#turns.size > 0 && !this.#isLeaving);
+    this.#life.setReady(isListening && this.#turns.size > 0 && !this.#isLeaving);
   }
 }

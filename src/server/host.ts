@@ -9,7 +9,12 @@ import type { Logger } from "../log/logger.ts";
 import { Counters } from "../memory/counters.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import { Member } from "../pubsub/member.ts";
-import { broadcastTo, type BroadcastOptions } from "../pubsub/broadcast-options.ts";
+import {
+  broadcastTo,
+  checkBroadcastOptions,
+  HOST_OPTIONS,
+  type BroadcastOptions,
+} from "../pubsub/broadcast-options.ts";
 import { PubSub } from "../pubsub/pubsub.ts";
 import type { NodeMemory } from "../shard/control.ts";
 import { MAIN_MEMBER } from "./memory-plan.ts";
@@ -38,6 +43,7 @@ export class Host {
     payload: unknown = {},
     options: BroadcastOptions | undefined,
   ): void {
+    checkBroadcastOptions(options, HOST_OPTIONS);
     const written = this.#writers.written(topic, event, payload);
     broadcastTo(this.pubsub, topic, event, written, options);
   }

@@ -10,7 +10,6 @@ import { pathToFileURL } from "node:url";
 import { invalidOption } from "../definition-checks.ts";
 import { kindOf } from "../errors.ts";
 import { Logger } from "../log/logger.ts";
-import { COUNTER } from "../memory/counters-layout.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
 import { resolveOptions } from "../options/resolution.ts";
@@ -321,10 +320,7 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
   const host = new Host(memory, options, logger);
   const counters = new Counters(memory.counters, MAIN_MEMBER);
   const life = new Life(memory.life);
-  const acceptor = new Acceptor(engine, {
-    turnedAway: () => counters.add(COUNTER.turnedAway),
-    readiness: (isReady) => life.setReady(isReady),
-  });
+  const acceptor = new Acceptor(engine, counters, life);
   const tasks = new TaskPool(options, counters, logger);
   const supervisor = new Supervisor({
     memory,

@@ -2,7 +2,7 @@
  * Control messages between main and a shard or the link. Broadcasts never use them.
  *
  *   main                         shard
- *     |  workerData: MemberStart   |
+ *     |  workerData: ShardStart    |
  *     |--------------------------->|  loads the app module, runs `start`
  *     |<------------- ready -------|  with the engine app's descriptor, and the outgoing schemas
  *     |                            |  … serves …

@@ -1,5 +1,5 @@
 /**
- * Answers questions about a shard: its subscribers, topics, sockets, channels and presences (WIRE §8.6).
+ * Answers questions about a shard: its subscribers, topics, sockets, channels and presences.
  *
  * Runs on: shard. An answer is a snapshot; several shards take their snapshots at different times.
  */

@@ -21,24 +21,28 @@ import {
   type OverloadStep,
 } from "./overload.ts";
 
-/** The dependencies of an OverloadWatch. */
-export interface OverloadWatchParts {
-  readonly limits: OverloadLimits;
-  readonly counters: Counters;
-  readonly logger: Logger;
-  /** Called when main should remove the shard from the rotation (false) or add it again (true). */
-  readonly onRotation: (isIn: boolean) => void;
-}
-
 /** Watches the overload of one shard. */
 export class OverloadWatch {
-  readonly #parts: OverloadWatchParts;
+  readonly #counters: Counters;
+  readonly #logger: Logger;
+  readonly #onRotation: (isIn: boolean) => void;
   readonly #overload: Overload;
   readonly #lag = new LoopLag((lagMs) => this.#sample(lagMs));
 
-  constructor(parts: OverloadWatchParts) {
-    this.#parts = parts;
-    this.#overload = new Overload(parts.limits, (...step) => this.#report(...step));
+  /**
+   * @param onRotation - called when main should remove the shard from the rotation (false) or add it
+   *   again (true)
+   */
+  constructor(
+    limits: OverloadLimits,
+    counters: Counters,
+    logger: Logger,
+    onRotation: (isIn: boolean) => void,
+  ) {
+    this.#counters = counters;
+    this.#logger = logger;
+    this.#onRotation = onRotation;
+    this.#overload = new Overload(limits, (...step) => this.#report(...step));
   }
 
   /** False while joins must be refused. */
@@ -55,7 +59,7 @@ export class OverloadWatch {
   }
 
   #sample(lagMs: number): void {
-    const { counters } = this.#parts;
+    const counters = this.#counters;
     const heapBytes = getHeapStatistics().used_heap_size;
     counters.set(COUNTER.loopLagMs, lagMs);
     counters.set(COUNTER.heapBytes, heapBytes);
@@ -68,13 +72,12 @@ export class OverloadWatch {
     to: OverloadLevel,
     measures: OverloadMeasures,
   ): void {
-    const { counters, logger, onRotation } = this.#parts;
     const isRise = step === "rise";
     const fields = { level: isRise ? to : from, ...measures };
-    counters.set(COUNTER.overloadLevel, OVERLOAD_LEVELS.indexOf(to));
-    logger.log(isRise ? "overloadBegin" : "overloadEnd", fields);
+    this.#counters.set(COUNTER.overloadLevel, OVERLOAD_LEVELS.indexOf(to));
+    this.#logger.log(isRise ? "overloadBegin" : "overloadEnd", fields);
     const event = isRise ? telemetry.overload_begin : telemetry.overload_end;
     if (event.hasSubscribers) event.publish(fields);
-    if (fields.level === "withdrawn") onRotation(!isRise);
+    if (fields.level === "withdrawn") this.#onRotation(!isRise);
   }
 }

@@ -35,7 +35,11 @@ import {
   type HoldingWindow,
 } from "../pubsub/holding-windows.ts";
 import { Member } from "../pubsub/member.ts";
-import { broadcastTo } from "../pubsub/broadcast-options.ts";
+import {
+  broadcastTo,
+  checkBroadcastOptions,
+  CONTEXT_OPTIONS,
+} from "../pubsub/broadcast-options.ts";
 import { PubSub } from "../pubsub/pubsub.ts";
 import { ChannelRouter } from "../socket/channel-router.ts";
 import { ExpiryBook, type Expirable } from "../socket/expiry-book.ts";
@@ -199,19 +203,18 @@ export class ShardCore {
   /** Creates the mount for a socket at a path. */
   makeMount(path: string, mount: AnyMountDefinition): AnyMount {
     const { options } = this.#parts.start;
-    const connectTimeoutMs = options.handlerTimeoutMs;
-    if (isRawMountDefinition(mount)) return { path, definition: mount.socket, connectTimeoutMs };
+    const { handlerTimeoutMs } = options;
+    if (isRawMountDefinition(mount)) return { path, definition: mount.socket, handlerTimeoutMs };
     const { socket, channels, maxChannels = options.maxChannels } = mount;
     const routes = Object.entries(channels).map(([pattern, it]) => [pattern, routeOf(it)] as const);
     const router = new ChannelRouter(Object.fromEntries(routes));
     const limiter = this.#makeLimiter(path, socket.limits);
-    return { path, definition: socket, router, connectTimeoutMs, maxChannels, limiter };
+    return { path, definition: socket, router, handlerTimeoutMs, maxChannels, limiter };
   }
 
   #makeLimiter(path: string, limits: SocketLimits | undefined): SocketLimiter | undefined {
     if (!limits) return undefined;
-    const parts = { path, limits, table: this.#rates, refusals: this.#refusals };
-    const limiter = new SocketLimiter(parts);
+    const limiter = new SocketLimiter(path, limits, this.#rates, this.#refusals);
     this.#sharesRates ||= limiter.isShared;
     return limiter;
   }
@@ -235,7 +238,8 @@ export class ShardCore {
         return life.isReady;
       },
       secretKeyBase: options.secretKeyBase,
-      broadcast: (topic, event, payload = {}, broadcastOptions = {}) => {
+      broadcast: (topic, event, payload = {}, broadcastOptions) => {
+        checkBroadcastOptions(broadcastOptions, CONTEXT_OPTIONS);
         const written = this.#writers.written(topic, event, payload);
         broadcastTo(this.pubsub, topic, event, written, broadcastOptions);
       },

@@ -77,7 +77,7 @@ export class Shard {
     this.#endpoint = endpoint;
     this.#logger = logger;
     this.app = engine.App();
-    this.#overload = new OverloadWatch({ limits: options, counters, logger, onRotation });
+    this.#overload = new OverloadWatch(options, counters, logger, onRotation);
     const shared = sharedOf(start, counters, logger);
     const published = new ConnectionSet<WebSocketConnection>("websocket", shared);
     this.#core = new ShardCore({

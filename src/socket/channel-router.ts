@@ -1,7 +1,7 @@
 /**
- * Finds the channel of a topic: the first pattern that matches, in order of declaration.
+ * Finds the channel for a topic by the first matching pattern, in order of declaration.
  *
- * Runs on: shard; one per mount.
+ * Runs on: shard; one instance per mount.
  */
 
 import type { ChannelDefinition } from "../channel/definition.ts";
@@ -9,7 +9,7 @@ import type { RawChannelDefinition } from "../channel/raw-definition.ts";
 import { makeError } from "../errors.ts";
 import { isOwnTopic } from "../protocol/reserved.ts";
 
-/** A channel, and what its route adds. */
+/** A channel with the additions of its route. */
 export interface ChannelRoute {
   readonly channel: AnyChannelDefinition;
   /** Merged over the socket's assigns at each join. */
@@ -34,7 +34,8 @@ export class ChannelRouter {
   readonly keepsFrames: boolean;
 
   /**
-   * @param routes - by pattern: an exact topic, or a prefix that ends with `*`
+   * @param routes - the routes by pattern; a pattern is an exact topic, or a prefix that ends with
+   *   `*`
    * @throws SIM_ERR_TOPIC_PATTERN if a `*` is not the last character
    */
   constructor(routes: Readonly<Record<string, ChannelRoute>>) {
@@ -50,7 +51,7 @@ export class ChannelRouter {
     this.keepsFrames = this.#patterns.some(({ route }) => needsFrames(route.channel));
   }
 
-  /** Returns the route of a topic, or undefined. Patterns never match the server's own topics. */
+  /** Returns the route for a topic, or undefined. Patterns never match the server's own topics. */
   match(topic: string): ChannelRoute | undefined {
     if (isOwnTopic(topic)) return undefined;
     for (const { text, isPrefix, route } of this.#patterns) {

@@ -1,9 +1,9 @@
 /**
  * The channels of one connection, by topic.
  *
- * Most connections have only a few, so up to 8 are in an array, which takes a tenth of the memory of
- * a Map. A table is the array or the Map itself, without an object around it, because every
- * connection has one.
+ * Most connections have only a few channels, so up to 8 channels are kept in an array, which uses a
+ * tenth of the memory of a Map. A table is the array or the Map itself, without an object around
+ * it, because every connection has a table.
  *
  * Runs on: the shard that owns the connection.
  */
@@ -31,13 +31,17 @@ export function findChannel(table: ChannelTable, topic: string): RoutedChannel |
 /** Adds a channel, whose topic must be free. Returns the table to use from now on. */
 export function withChannel(table: ChannelTable, channel: RoutedChannel): ChannelTable {
   if (!isArray(table)) return table.set(channel.topic, channel);
-  // `concat` allocates exactly what it needs; a spread or a push reserves 17 elements.
+  // `concat` allocates exactly the elements that it needs, while a spread or a push reserves 17
+  // elements.
   const more = table.length === 0 ? [channel] : table.concat(channel);
   if (more.length <= MOST_IN_ARRAY) return more;
   return new Map(more.map((known) => [known.topic, known]));
 }
 
-/** Removes a channel, unless another has its topic. Returns the table to use from now on. */
+/**
+ * Removes a channel, unless another channel now has its topic. Returns the table to use from now
+ * on.
+ */
 export function withoutChannel(table: ChannelTable, channel: RoutedChannel): ChannelTable {
   if (isArray(table)) {
     const left = table.filter((other) => other !== channel);

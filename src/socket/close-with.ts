@@ -1,5 +1,6 @@
 /**
- * `closeWith`: what a raw socket's callback returns to close the connection with a certain code.
+ * `closeWith`, whose result a raw socket's callback returns to close the connection with a given
+ * code.
  *
  * Runs on: shard. Pure.
  */
@@ -23,7 +24,7 @@ export class CloseWith {
 
 /** Code of a normal closure (RFC 6455 §7.4.1). */
 const NORMAL_CODE = 1000;
-/** Bytes that a close frame has left for text after the code (RFC 6455 §5.5). */
+/** Maximum number of bytes of text that a close frame can carry after the code (RFC 6455 §5.5). */
 const MOST_TEXT_BYTES = 123;
 
 /**
@@ -32,7 +33,7 @@ const MOST_TEXT_BYTES = 123;
  * @param code - 3000 to 4999, or a code that RFC 6455 lets an endpoint send: 1000 to 1003, 1007 to
  *   1014. Over long-poll, which has no codes, the session ends without one
  * @param text - at most 123 bytes, which clients see as the reason
- * @param reason - what `terminate` gets
+ * @param reason - the reason passed to `terminate`
  * @throws SIM_ERR_OPTION_INVALID if a close frame cannot carry the code or the text
  */
 export function closeWith(code: number, text = "", reason: ExitReason = "normal"): CloseWith {
@@ -48,7 +49,7 @@ export function closeWith(code: number, text = "", reason: ExitReason = "normal"
   return new CloseWith(code, text, reason);
 }
 
-/** Returns the close code for the reason of a `stop` (WIRE §2.7). */
+/** Returns the close code for the reason of a `stop`. */
 export function closeCodeOf(reason: ExitReason): number {
   if (reason === "normal") return NORMAL_CODE;
   const isRestart =

@@ -1,7 +1,7 @@
 /**
  * Checks the parameters of a connection against the schema of its socket.
  *
- * Runs on: shard; made with the definition.
+ * Runs on: shard; created with the definition.
  */
 
 import { checkedBy } from "../channel/schemas/payload-check.ts";
@@ -10,11 +10,11 @@ import { invalid } from "../definition-checks.ts";
 import { kindOf } from "../errors.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 
-/** `connect` of any socket. */
+/** The `connect` callback of a socket of either kind. */
 export type ConnectCallback = (request: ConnectRequest) => unknown;
 
 /**
- * Makes `connect` run only if the parameters match a schema. Others are refused.
+ * Returns a `connect` that runs only if the parameters match a schema, and otherwise refuses.
  *
  * @throws SIM_ERR_DEFINITION_INVALID if `params` is not a schema
  */

@@ -1,5 +1,5 @@
 /**
- * A request to connect, as user code sees it.
+ * A request to connect, as seen by user code.
  *
  * Runs on: shard. Types only.
  */
@@ -7,40 +7,44 @@
 import type { AppContext } from "../channel/context.ts";
 import type { InPayload, InSchema } from "../channel/schemas/declarations.ts";
 
-/** Parameters that `connect` gets: the output of the schema, or if there is none, as they were sent. */
+/**
+ * Parameters passed to `connect`: the output of the schema, or without a schema, the parameters as
+ * sent.
+ */
 export type ParamsOf<Schema> = Schema extends InSchema ? InPayload<Schema> : Params;
 
 /** Parameters of a connection: strings, objects for `a[b]=1`, and arrays for `a[]=1`. */
 export type Params = Readonly<Record<string, string | undefined>> &
   Readonly<Record<string, unknown>>;
 
-/** A request to connect, as `connect` gets it. */
+/** A request to connect, as passed to `connect`. */
 export interface ConnectRequest<Given = Params, Context = object> {
   /**
    * Query parameters and path variables; path variables take precedence. With a schema (`params`),
-   * its output.
+   * the output of the schema.
    */
   readonly params: Given;
-  /** What the mount's `connectInfo` asks for. */
+  /** The information requested by the mount's `connectInfo`. */
   readonly connectInfo: ConnectInfo;
-  /** The shard's context, including what `start` of the endpoint returned. */
+  /** The shard's context, including the values that the endpoint's `start` returned. */
   readonly context: AppContext<Context>;
   /** `websocket`, `longpoll`, or the name of a custom transport. */
   readonly transport: string;
 }
 
 /**
- * What the transport knows about a client. It contains only what the mount's `connectInfo` asks for.
+ * Information about a client from its transport. It contains only the kinds that the mount's
+ * `connectInfo` requests.
  *
- * It is not kept. Copy what you need later into the assigns.
+ * It is not kept after `connect`, so copy anything that you need later into the assigns.
  */
 export interface ConnectInfo {
   readonly peerData?: { readonly address: string };
   readonly uri?: RequestUri;
   readonly userAgent?: string | null;
-  /** Headers whose name starts with `x-`, in order. A proxy or the client may have set them. */
+  /** Headers whose names start with `x-`, in order. A proxy or the client may have set them. */
   readonly xHeaders?: readonly (readonly [name: string, value: string])[];
-  /** Headers whose name starts with `sec-websocket-`, without the auth token. */
+  /** Headers whose names start with `sec-websocket-`, without the auth token. */
   readonly secWebsocketHeaders?: readonly (readonly [name: string, value: string])[];
   /** `traceparent` and `tracestate`. */
   readonly traceContextHeaders?: readonly (readonly [name: string, value: string])[];
@@ -48,7 +52,7 @@ export interface ConnectInfo {
   readonly authToken?: string | null;
   /** The session of the page's application; null if there is none, or its CSRF token is not valid. */
   readonly session?: Readonly<Record<string, unknown>> | null;
-  /** Pairs that the mount itself adds. */
+  /** Pairs added by the mount itself. */
   readonly [name: string]: unknown;
 }
 
@@ -58,6 +62,6 @@ export interface RequestUri {
   readonly host: string;
   readonly port: number;
   readonly path: string;
-  /** Without the question mark. */
+  /** The query without the question mark. */
   readonly query: string;
 }

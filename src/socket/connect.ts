@@ -1,6 +1,6 @@
 /**
- * Decides whether a client may connect: protocol version, then the user's `connect` and `id` (WIRE
- * §4.1).
+ * Decides whether a client may connect by checking the protocol version and then calling the user's
+ * `connect` and `id`.
  *
  * Raw sockets have no versions; their protocol is up to user code.
  *
@@ -24,9 +24,12 @@ import { isRawMount, type AnyMount, type RawSocketMount, type SocketMount } from
 /** The decision on a request to connect. */
 export type Decision =
   | { readonly result: "ok"; readonly identity: AnyIdentity }
-  /** The reason of the user's `error(reason)`; undefined if it has none or user code did not refuse. */
+  /**
+   * The reason passed to `error(reason)`; undefined if none was passed, or if user code did not
+   * refuse.
+   */
   | { readonly result: "refused"; readonly reason: unknown }
-  /** Refused by a rate limit, which would let it pass after this time. */
+  /** Refused by a rate limit; the request would pass after this time. */
   | { readonly result: "limited"; readonly retryAfterMs: number }
   | { readonly result: "failed" };
 
@@ -38,15 +41,21 @@ export interface ConnectCall {
   readonly transport: string;
   readonly params: Params;
   readonly connectInfo: ConnectInfo;
-  /** Null if the transport does not know it. */
+  /** Null if the transport does not know the address. */
   readonly peerAddress: string | null;
   readonly context: ShardContext;
 }
 
-/** Makes an identity from the payload of `connect`; undefined, and logged, if `id` is invalid. */
+/**
+ * Creates an identity from the payload of `connect`. If `id` is invalid, logs that and returns
+ * undefined.
+ */
 type Identify = (payload: unknown) => AnyIdentity | undefined;
 
-/** Decides on a request. Never throws: if user code throws, that is logged, and the result `failed`. */
+/**
+ * Decides on a request. Never throws: an exception in user code is logged, and the result is
+ * `failed`.
+ */
 export function decide(call: ConnectCall, logger: Logger): Decision | Promise<Decision> {
   const { mount } = call;
   if (isRawMount(mount)) {
@@ -63,7 +72,10 @@ export function decide(call: ConnectCall, logger: Logger): Decision | Promise<De
   return decideBy(call, logger, (payload) => identify(mount, serializer, payload, address, logger));
 }
 
-/** Returns the address by which a client is limited, or the decision if it connects too often. */
+/**
+ * Returns the address for a client's limits, or a decision to refuse the client if it connects too
+ * often.
+ */
 function limitedBy(
   { limiter, path }: SocketMount,
   { params, connectInfo, context, transport, peerAddress }: ConnectCall,
@@ -106,7 +118,7 @@ function decideBy(
   try {
     const result = mount.definition.connect({ params, connectInfo, context, transport });
     if (!isThenable(result)) return settled(result);
-    return settledInTime(result, mount.connectTimeoutMs).then(settled, failed);
+    return settledInTime(result, mount.handlerTimeoutMs).then(settled, failed);
   } catch (error) {
     return failed(error);
   }

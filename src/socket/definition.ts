@@ -1,7 +1,7 @@
 /**
- * `defineSocket`: who may connect, and who they are.
+ * `defineSocket`, which defines who may connect and how clients are identified.
  *
- * Runs on: shard. Each shard makes a definition once.
+ * Runs on: shard. Each shard creates a definition once.
  */
 
 import type { HasAssigns } from "../channel/definition.ts";
@@ -20,18 +20,24 @@ type ConnectResult<Assigns> = Ok<Assigns> | Refused;
 /** The callbacks and options of a socket. */
 export interface SocketCallbacks<Assigns, Schema = undefined, Context = object> {
   /**
-   * Schema or type of the parameters: of any Standard Schema library, or `typed()`. A request that
-   * does not match is refused with reason `{reason: "invalid_params", issues}`, and `connect` does not
-   * run. The schema gets all parameters as strings, including the client's `vsn`.
+   * Schema or type of the parameters, from any Standard Schema library or `typed()`. A request that
+   * does not match is refused with reason `{reason: "invalid_params", issues}`, and `connect` does
+   * not run. The schema receives all parameters as strings, including the client's `vsn`.
    */
   readonly params?: Schema;
-  /** Type of what the endpoint's `start` adds to the context: `typed<ContextOf<typeof start>>()`. */
+  /**
+   * Type of the values that the endpoint's `start` adds to the context: `typed<ContextOf<typeof
+   * start>>()`.
+   */
   readonly context?: Typed<Context>;
   /** Accepts with `ok(assigns)` or refuses with `error(reason?)`. */
   connect(
     request: ConnectRequest<ParamsOf<Schema>, Context>,
   ): ConnectResult<Assigns> | Promise<ConnectResult<Assigns>>;
-  /** Returns the id by which, say, all connections of a user can be disconnected; null for none. */
+  /**
+   * Returns an id by which, for example, all connections of a user can be disconnected, or null for
+   * no id.
+   */
   id?(socket: { readonly assigns: NoInfer<Assigns> }): string | null;
   /**
    * Called with pings, which the transport has answered already, and with pongs. WebSocket only. If
@@ -44,31 +50,31 @@ export interface SocketCallbacks<Assigns, Schema = undefined, Context = object> 
    */
   readonly joins?: "async" | "serial";
   /**
-   * What happens to a client that reads too slowly: more than `maxBackpressureBytes` wait for it, and
-   * do not get less. `close` (default): its connection is cut; it connects and joins again. `error`:
-   * the connection stays and the channels end with phx_error `client too slow`; the client reads that
-   * after everything that waits, and joins again. Channels with `slow` are not affected.
+   * Policy for a client that reads too slowly, so that more than `maxBackpressureBytes` stay
+   * unsent. `close` (default): the connection is cut, and the client connects and joins again.
+   * `error`: the connection stays and the channels end with phx_error `client too slow`; the client
+   * reads that after all unsent frames, and joins again. Channels with `slow` are not affected.
    */
   readonly slowClients?: SlowClientPolicy;
-  /** Rate limits of its connections, ids and addresses. Default: none. */
+  /** Rate limits for connections, ids and addresses. Default: none. */
   readonly limits?: SocketLimits;
   /**
-   * How long before a connection expires `expiring` of its channels runs (ms); 0: never. Default:
-   * 60 000. See `ok(assigns, { expiresAtMs })`.
+   * Time before a connection's expiry at which `expiring` of its channels runs (ms); 0: never.
+   * Default: 60 000. See `ok(assigns, { expiresAtMs })`.
    */
   readonly expiringMs?: number;
-  /** Level at which connections are logged; false: not at all. Default: `info`. */
+  /** Level at which connections are logged; false: connections are not logged. Default: `info`. */
   readonly log?: LineLevel | false;
 }
 
-/** A connection, as `handleControl` sees it. */
+/** A connection, as seen by `handleControl`. */
 export interface ControlSocket<Assigns> {
   readonly id: string | null;
   readonly assigns: Readonly<Assigns>;
   readonly transport: string;
 }
 
-/** What happens to a client that reads too slowly. */
+/** Policy for clients that read too slowly. */
 export type SlowClientPolicy = "close" | "error";
 
 /** A socket's definition. */
@@ -90,7 +96,7 @@ const DEFAULT_EXPIRING_MS = 60_000;
 const LONGEST_EXPIRING_MS = 86_400_000;
 
 /**
- * Returns how long before it expires a connection is warned.
+ * Returns the time between the warning of a connection and its expiry (ms).
  *
  * @throws SIM_ERR_DEFINITION_INVALID if the value is out of range
  */

@@ -1,5 +1,5 @@
 /**
- * What a socket does with a message: the dispatch table of Phoenix's transport (WIRE §1.7).
+ * Chooses a socket's action for a message, by the dispatch table of Phoenix's transport.
  *
  *   topic and event        no channel      joining   joined
  *   phoenix heartbeat      heartbeat 1     the same, whatever is joined
@@ -7,8 +7,8 @@
  *   phx_leave              leaveNone 10    wait      leave 6, or stale 7
  *   any other event        unmatched 11    wait      deliver 8, or stale 9
  *
- * Numbers are those of WIRE's rows. A message is stale if its join_ref is that of an earlier join of
- * the topic. A message without a join_ref is for the current channel.
+ * Tests name rows by these numbers. A message is stale if its join_ref is that of an
+ * earlier join of the topic. A message without a join_ref is for the current channel.
  *
  * Runs on: shard. Pure.
  */
@@ -18,7 +18,7 @@ import type { RoutedChannel } from "../channel/routed-channel.ts";
 import { isSameRef, type Message } from "../protocol/message.ts";
 import { EVENT, PHOENIX_TOPIC } from "../protocol/reserved.ts";
 
-/** An action of the table. Small integers: one is chosen for each message. */
+/** An action of the table. Actions are small integers, because one is chosen for each message. */
 export const ACTION = {
   heartbeat: 0,
   join: 1,
@@ -38,7 +38,7 @@ export function isHeartbeat({ topic, event }: Message): boolean {
 }
 
 /**
- * Returns what a socket does with a message.
+ * Returns a socket's action for a message.
  *
  * @param channel - the channel that has joined the message's topic, if any
  */

@@ -1,32 +1,36 @@
 /**
- * The connections of a shard that expire: when to warn them, and when to close them.
+ * Warns the connections of a shard before they expire, and closes them when they expire.
  *
  * A connection that does not expire has no entry, field or timer. The shard's sweep checks the others,
  * so they are warned and closed at most one tick late (a second by default). Times are those of the
  * wall clock, as in tokens.
  *
- * Runs on: shard; one for all its sockets, of either kind.
- * Full: if too many expire at once for one turn of the loop, the rest is closed in the next turns.
+ * Runs on: shard; one instance for all its sockets, of either kind.
+ * Full: if too many connections expire at once for one turn of the loop, the rest are closed in
+ *       later turns.
  */
 
 /** A socket that may expire. */
 export interface Expirable {
-  /** How long before its expiry it is warned (ms); 0: not at all. */
+  /** Time between the warning and the expiry (ms); 0: no warning. */
   readonly expiringMs: number;
-  /** Called before it expires, with the time left (ms). */
+  /** Called before the socket expires, with the time left (ms). */
   expiring(leftMs: number): void;
-  /** Called once it has expired, with how long ago that was (ms). It is no longer in the book. */
+  /**
+   * Called once the socket has expired, with the time since its expiry (ms). It is no longer in the
+   * book.
+   */
   expired(lateMs: number): void;
 }
 
 interface Entry<S> {
   readonly socket: S;
   readonly expiresAtMs: number;
-  /** When it is due: for the warning, later for the end. */
+  /** Time at which the socket is due, first for the warning, then for the end. */
   dueMs: number;
 }
 
-/** Most sockets that one turn of the loop warns or closes. */
+/** Maximum number of sockets that are warned or closed in one turn of the loop. */
 const MOST_PER_TURN = 500;
 /** The heap is compacted if replaced entries outnumber the others by more than this. */
 const SPARE_ENTRIES = 64;
@@ -39,7 +43,7 @@ export class ExpiryBook<S extends Expirable> {
   #heap: Entry<S>[] = [];
   #isLooking = false;
 
-  /** @param now - the time (ms since 1970) */
+  /** @param now - returns the time (ms since 1970) */
   constructor(now: () => number) {
     this.#now = now;
   }
@@ -49,7 +53,9 @@ export class ExpiryBook<S extends Expirable> {
     return this.#entries.size;
   }
 
-  /** Returns when a socket expires (ms since 1970); undefined: never. */
+  /**
+   * Returns the time at which a socket expires (ms since 1970), or undefined if it never expires.
+   */
   get(socket: S): number | undefined {
     return this.#entries.get(socket)?.expiresAtMs;
   }
@@ -77,7 +83,7 @@ export class ExpiryBook<S extends Expirable> {
 
   /** Warns and closes the sockets that are due. Called from the shard's sweep. */
   look(): void {
-    // Otherwise the rest of the last look is already scheduled.
+    // Otherwise the rest of the previous check is already scheduled.
     if (!this.#isLooking) this.#look();
   }
 
@@ -101,7 +107,7 @@ export class ExpiryBook<S extends Expirable> {
       socket.expired(nowMs - expiresAtMs);
       return;
     }
-    // Pushed first, because `expiring` runs user code, which may renew it.
+    // Pushed first, because `expiring` runs user code, which may renew the expiry.
     entry.dueMs = expiresAtMs;
     this.#push(entry);
     socket.expiring(expiresAtMs - nowMs);

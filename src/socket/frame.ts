@@ -7,7 +7,7 @@
 import type { Connection } from "../channel/connection.ts";
 import { kindOf, makeError } from "../errors.ts";
 
-/** Kind of a client's control frame that user code may see. */
+/** The kinds of control frames that user code receives. */
 export type ControlOpcode = "ping" | "pong";
 
 /** A frame from a client. Its data belongs to the receiver. */
@@ -22,8 +22,9 @@ export interface ControlFrame {
 }
 
 /**
- * A frame to a client. A string is sent as text, bytes as binary. In the long form, `opcode` decides
- * that, and `data` may be either. A `ping` is sent over WebSocket only.
+ * A frame to a client. A string is sent as text, bytes as binary. In the object form, `opcode`
+ * determines the type of frame, and `data` may be a string or bytes. A `ping` is sent over
+ * WebSocket only.
  */
 export type OutgoingFrame =
   | string
@@ -34,7 +35,7 @@ export type OutgoingFrame =
       readonly data?: string | Uint8Array | undefined;
     };
 
-/** Longest data of a control frame (RFC 6455 §5.5). */
+/** Maximum length of a control frame's data (RFC 6455 §5.5). */
 const MOST_CONTROL_BYTES = 125;
 
 /** Reports whether `sendFrame` accepts a value. */
@@ -51,7 +52,7 @@ export function isFrame(value: unknown): value is OutgoingFrame {
 /**
  * Sends a frame.
  *
- * @throws SIM_ERR_PAYLOAD if it is not a frame
+ * @throws SIM_ERR_PAYLOAD if the value is not a frame
  */
 export function sendFrame(connection: Connection, frame: OutgoingFrame): void {
   if (!isFrame(frame)) throw makeError("SIM_ERR_PAYLOAD", noFrame(frame));

@@ -1,7 +1,8 @@
 /**
- * Who a connection belongs to, as `connect` decided, before the connection is open.
+ * The identity of a connection, as decided by `connect` before the connection is open.
  *
- * Request parameters and connect info are not kept: `connect` puts what is needed into the assigns.
+ * Request parameters and connect info are not kept: `connect` copies anything that is needed later
+ * into the assigns.
  *
  * Runs on: shard. Types only.
  */
@@ -15,9 +16,9 @@ export interface Identity {
   readonly serializer: Serializer;
   readonly assigns: object;
   readonly id: string | null;
-  /** Address that its rate limits are kept by, if its mount limits addresses. */
+  /** Address for the rate limits, if the mount limits addresses. */
   readonly address: string | null;
-  /** When the connection expires (ms since 1970); left out: never. */
+  /** Time at which the connection expires (ms since 1970); absent if it never expires. */
   readonly expiresAtMs?: number;
 }
 
@@ -26,7 +27,7 @@ export interface RawIdentity {
   readonly mount: RawSocketMount;
   readonly state: unknown;
   readonly id: string | null;
-  /** When the connection expires (ms since 1970); left out: never. */
+  /** Time at which the connection expires (ms since 1970); absent if it never expires. */
   readonly expiresAtMs?: number;
 }
 

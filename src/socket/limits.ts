@@ -9,19 +9,25 @@ import { checkOwnRates, OWN_KEYS, type OwnRates } from "../limits/own-limits.ts"
 import { checkSharedRates, type SharedRates } from "../limits/shared-limits.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 
-/** Rate limits of each connection, and of connections together. What is left out is not limited. */
+/**
+ * Rate limits for each connection, and limits shared by several connections. Omitted limits do not
+ * apply.
+ */
 export interface SocketLimits extends OwnRates {
-  /** All connections to this node with the same id, together. */
+  /** Limits shared by all connections to this node with the same id. */
   readonly perId?: SharedRates;
-  /** All connections to this node from the same address (for IPv6, the same /64), together. */
+  /**
+   * Limits shared by all connections to this node from the same address (for IPv6, the same /64).
+   */
   readonly perAddress?: SharedRates;
   /**
-   * Returns a client's address for `perAddress`; null: the client has no address limits. Default: the
-   * address of the peer, which behind a proxy is that of the proxy for every client.
+   * Returns a client's address for `perAddress`, or null if address limits do not apply to the
+   * client. Default: the peer's address, which behind a proxy is the address of the proxy for every
+   * client.
    */
   address?(request: ConnectRequest): string | null;
   /**
-   * What happens to a client that exceeds its limits so far that it is no longer told. `ignore`
+   * Policy for a client that exceeds its limits so far that it is no longer notified. `ignore`
    * (default): its messages are dropped, most of them undecoded. `close`: its connection is closed
    * with 1008.
    */

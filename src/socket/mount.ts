@@ -1,7 +1,7 @@
 /**
- * A socket at a path of the endpoint: its definition, its routes, its limits.
+ * A socket mounted at a path of the endpoint, with its definition, routes and limits.
  *
- * Runs on: shard; one per mount.
+ * Runs on: shard; one instance per mount.
  */
 
 import type { ChannelRouter } from "./channel-router.ts";
@@ -11,14 +11,14 @@ import type { SocketLimiter } from "./socket-limiter.ts";
 
 /** A mounted socket of channels. */
 export interface SocketMount {
-  /** Path of the mount, as in `/socket`. */
+  /** Path of the mount, such as `/socket`. */
   readonly path: string;
   readonly definition: SocketDefinition;
   readonly router: ChannelRouter;
   /** Time limit of an asynchronous `connect`. */
-  readonly connectTimeoutMs: number;
+  readonly handlerTimeoutMs: number;
   readonly maxChannels: number;
-  /** Undefined: its connections have no rate limits. */
+  /** Undefined if the connections have no rate limits. */
   readonly limiter: SocketLimiter | undefined;
 }
 
@@ -26,7 +26,7 @@ export interface SocketMount {
 export interface RawSocketMount {
   readonly path: string;
   readonly definition: RawSocketDefinition;
-  readonly connectTimeoutMs: number;
+  readonly handlerTimeoutMs: number;
 }
 
 /** A mounted socket of either kind. */

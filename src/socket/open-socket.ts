@@ -1,5 +1,5 @@
 /**
- * Opens the socket of a connection that was accepted: one with channels, or a raw one.
+ * Opens the socket of an accepted connection, either a socket with channels or a raw socket.
  *
  * Runs on: shard.
  */

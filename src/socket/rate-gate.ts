@@ -10,7 +10,7 @@
  * Heartbeats and leaves in short frames are not limited. In long frames they are, because their
  * payload, which is never read, could otherwise carry any number of bytes past all limits.
  *
- * Runs on: shard; one for all its sockets.
+ * Runs on: shard; one instance for all its sockets.
  */
 
 import type { ChannelDefinition } from "../channel/definition.ts";
@@ -25,18 +25,18 @@ import { bucketsOf, takeJoin, type LimitedSocket } from "./socket-buckets.ts";
 import type { SocketLimiter } from "./socket-limiter.ts";
 
 /**
- * The verdict on a message: PASS, IGNORED, FLOOD, or the time until it would pass (ms), which the
- * client is told.
+ * The verdict on a message: PASS, IGNORED, FLOOD, or the time until it would pass (ms), which is
+ * sent to the client.
  */
 export type Verdict = number;
 /** The message is handled. */
 export const PASS = 0;
 /** The message is dropped without an answer. */
 export const IGNORED = -1;
-/** The message is dropped, and its connection is to be closed. */
+/** The message is dropped, and its connection must be closed. */
 export const FLOOD = -2;
 
-/** A socket that messages come from. */
+/** A socket whose messages are checked. */
 export interface GatedSocket extends LimitedSocket {
   readonly id: string | null;
   readonly connection: { readonly id: number };
@@ -45,7 +45,7 @@ export interface GatedSocket extends LimitedSocket {
 /** A frame up to this length may be a heartbeat, and is decoded even if its client floods. */
 const SHORT_FRAME = 256;
 
-/** The gate that all messages from a shard's clients pass. */
+/** Checks all messages from a shard's clients. */
 export class RateGate {
   readonly #refusals: Refusals;
 
@@ -53,7 +53,7 @@ export class RateGate {
     this.#refusals = refusals;
   }
 
-  /** Returns false if a client floods and its frame is not to be decoded. */
+  /** Returns false if a client floods and its frame must not be decoded. */
   takesFrame(
     { buckets }: LimitedSocket,
     limiter: SocketLimiter,
@@ -135,7 +135,7 @@ function isFree(message: Message): boolean {
   return message.event === EVENT.leave || isHeartbeat(message);
 }
 
-/** The limit by which a message was refused. */
+/** The limit that refused a message. */
 interface RefusedBy {
   readonly scope: LimitScope;
   readonly refusedBy: Counted;

@@ -1,7 +1,7 @@
 /**
- * `defineRawSocket`: a socket that gets frames as they are, without channels (WIRE §4.5).
+ * `defineRawSocket`, which defines a socket that receives plain frames, without channels.
  *
- * Runs on: shard. Each shard makes a definition once, for all connections.
+ * Runs on: shard. Each shard creates a definition once, for all connections.
  */
 
 import type { AppContext } from "../channel/context.ts";
@@ -19,15 +19,15 @@ import { expiringMsOf } from "./definition.ts";
 import type { ControlFrame, DataFrame, OutgoingFrame } from "./frame.ts";
 
 /**
- * One connection, as the callbacks of a raw socket see it.
+ * One connection, as seen by the callbacks of a raw socket.
  *
  * It may be stored and used from timers and from other sockets and channels of the shard. Once the
  * connection is gone, its methods do nothing.
  */
 export interface RawSocketHandle<State = unknown, Context = object> {
-  /** What `connect` returned. Callbacks may change or replace it. */
+  /** The state returned by `connect`. Callbacks may change or replace it. */
   state: State;
-  /** What `id` returned, or null. */
+  /** The id returned by `id`, or null. */
   readonly id: string | null;
   /** Number of the connection, as in `server.sockets`. */
   readonly number: number;
@@ -35,34 +35,37 @@ export interface RawSocketHandle<State = unknown, Context = object> {
   readonly transport: string;
   /** Index of the shard that serves the connection. */
   readonly shard: number;
-  /** The shard's context, including what `start` of the endpoint returned. */
+  /** The shard's context, including the values that the endpoint's `start` returned. */
   readonly context: AppContext<Context>;
   /** False once the connection is closed or about to close. */
   readonly isOpen: boolean;
-  /** False while so much waits for the client that optional frames should be left out. */
+  /** False while so much data is unsent that optional frames should be skipped. */
   readonly hasRoom: boolean;
 
-  /** When the connection expires (ms since 1970); undefined: never. */
+  /** Time at which the connection expires (ms since 1970); undefined if it never expires. */
   readonly expiresAtMs: number | undefined;
   /**
-   * Changes when the connection expires, for a client that has presented a new token.
+   * Changes the expiry of the connection, for a client that has presented a new token.
    *
-   * @param state - what `connect` would return; it replaces `state`
-   * @returns false, with nothing changed, if `id` differs for this state (it belongs to somebody
-   *   else), or if the connection is gone
+   * @param state - the new state, as `connect` would return it; replaces `state`
+   * @returns false, without any change, if `id` returns a different id for this state (which
+   *   belongs to another user), or if the connection is gone
    * @throws SIM_ERR_OPTION_INVALID if `until` has no time in milliseconds
    */
   renew(state: State, until: Until): boolean;
 
-  /** Sends a frame. @throws SIM_ERR_PAYLOAD if it is not a frame */
+  /** Sends a frame. @throws SIM_ERR_PAYLOAD if the value is not a frame */
   push(frame: OutgoingFrame): void;
-  /** Sends this socket a message. `handleInfo` gets it after everything that waits already. */
+  /**
+   * Sends a message to this socket. `handleInfo` receives it after everything that is already
+   * waiting.
+   */
   send(message: unknown): void;
   /**
-   * Sends this socket a message after a delay.
+   * Sends a message to this socket after a delay.
    *
    * @param delayMs - 0 to 2 147 483 647
-   * @returns a function that cancels it; the end of the connection cancels it too
+   * @returns a function that cancels the message; the end of the connection cancels it too
    */
   sendAfter(delayMs: number, message: unknown): () => void;
   /** Subscribes to a topic. Its broadcasts arrive in `handleInfo` as `{topic, event, payload}`. */
@@ -89,14 +92,20 @@ type MaybeAsync<Value> = Value | Promise<Value>;
 export interface RawSocketCallbacks<State, Schema = undefined, Context = object> {
   /** Schema or type of the parameters, as in `defineSocket`. */
   readonly params?: Schema;
-  /** Type of what the endpoint's `start` adds to the context: `typed<ContextOf<typeof start>>()`. */
+  /**
+   * Type of the values that the endpoint's `start` adds to the context: `typed<ContextOf<typeof
+   * start>>()`.
+   */
   readonly context?: Typed<Context>;
   /**
    * Accepts with `ok(state)` or refuses with `error(reason?)`. It may run before there is a
    * connection, and the connection may still fail afterwards.
    */
   connect(request: ConnectRequest<ParamsOf<Schema>, Context>): MaybeAsync<Ok<State> | Refused>;
-  /** Returns the id by which, say, all connections of a user can be disconnected; null for none. */
+  /**
+   * Returns an id by which, for example, all connections of a user can be disconnected, or null for
+   * no id.
+   */
   id?(socket: { readonly state: NoInfer<State> }): string | null;
   /** Runs when the connection is open, before its first frame is handled. */
   init?(socket: RawSocketHandle<NoInfer<State>, Context>): MaybeAsync<RawInfoResult>;
@@ -132,9 +141,12 @@ export interface RawSocketCallbacks<State, Schema = undefined, Context = object>
    * Runs once when a connection that was open has ended. The reason is that of `stop` or `closeWith`,
    * or one of these:
    *
-   * - `remote`: the client closed it; `closed`: it broke, or was cut for a client that is too slow
-   * - `timeout`: the client was idle for too long; `{ shutdown: "inactive" }`: it stopped polling
-   * - `shutdown`: the shard closes; `{ shutdown: "disconnected" }`: it was disconnected by its id
+   * - `remote`: the client closed it; `closed`: it broke, or was cut because the client was too
+   *   slow
+   * - `timeout`: the client was idle for too long; `{ shutdown: "inactive" }`: the client stopped
+   *   polling
+   * - `shutdown`: the shard is closing; `{ shutdown: "disconnected" }`: it was disconnected by its
+   *   id
    * - `{ shutdown: "expired" }`: it expired
    * - an error: a callback threw, or a limit was exceeded
    */
@@ -142,9 +154,9 @@ export interface RawSocketCallbacks<State, Schema = undefined, Context = object>
     socket: RawSocketHandle<NoInfer<State>, Context>,
     reason: ExitReason,
   ): MaybeAsync<void>;
-  /** How long before the expiry `expiring` runs (ms); 0: never. Default: 60 000. */
+  /** Time before the expiry at which `expiring` runs (ms); 0: never. Default: 60 000. */
   readonly expiringMs?: number;
-  /** Level at which connections are logged; false: not at all. Default: `info`. */
+  /** Level at which connections are logged; false: connections are not logged. Default: `info`. */
   readonly log?: LineLevel | false;
 }
 
@@ -163,7 +175,7 @@ export interface RawSocketDefinition<Context = unknown> extends HasAssigns<unkno
   readonly log: LineLevel | false;
 }
 
-/** Optional callbacks. */
+/** Names of the optional callbacks. */
 const OPTIONAL = [
   "id",
   "init",

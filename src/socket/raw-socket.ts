@@ -4,16 +4,16 @@
  *   open --opened--> begun --stop, crash, end, closed--> ended --all that waited is handled--> over
  *
  * A frame for an idle socket is handled at once; while an asynchronous callback is awaited, frames
- * wait in the mailbox. In `ended` the connection is gone, or has been told to go; `terminate` runs
- * when the socket is over. A stop and a crash drop what waits.
+ * wait in the mailbox. In `ended` the connection is gone or is being closed; `terminate` runs when
+ * the socket is over. A stop or a crash drops everything that is waiting.
  *
  * User callbacks get the socket itself. Its type there is RawSocketHandle, the public part.
  *
  * Runs on: the shard that owns the connection.
  * Owns: mailbox, timers and topics, each created when it is first needed. Methods are `private` for
  *       the compiler only, since a #method adds a field to each object.
- * Full: if the mailbox exceeds `maxMailbox`, or a callback `handlerTimeoutMs`, the connection is
- *       closed with 1011, and `terminate` gets the error.
+ * Full: if the mailbox exceeds `maxMailbox`, or a callback exceeds `handlerTimeoutMs`, the
+ *       connection is closed with 1011, and `terminate` receives the error.
  */
 
 import { FAILED, type Callee } from "../callbacks/callbacks.ts";
@@ -40,7 +40,7 @@ import type { ServedSocket } from "./served-socket.ts";
 import type { ShardSockets } from "./shard-sockets.ts";
 import { reportDisconnected, reportExpired } from "./socket-reports.ts";
 
-/** What may wait in a raw socket's mailbox. */
+/** A letter in a raw socket's mailbox. */
 export type RawSocketLetter =
   | { readonly kind: "init" }
   | { readonly kind: "in"; readonly frame: DataFrame }
@@ -80,7 +80,7 @@ export class RawSocket
   mailbox: Mailbox<RawSocketLetter> | undefined = undefined;
   idListener: IdListener | undefined = undefined;
   timers: Set<NodeJS.Timeout> | undefined = undefined;
-  /** Topics that it has subscribed to. */
+  /** Topics that the socket has subscribed to. */
   topics: Set<string> | undefined = undefined;
   onIdle: (() => void) | undefined = undefined;
 
@@ -169,7 +169,7 @@ export class RawSocket
     return this.identity.mount.path;
   }
 
-  /** `close`, since there are no channels that could end instead. */
+  /** Always `close`, because there are no channels that could end instead. */
   get slowClients(): SlowClientPolicy {
     return "close";
   }
@@ -363,12 +363,13 @@ export class RawSocket
       this.connection.close(code, text);
       this.ended(code, reason);
     };
-    // If the frame came in an HTTP request, that is answered before the connection is closed.
+    // If the frame came in an HTTP request, the request is answered before the connection is
+    // closed.
     if (this.connection.native) close();
     else setImmediate(close);
   }
 
-  /** Ends it after an error, and drops what waits. */
+  /** Ends the socket after an error, and drops everything that is waiting. */
   private crash(callback: string, error: unknown): void {
     if (this.isOver) return;
     const err = asError(error);
@@ -424,7 +425,7 @@ export class IdListener {
     this.#socket = socket;
   }
 
-  /** Only one event has a meaning on the topic of an id (WIRE §4.3). */
+  /** Only one event has a meaning on the topic of an id. */
   receive({ event }: { readonly event: string }): void {
     if (event === EVENT.disconnect) this.#disconnect();
   }
@@ -456,7 +457,9 @@ function mayReply(callback: string): boolean {
   return callback === "handleIn" || callback === "handleControl";
 }
 
-/** Returns the reason for `terminate` if a transport or the shard ends a connection (WIRE §4.5). */
+/**
+ * Returns the reason for `terminate` when a transport or the shard ends a connection.
+ */
 function reasonOfEnd(code: number, reason: ExitReason): ExitReason {
   if (typeof reason !== "object" || !("shutdown" in reason)) return reason;
   if (reason.shutdown === "draining") return "shutdown";

@@ -1,6 +1,6 @@
 /**
- * PORT: what a transport needs of a connection's socket. Implemented by `socket`, which has channels,
- * and by `raw-socket`, which leaves frames to user code.
+ * PORT: the part of a connection's socket that transports use. Implemented by `socket`, which has
+ * channels, and by `raw-socket`, which passes frames to user code.
  *
  * Runs on: the shard that owns the connection.
  */
@@ -12,27 +12,27 @@ import type { SlowClientPolicy } from "./definition.ts";
 import type { ControlOpcode } from "./frame.ts";
 import type { AnyIdentity } from "./identity.ts";
 
-/** A socket, as its transport knows it. */
+/** A socket, as seen by its transport. */
 export interface ServedSocket {
   readonly connection: Connection;
-  /** Name by which the app disconnects it, or null. */
+  /** Id by which the app can disconnect the connection, or null. */
   readonly id: string | null;
   /** Path of the mount. */
   readonly path: string;
   readonly slowClients: SlowClientPolicy;
-  /** True once it has ended; it ignores everything from then on. */
+  /** True once the socket has ended; from then on it ignores everything. */
   readonly isEnded: boolean;
   /** True if the transport should pass on a message only when the previous one is finished. */
   readonly isSerial: boolean;
-  /** True while a message that was passed on is not finished. */
+  /** True while a message that was passed on is still being handled. */
   readonly isHeldUp: boolean;
-  /** Called when nothing is held up any more: for a transport that answers requests. */
+  /** Called when the socket is no longer held up. Used by transports that answer requests. */
   onIdle: (() => void) | undefined;
 
-  /** True while broadcasts are held that the engine will publish to its client. */
+  /** True while the shard holds broadcasts that the engine will publish to the client. */
   readonly hasHeldBroadcasts: boolean;
 
-  /** Returns its channels, as they are now. */
+  /** Returns the current channels. */
   allChannels(): readonly RoutedChannel[];
 
   /** Called when the connection is open, and frames can be sent. */
@@ -49,7 +49,7 @@ export interface ServedSocket {
   /** Called when the connection is gone. */
   closed(code: number, reason: ExitReason): void;
   /**
-   * Ends the channels whose published broadcasts its client reads too slowly.
+   * Ends the channels whose published broadcasts the client reads too slowly.
    *
    * @returns the number of channels that ended
    */

@@ -1,7 +1,7 @@
 /**
- * What all sockets of a shard share, so that each of them needs only one pointer.
+ * State shared by all sockets of a shard, so that each socket needs only one pointer.
  *
- * Runs on: shard; one for all its sockets, raw ones included.
+ * Runs on: shard; one instance for all its sockets, raw ones included.
  */
 
 import type { ShardChannels } from "../channel/shard-channels.ts";
@@ -16,7 +16,7 @@ export class ShardSockets {
   readonly expiries: ExpiryBook<Expirable>;
   readonly logger: Logger;
   readonly gate: RateGate;
-  /** Messages that may wait behind one join. */
+  /** Maximum number of messages that may wait behind one join. */
   readonly maxMailbox: number;
   /** Reports whether the shard accepts further joins. */
   readonly takesJoins: () => boolean;

@@ -9,21 +9,23 @@ import { fullBuckets, type Buckets } from "../limits/own-limits.ts";
 import { spentOn, type RateLimit } from "../limits/rate.ts";
 import type { SharedKey } from "../limits/shared-limits.ts";
 
-/** A connection's own buckets, and the keys of those that it shares. */
+/** A connection's own buckets, and the keys of the buckets that it shares. */
 export class SocketBuckets {
   readonly own: Buckets = fullBuckets();
   idKey: SharedKey | undefined = undefined;
   addressKey: SharedKey | undefined = undefined;
-  /** When the bucket of joins is full again, by channel definition, for those that limit joins. */
+  /**
+   * Time at which the bucket of joins is full again, for each channel definition that limits joins.
+   */
   joins: Map<ChannelDefinition, number> | undefined = undefined;
 }
 
-/** A socket that gets buckets once it needs them. */
+/** A socket whose buckets are created when they are first needed. */
 export interface LimitedSocket {
   buckets?: SocketBuckets;
 }
 
-/** Returns the buckets of a socket; creates them the first time. */
+/** Returns the buckets of a socket, creating them if necessary. */
 export function bucketsOf(socket: LimitedSocket): SocketBuckets {
   socket.buckets ??= new SocketBuckets();
   return socket.buckets;
@@ -32,7 +34,7 @@ export function bucketsOf(socket: LimitedSocket): SocketBuckets {
 /**
  * Counts a join if it is within the limit of its channel definition.
  *
- * @returns 0 if it passes; otherwise the time until it would pass (ms)
+ * @returns 0 if the join passes; otherwise the time until it would pass (ms)
  */
 export function takeJoin(
   socket: LimitedSocket,

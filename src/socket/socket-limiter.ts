@@ -1,11 +1,11 @@
 /**
  * Applies the limits of a socket to the connections of its mount: per connection, id and address.
  *
- * A message counts as one of `messages` and by its `bytes`; a join also counts as one of `joins`. A
- * refused message does not count against the connection's own limits. It does count against shared
- * limits that it passed before another limit refused it.
+ * A message counts towards `messages` and `bytes`; a join also counts towards `joins`. A refused
+ * message does not count against the connection's own limits. It does count against shared limits
+ * that it passed before another limit refused it.
  *
- * Runs on: shard; one for each mount with limits.
+ * Runs on: shard; one instance per mount with limits.
  * Owns: the buckets of a socket. They are created by its first message, or when it opens if messages
  *       are limited per address, since the address is known only then.
  */
@@ -18,15 +18,7 @@ import type { ConnectRequest } from "./connect-request.ts";
 import type { SocketLimits } from "./limits.ts";
 import { bucketsOf, type LimitedSocket, type SocketBuckets } from "./socket-buckets.ts";
 
-/** The dependencies of a SocketLimiter. */
-export interface SocketLimiterParts {
-  readonly path: string;
-  readonly limits: SocketLimits;
-  readonly table: RateTable;
-  readonly refusals: Refusals;
-}
-
-/** A socket, as its limiter knows it. */
+/** A socket, as seen by its limiter. */
 export interface IdentifiedSocket extends LimitedSocket {
   readonly id: string | null;
 }
@@ -34,7 +26,7 @@ export interface IdentifiedSocket extends LimitedSocket {
 /** The limits of a mount's connections. */
 export class SocketLimiter {
   readonly closesFloods: boolean;
-  /** Scope of the limit that refused last, and what it counts. */
+  /** Scope of the limit that refused most recently, and the quantity that it limits. */
   scope: LimitScope = "socket";
   refusedBy: Counted = "messages";
   readonly #own: OwnLimits;
@@ -44,7 +36,7 @@ export class SocketLimiter {
   readonly #countsBytes: boolean;
   readonly #refusals: Refusals;
 
-  constructor({ path, limits, table, refusals }: SocketLimiterParts) {
+  constructor(path: string, limits: SocketLimits, table: RateTable, refusals: Refusals) {
     const { perId, perAddress, flood } = limits;
     this.#own = new OwnLimits("limits", limits);
     this.#perId = perId && new SharedLimits(`id of ${path}`, perId, table);
@@ -55,7 +47,7 @@ export class SocketLimiter {
     this.#refusals = refusals;
   }
 
-  /** True if the transport must provide the address of the peer. */
+  /** True if the transport must provide the peer's address. */
   get wantsPeer(): boolean {
     return this.#perAddress !== undefined && this.#addressOf === undefined;
   }
@@ -66,9 +58,9 @@ export class SocketLimiter {
   }
 
   /**
-   * Returns the address by which a client is limited, or null.
+   * Returns the address for a client's limits, or null if there are none.
    *
-   * @throws what the user's function throws
+   * @throws whatever the user's function throws
    */
   addressOf(request: ConnectRequest, peerAddress: string | null): string | null {
     if (!this.#perAddress) return null;
@@ -76,13 +68,19 @@ export class SocketLimiter {
     return typeof address === "string" && address !== "" ? addressKey(address) : null;
   }
 
-  /** Counts a connect from an address. @returns 0 if it passes; otherwise the time to wait (ms) */
+  /**
+   * Counts a connection attempt from an address. @returns 0 if it passes; otherwise the time to
+   * wait (ms)
+   */
   connectFrom(address: string | null): number {
     if (!this.#perAddress || address === null) return 0;
     return this.#connect(this.#perAddress, "address", address, null);
   }
 
-  /** Counts a connect with an id. @returns 0 if it passes; otherwise the time to wait (ms) */
+  /**
+   * Counts a connection attempt with an id. @returns 0 if it passes; otherwise the time to wait
+   * (ms)
+   */
   connectAs(id: string | null): number {
     return this.#perId && id !== null ? this.#connect(this.#perId, "id", id, id) : 0;
   }
@@ -93,7 +91,7 @@ export class SocketLimiter {
     bucketsOf(socket).addressKey = this.#perAddress.keyOf(address);
   }
 
-  /** Reports whether a message of so many bytes could pass the connection's own limits. */
+  /** Reports whether a message of this many bytes could pass the connection's own limits. */
   mayPass({ own }: SocketBuckets, nowMs: number, bytes: number): boolean {
     return this.#own.waitMs(own, nowMs, bytes, false) === 0;
   }

@@ -1,9 +1,9 @@
 /**
- * One connection's socket: who it belongs to, and the channels that it has joined.
+ * The socket of one connection, with its identity and the channels that it has joined.
  *
  * It decodes frames, answers heartbeats, and dispatches messages by topic (`dispatch`). While a
- * topic's join is not answered, messages for the topic wait behind it, and are dispatched afterwards
- * as if they had just arrived. On a serial socket all messages wait, as in Phoenix.
+ * topic's join has not been answered, messages for the topic wait behind it, and are dispatched
+ * afterwards as if they had just arrived. On a serial socket all messages wait, as in Phoenix.
  *
  * Runs on: the shard that owns the connection. Methods are `private` for the compiler only, since a
  *       #method adds a field to each object.
@@ -52,16 +52,16 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
   readonly connection: Connection;
   readonly mount: SocketMount;
   readonly serializer: Serializer;
-  /** What `connect` returned, or the last renewal. */
+  /** The assigns returned by `connect` or set by the last renewal. */
   assigns: object;
   readonly id: string | null;
   readonly shared: ShardSockets;
   channels: ChannelTable = NO_CHANNELS;
-  /** On a serial socket, the channel whose join all messages wait for. */
+  /** The channel for whose join all messages wait, on a serial socket. */
   joining: RoutedChannel | undefined = undefined;
   onIdle: (() => void) | undefined = undefined;
   isEnded = false;
-  /** State of rate limits. Absent until one applies. */
+  /** State of the rate limits; absent until a limit applies. */
   declare buckets?: SocketBuckets;
 
   constructor(shared: ShardSockets, connection: Connection, identity: Identity) {
@@ -103,7 +103,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     return listChannels(this.channels);
   }
 
-  /** Does nothing: a socket sends nothing before its client does. */
+  /** Does nothing, because a socket sends nothing before its client does. */
   opened(): void {}
 
   receiveText(frame: string): void {
@@ -135,7 +135,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     if (this.isEnded) return;
     if (code === CLOSE.restart) {
       for (const channel of this.allChannels()) channel.drain();
-      // User code ran, and may have disconnected it.
+      // User code ran, and may have disconnected the socket.
       if (this.isEnded) return;
     }
     // Set first, because the transport calls `closed` from within `close`, with another reason.
@@ -166,7 +166,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
   // -- frames ------------------------------------------------------------------------------------
 
   // Handles text, or bytes that are valid only during the call. A malformed frame closes the
-  // connection (WIRE §2.7).
+  // connection.
   private receiveFrame(frame: string | Uint8Array): void {
     const { limiter } = this.mount;
     const { gate } = this.shared;
@@ -178,7 +178,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
           ? this.serializer.decode(frame)
           : this.serializer.decodeBytes(frame);
     } catch (error) {
-      // Only a user's serializer throws.
+      // Only a user-defined serializer can throw.
       this.failed(error);
       return;
     }
@@ -248,7 +248,8 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     if (channel.limiter !== undefined) {
       const verdict = this.shared.gate.takeIn(this, channel, message, frame);
       if (verdict !== PASS) {
-        // Like every answer of a channel it carries the join's ref, even if the message has none.
+        // Like every answer of a channel, it carries the join's ref, even if the message has no
+        // ref.
         this.refuse(verdict, message, message.joinRef ?? channel.joinRef);
         return;
       }
@@ -275,7 +276,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
   /** Answers a message that is over a rate limit, or closes the connection of a client that floods. */
   private refuse(verdict: Verdict, message: Message, joinRef: Ref): void {
     if (verdict === FLOOD) this.end(CLOSE.policyViolation, { shutdown: "closed" });
-    // Without a ref the client expects no answer.
+    // Without a ref, the client expects no answer.
     if (verdict <= PASS || message.ref === null) return;
     try {
       const response = { reason: REASON.rateLimited, retry_after: verdict };
@@ -303,7 +304,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
       return;
     }
     const route = this.mount.router.match(topic);
-    // A join that is over a limit changes nothing: the current channel goes on.
+    // A join that is over a limit changes nothing, so the current channel stays open.
     if (route && !this.mayJoin(route, message)) return;
     this.shared.logger.log("duplicateJoin", { topic });
     channel.kill();
@@ -368,7 +369,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     if (pending) {
       channel.pending = undefined;
       if (pending.replaced) this.sendClose(channel.topic, pending.replaced.joinRef);
-      // One of these may be a join that is answered later: the others then wait behind it.
+      // One of these may be a join that is answered later; the others then wait behind it.
       for (const { message, frame } of pending.backlog) this.take(message, frame);
     }
     if (!this.joining) this.onIdle?.();
@@ -411,7 +412,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
 
   // -- Listener: for the topic of its id ---------------------------------------------------------
 
-  /** Only one event has a meaning on the topic of an id (WIRE §4.3). */
+  /** Only one event has a meaning on the topic of an id. */
   receive({ event }: { readonly event: string }): void {
     if (event === EVENT.disconnect) this.end(CLOSE.goingAway, { shutdown: "disconnected" });
   }

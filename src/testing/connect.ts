@@ -233,9 +233,8 @@ async function joinAs(
   const reply = await push.firstReply();
   const channel = early ?? socket.connection.channel(topic, joinRef);
   if (channel) socket.channels.add(channel);
-  const isJoined = reply.status === STATUS.ok;
-  const joined = { socket, topic, joinRef, subscriber, channel: isJoined ? channel : undefined };
-  return { reply, channel: new TestChannel(joined) };
+  const joined = reply.status === STATUS.ok ? channel : undefined;
+  return { reply, channel: new TestChannel(socket, topic, joinRef, joined, subscriber) };
 }
 
 /** Waits in real time, because ending takes only a turn or two of the event loop. */

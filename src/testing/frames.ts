@@ -1,6 +1,5 @@
 /**
- * Version 2 frames on the client's side: writes client messages and reads server messages (WIRE
- * §1.3, §1.4).
+ * Version 2 frames on the client's side: writes client messages and reads server messages.
  *
  * Runs on: the thread of a test. Pure.
  */

@@ -31,15 +31,6 @@ export class TestSubscriber {
   }
 }
 
-/** The parts of a TestChannel. */
-export interface TestChannelParts {
-  readonly socket: TestSocket;
-  readonly topic: string;
-  readonly joinRef: string;
-  readonly channel: SoloChannel | undefined;
-  readonly subscriber: TestSubscriber | undefined;
-}
-
 /** The client's side of a channel. Created by `join` and `subscribeAndJoin`. */
 export class TestChannel {
   readonly socket: TestSocket;
@@ -50,12 +41,18 @@ export class TestChannel {
   /** The test's subscription to the topic, if `subscribeAndJoin` created one. */
   readonly subscriber: TestSubscriber | undefined;
 
-  constructor(parts: TestChannelParts) {
-    this.socket = parts.socket;
-    this.topic = parts.topic;
-    this.joinRef = parts.joinRef;
-    this.channel = parts.channel;
-    this.subscriber = parts.subscriber;
+  constructor(
+    socket: TestSocket,
+    topic: string,
+    joinRef: string,
+    channel: SoloChannel | undefined,
+    subscriber: TestSubscriber | undefined,
+  ) {
+    this.socket = socket;
+    this.topic = topic;
+    this.joinRef = joinRef;
+    this.channel = channel;
+    this.subscriber = subscriber;
   }
 
   /** The channel's current assigns. */

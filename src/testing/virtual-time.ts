@@ -142,7 +142,7 @@ export class VirtualTime implements TestTime {
     }
   }
 
-  /** Waits until no promise, tick or immediate is left. */
+  /** Waits until no promise, tick or immediate is pending. */
   async #settle(): Promise<void> {
     for (let turn = 1; turn <= MOST_TURNS; turn += 1) {
       await new Promise((resolve) => {

@@ -8,13 +8,13 @@
  *   +---------+---------------------------------------+
  *     thread  how many threads the shard had before this one, counted by main
  *
- * A connection's number modulo the number of shards is its shard. While a shard is being restarted, two
- * of its threads have connections, and for a moment both accept new ones. Each counts in its own range,
- * so the threads share no counter. A range has 2^36 numbers, enough for two years at a thousand
- * connections a second. The 2,049th thread reuses the range of the first, whose connections are long
- * gone. With 64 shards all numbers stay below 2^53.
+ * A connection's number modulo the number of shards is its shard. While a shard is being restarted,
+ * two of its threads have connections, and for a moment both threads accept new ones. Each thread
+ * counts in its own range, so the threads share no counter. A range has 2^36 numbers, enough for
+ * two years at a thousand connections a second. The 2,049th thread reuses the range of the first,
+ * whose connections are long gone. With 64 shards all numbers stay below 2^53.
  *
- * Runs on: shard; one for all transports.
+ * Runs on: shard; one instance for all transports.
  */
 
 const NUMBERS_PER_THREAD = 2 ** 36;
@@ -26,8 +26,8 @@ export class ConnectionNumbers {
   #next: number;
 
   /**
-   * @param shards - how many shards the node has
-   * @param predecessors - how many threads this shard had before this one
+   * @param shards - number of shards of the node
+   * @param predecessors - number of threads that this shard had before this one
    */
   constructor(shard: number, shards: number, predecessors: number) {
     this.#shards = shards;

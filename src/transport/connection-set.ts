@@ -4,7 +4,7 @@
  * A transport creates its connections and carries their frames. The set numbers, counts and lists the
  * connections, finds the slow ones, and ends them in a drain.
  *
- * Runs on: shard; one for each transport.
+ * Runs on: shard; one instance for each transport.
  * Owns: the set of open connections, and the shard's counters of connections and frames.
  */
 
@@ -18,7 +18,7 @@ import type { ConnectionNumbers } from "./connection-numbers.ts";
 import { Drain, type DrainCounts, type DrainPace } from "./drain.ts";
 import { roomWithin, SlowClients, type SlowConnection } from "./slow-clients.ts";
 
-/** What all connections of a shard share, whatever their transport. */
+/** State shared by all connections of a shard, whatever their transport. */
 export interface SharedByConnections {
   readonly counters: Counters;
   readonly logger: Logger;
@@ -93,7 +93,7 @@ export class ConnectionSet<C extends SlowConnection> {
     this.#counters.add(COUNTER.connections, 1);
   }
 
-  /** Removes a connection that ended. */
+  /** Removes a connection that has ended. */
   remove(connection: C): void {
     this.#open.delete(connection);
     this.slowClients.forget(connection);
@@ -121,19 +121,25 @@ export class ConnectionSet<C extends SlowConnection> {
     this.slowClients.published(bytes);
   }
 
-  /** Notes that some of a connection's unsent bytes were sent: a drain may be waiting for that. */
+  /**
+   * Notes that some of a connection's unsent bytes were sent, because a drain may be waiting for
+   * that.
+   */
   taken(connection: C): void {
     this.#drain.taken(connection);
   }
 
-  /** Ends a connection with the close code that tells its client to reconnect. */
+  /** Ends a connection with the close code that makes its client reconnect. */
   restart({ socket }: C): void {
     socket?.end(CLOSE.restart, { shutdown: "draining" });
   }
 
-  /** Ends all connections in batches; resolves when none is left. A second call changes the pace. */
+  /**
+   * Ends all connections in batches; resolves when no connections remain. A second call changes the
+   * pace.
+   */
   async drain(pace: DrainPace): Promise<DrainCounts> {
-    // First of all: a client that is told to reconnect must not get in here again.
+    // Set first, because a client that is told to reconnect must not be accepted here again.
     this.#isClosing = true;
     return this.#drain.run(pace);
   }

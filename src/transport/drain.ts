@@ -6,8 +6,9 @@
  *     +--batch due, bytes unsent--> leaving --client reads them--> ended with 1012
  *                                      +--------deadline---------> cut
  *
- * The main thread splits a drain into rounds, the same for all transports of all shards. In each round
- * every transport ends its share of its own connections, without coordinating with the others.
+ * The main thread splits a drain into rounds, the same for all transports of all shards. In each
+ * round every transport ends the same share of its connections, without coordinating with the
+ * others.
  *
  * Runs on: shard; once in the life of each transport.
  * Full: a client that does not read its last bytes is cut `deadlineMs` after the last batch.
@@ -15,9 +16,9 @@
 
 import { telemetry } from "../telemetry.ts";
 
-/** How fast connections are ended. */
+/** The pace at which connections are ended. */
 export interface DrainPace {
-  /** Batches that the connections are split into; at least 1. */
+  /** Number of batches into which the connections are split; at least 1. */
   readonly rounds: number;
   /** Time from the start of one batch to the start of the next. */
   readonly intervalMs: number;
@@ -25,11 +26,13 @@ export interface DrainPace {
   readonly spreadMs: number;
   /** Time after the last batch in which clients may read their last bytes. */
   readonly deadlineMs: number;
-  /** True if the whole node drains; false if clients may reconnect to other shards of it. */
+  /**
+   * True if the whole node is draining; false if clients may reconnect to other shards of the node.
+   */
   readonly isOfNode: boolean;
 }
 
-/** What became of the connections that were open. Those in neither count were closed by their clients. */
+/** Counts of the ended connections. Connections in neither count were closed by their clients. */
 export interface DrainCounts {
   readonly connections: number;
   /** Ended with the code that tells the client to reconnect. */
@@ -38,14 +41,14 @@ export interface DrainCounts {
   readonly cut: number;
 }
 
-/** What a drain needs to know about a connection. */
+/** The part of a connection that a drain uses. */
 export interface Drainable {
   readonly bufferedBytes: number;
 }
 
 /** The ways in which a drain ends a connection. */
 export interface DrainEnds<C> {
-  /** Ends a connection with the code that tells its client to reconnect. */
+  /** Ends a connection with the close code that makes its client reconnect. */
   restart(connection: C): void;
   /** Ends the connection of a client that does not read. */
   cut(connection: C): void;
@@ -59,7 +62,7 @@ export interface DrainClock {
   random(): number;
 }
 
-/** Connections that are ended in one turn of the event loop. */
+/** Maximum number of connections that are ended in one turn of the event loop. */
 const CLOSES_PER_TURN = 500;
 /** Time between two slots of a batch. */
 const SLOT_MS = 10;
@@ -98,8 +101,8 @@ export class Drain<C extends Drainable> {
   }
 
   /**
-   * Ends all connections; resolves when none is left. A second call sets a new pace for those that
-   * are left.
+   * Ends all connections; resolves when no connections remain. A second call sets a new pace for
+   * the remaining connections.
    */
   async run(pace: DrainPace): Promise<DrainCounts> {
     this.#pace = pace;
@@ -111,7 +114,7 @@ export class Drain<C extends Drainable> {
     return this.#drained;
   }
 
-  /** Ends all that are left at once. Those without unsent bytes are told to reconnect. */
+  /** Ends all remaining connections at once. Clients without unsent bytes are told to reconnect. */
   endAll(): void {
     this.#endPause();
     for (const connection of this.#connections) {
@@ -125,7 +128,7 @@ export class Drain<C extends Drainable> {
     if (connection.bufferedBytes === 0 && this.#leaving.has(connection)) this.#restart(connection);
   }
 
-  /** Forgets a connection that ended. */
+  /** Forgets a connection that has ended. */
   closed(connection: C): void {
     this.#leaving.delete(connection);
     if (this.#connections.size === 0) this.#onEmpty();
@@ -220,7 +223,7 @@ export class Drain<C extends Drainable> {
     this.#ends.cut(connection);
   }
 
-  /** Publishes the telemetry event of a batch, with the same fields as Phoenix's. */
+  /** Publishes the telemetry event of a batch, with the same fields as in Phoenix. */
   #report(batch: DrainBatch): void {
     if (!telemetry.socket_drain.hasSubscribers) return;
     telemetry.socket_drain.publish({ transport: this.#transport, ...batch });
@@ -233,7 +236,7 @@ export class Drain<C extends Drainable> {
 
   async #pauseUntil(atMs: number): Promise<void> {
     const pauseMs = atMs - this.#clock.now();
-    // Behind schedule: still let the event loop turn.
+    // Behind schedule, but the event loop must still turn.
     if (pauseMs <= 0) return nextTurn();
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, pauseMs);
@@ -252,7 +255,10 @@ interface DrainBatch {
   readonly rounds: number;
 }
 
-/** Returns how many of `total` connections are due after a round; all rounds have an even share. */
+/**
+ * Returns the number of connections out of `total` that are due after a round; all rounds have
+ * equal shares.
+ */
 function dueAfter(index: number, rounds: number, total: number): number {
   return Math.ceil(((index + 1) * total) / rounds);
 }

@@ -26,8 +26,8 @@ import {
 /** The transport options of a mount, whatever its socket. */
 export interface MountOptions extends HandshakeOptions {
   /**
-   * WebSocket at `<path>/websocket`. True (the default): with the server's options; an object
-   * overrides them; false: off.
+   * WebSocket at `<path>/websocket`. True (the default) uses the server's options, an object
+   * overrides them, and false turns WebSocket off.
    */
   readonly websocket?: boolean | WebSocketMountOptions;
   /** Long-poll at `<path>/longpoll`, likewise. Default: false. */
@@ -59,7 +59,8 @@ export function checkMountOptions(
 ): void {
   checkWebSocketOptions(path, mount.websocket);
   checkLongPollOptions(path, mount.longpoll);
-  // A transport that is off is checked as {}, so that the mount's own options are always checked.
+  // A transport that is off is checked with the options {}, so that the mount's own options are
+  // always checked.
   const transports = [websocketOptionsOf(mount) ?? {}, longpollOptionsOf(mount) ?? {}];
   for (const transport of transports) handshakePolicyOf(path, endpoint, mount, transport);
 }

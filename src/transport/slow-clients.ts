@@ -6,15 +6,16 @@
  *   skipped   the engine skipped frames, at its own limit, which is far above ours
  *   full      frames that the engine refused, and that we keep, exceed our limit
  *
- * A burst larger than the limit does not make a client slow. Its connection is checked at the end of
- * the turn, when the system has taken what fits into its buffers, and then the client has time to read.
+ * A burst larger than the limit does not make a client slow. Its connection is checked at the end
+ * of the turn, when the system has accepted as many bytes as fit into its buffers. The client then
+ * has time to read.
  *
- * Backlogs that build up by publishing alone are found by checking all connections, whenever more than
- * the limit was published since the last check. Each tick of the sweep checks the connections that were
- * over the limit. It checks all connections if the largest backlog at the last check, plus everything
- * sent since, may exceed the limit. So clients that read cost nothing. The engine hands published frames to
- * connections at the end of its turn, possibly after the check; so what was published before a check is
- * counted again in the next.
+ * Backlogs that build up by publishing alone are found by checking all connections, whenever more
+ * than the limit was published since the last check. Each tick of the sweep checks the connections
+ * that were over the limit. It checks all connections if the largest backlog at the last check,
+ * plus everything sent since, may exceed the limit. So clients that read cost nothing. The engine
+ * hands published frames to connections at the end of its turn, possibly after the check; so bytes
+ * published before a check are counted again in the next check.
  *
  * Policies:
  *
@@ -38,11 +39,11 @@ import type { SlowClientPolicy } from "../socket/definition.ts";
 import { telemetry } from "../telemetry.ts";
 import type { ServedSocket } from "../socket/served-socket.ts";
 
-/** Why a client is slow, in order of severity. */
+/** Causes of a client being slow, in order of severity. */
 const CAUSES = ["behind", "skipped", "full"] as const;
 export type SlowCause = (typeof CAUSES)[number];
 
-/** A connection that knows how many bytes are unsent. */
+/** A connection that knows its number of unsent bytes. */
 export interface SlowConnection {
   readonly id: number;
   readonly isOpen: boolean;
@@ -55,13 +56,16 @@ export interface SlowConnection {
   cut(): void;
 }
 
-/** A connection has room below this, or below a quarter of the limit, whichever is less. */
+/**
+ * A connection has room if its unsent bytes are below this, or below a quarter of the limit,
+ * whichever is less.
+ */
 const MAX_ROOM_BYTES = 65_536;
 /** A client that is over this many times the limit is slow at once. */
 const HARD_FACTOR = 8;
 /** Minimum time between checks of all connections that are triggered by publishing. */
 const CHECK_PAUSE_MS = 100;
-/** Upper bound of a frame's overhead: its header, and what compression may add. */
+/** Upper bound of a frame's overhead: its header, and the bytes that compression may add. */
 const FRAME_EXTRA_BYTES = 32;
 /** Maximum number of UTF-8 bytes per UTF-16 unit. */
 const UNIT_BYTES = 3;
@@ -83,20 +87,22 @@ export class SlowClients<C extends SlowConnection> {
   /** Connections that were over the limit at their last check. */
   readonly #watched = new Map<C, Watched>();
   readonly #endTurn = (): void => this.#checkSuspects();
-  /** Published since the last check of all connections. */
+  /** Bytes published since the last check of all connections. */
   #publishedBytes = 0;
-  /** Sent to single connections since then. */
+  /** Bytes sent to single connections since then. */
   #sentBytes = 0;
-  /** Published before that check; it did not see what was published within its own turn. */
+  /**
+   * Bytes published before that check, which did not see the bytes published within its own turn.
+   */
   #unseenBytes = 0;
-  /** The largest backlog found by that check, or by one of a single connection since. */
+  /** The largest backlog found by that check, or by a later check of a single connection. */
   #largestBytes = 0;
   #checkedAtMs = 0;
   #isTurnScheduled = false;
 
   /**
    * @param connections - the live set of open connections
-   * @param options - how much may be unsent, and for how long
+   * @param options - the limits for the amount of unsent data and its duration
    */
   constructor(
     connections: ReadonlySet<C>,
@@ -119,7 +125,7 @@ export class SlowClients<C extends SlowConnection> {
     this.#scheduleTurn();
   }
 
-  /** Counts a published frame; which connections receive it is not known. */
+  /** Counts a published frame; it is not known which connections receive it. */
   published(bytes: number): void {
     this.#publishedBytes += bytes + FRAME_EXTRA_BYTES;
     if (this.#publishedBytes > this.#maxBackpressureBytes) this.#scheduleTurn();
@@ -159,7 +165,7 @@ export class SlowClients<C extends SlowConnection> {
     connection.cut();
   }
 
-  /** Forgets a connection that ended. */
+  /** Forgets a connection that has ended. */
   forget(connection: C): void {
     this.#suspects.delete(connection);
     this.#watched.delete(connection);
@@ -232,7 +238,7 @@ interface Finding {
   readonly channels: number;
 }
 
-/** Returns how many bytes may be unsent to a client that still has room. */
+/** Returns the maximum number of unsent bytes for a client that still has room. */
 export function roomWithin(maxBackpressureBytes: number): number {
   return Math.min(maxBackpressureBytes / 4, MAX_ROOM_BYTES);
 }

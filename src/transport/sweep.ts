@@ -19,7 +19,7 @@ export class Sweep {
     this.tickMs = tickMs;
   }
 
-  /** Ticks since the start: a time that costs nothing to read. */
+  /** Number of ticks since the start, a time that costs nothing to read. */
   get tick(): number {
     return this.#tick;
   }

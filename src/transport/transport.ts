@@ -1,11 +1,12 @@
 /**
- * PORT: a transport of a shard. Implemented by WebSocket, long-poll, and all custom ones together.
+ * PORT: a transport of a shard. Implemented by WebSocket, by long-poll, and by a single object for
+ * all custom transports.
  *
- * A shard has a list of transports, and knows of each only what is in this file. A transport keeps its
- * connections in a `ConnectionSet`, which does most of `sockets`, `drain` and `cut`. It adds its
- * periodic work to the shard's sweep.
+ * A shard has a list of transports, and uses each only through the interface in this file. A
+ * transport keeps its connections in a `ConnectionSet`, which does most of `sockets`, `drain` and
+ * `cut`. It adds its periodic work to the shard's sweep.
  *
- * Runs on: shard; one of each kind.
+ * Runs on: shard; one instance of each kind per shard.
  */
 
 import type { ShardContext } from "../channel/context.ts";
@@ -27,13 +28,19 @@ export interface Transport {
   start?(): Promise<void>;
   /** Returns the sockets of all open connections, in the order in which they were opened. */
   sockets(): Iterable<ServedSocket>;
-  /** Ends all connections in batches, and accepts no more; resolves when none is left. */
+  /**
+   * Ends all connections in batches, and accepts no new ones; resolves when no connections remain.
+   */
   drain(pace: DrainPace): Promise<DrainCounts>;
-  /** Answers pending requests, as the shard is about to end. Absent if there are none. */
+  /**
+   * Answers pending requests, because the shard is about to end. Absent if the transport has none.
+   */
   finish?(): void;
-  /** Ends all connections at once, and accepts no more. */
+  /** Ends all connections at once, and accepts no new ones. */
   cut(): void;
-  /** Forgets a member of this node that ended. Absent if the transport does not know members. */
+  /**
+   * Forgets a member of this node that has ended. Absent if the transport does not know members.
+   */
   memberGone?(member: number): void;
 }
 
@@ -44,7 +51,7 @@ export interface ServedMount {
   readonly endpoint: EndpointHandshake;
 }
 
-/** What a transport needs of its shard. */
+/** The part of a shard that transports use. */
 export interface TransportShard extends SharedByConnections {
   readonly app: EngineApp;
   readonly context: ShardContext;

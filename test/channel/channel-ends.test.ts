@@ -273,7 +273,7 @@ describe("terminate", () => {
     assert.deepEqual(client.taken(), [LAST_WORDS, CRASHED]);
   });
 
-  it("is given up if it never settles, and the client still gets phx_error", async () => {
+  it("is abandoned if it never settles, and the client still gets phx_error", async () => {
     const world = new World({
       channels: {
         "room:*": channel({

@@ -8,7 +8,7 @@ import { channel, Deferred, turn, World } from "../support/world.ts";
 
 type Published = Readonly<Record<string, unknown>>;
 
-/** Runs a function, and returns what was published meanwhile, by event. */
+/** Runs a function, and returns what was published while it ran, by event. */
 async function published(
   name: EventName,
   work: () => void | Promise<void>,

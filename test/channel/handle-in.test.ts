@@ -44,7 +44,7 @@ describe("a handler", () => {
     }
   });
 
-  it("that gives no result crashes its channel, and the log lists what it may give", async () => {
+  it("that returns an invalid result crashes its channel, and the log lists the valid ones", async () => {
     for (const [result, got] of NO_RESULTS) {
       for (const handle of [(): unknown => result, async (): Promise<unknown> => result]) {
         const world = new World({
@@ -63,7 +63,7 @@ describe("a handler", () => {
     }
   });
 
-  it("whose stop has no reply for a reply crashes its channel, and sends no broken frame", () => {
+  it("whose stop has an invalid reply crashes its channel, and sends no broken frame", () => {
     const world = new World({
       channels: {
         "room:*": channel({ handleIn: { do: () => stop("normal", { body: 1 } as never) } }),
@@ -72,7 +72,7 @@ describe("a handler", () => {
     assert.deepEqual(world.joined().asked(push("do")), [CRASHED]);
   });
 
-  it("whose status is no string crashes its channel, and sends no broken frame", () => {
+  it("whose status is not a string crashes its channel, and sends no broken frame", () => {
     for (const status of [undefined, 5, null, {}]) {
       const world = new World({
         channels: { "room:*": channel({ handleIn: { do: () => reply(status as never) } }) },
@@ -81,7 +81,7 @@ describe("a handler", () => {
     }
   });
 
-  it("whose payload JSON cannot write crashes its channel, without a reply", () => {
+  it("whose payload cannot be written as JSON crashes its channel, without a reply", () => {
     for (const result of [
       ok({ n: 1n }),
       stop(
@@ -144,7 +144,7 @@ describe("a handler", () => {
     }
   });
 
-  it("may have any name, also one that every object has", () => {
+  it("may have any name, including those of every object's properties", () => {
     const handleIn = Object.fromEntries(
       ["constructor", "toString", "__proto__", "phx_reply", ""].map((name) => [
         name,
@@ -157,7 +157,7 @@ describe("a handler", () => {
     }
   });
 
-  it("sees the ref of its message, and none outside", async () => {
+  it("sees the ref of its message, and none outside a handler", async () => {
     const refs: unknown[] = [];
     const note = (socket: { readonly ref: unknown }): void => void refs.push(socket.ref);
     const handle = new Deferred();
@@ -190,7 +190,7 @@ describe("a handler", () => {
     assert.deepEqual(refs, ["2", null, [7], "3", "3", null]);
   });
 
-  it("sees no ref in terminate after it crashed", async () => {
+  it("leaves no ref for terminate after it crashed", async () => {
     const refs: unknown[] = [];
     for (const isAsync of [false, true]) {
       const world = new World({
@@ -213,7 +213,7 @@ describe("a handler", () => {
     assert.deepEqual(frames, ['["11",null,"room:1","phx_reply",{"status":"ok","response":{}}]']);
   });
 
-  it("that is asynchronous holds up its channel's messages, in order, and no other channel's", async () => {
+  it("that is asynchronous delays messages of its own channel, in order, and of no other channel", async () => {
     const slow = new Deferred();
     const room = channel({
       handleIn: {
@@ -237,7 +237,7 @@ describe("a handler", () => {
     assert.deepEqual(client.taken(), rest);
   });
 
-  it("may give a thenable that throws, calls back twice, at once, or both ways", async () => {
+  it("may return a thenable that throws, calls back twice, calls back synchronously, or does both", async () => {
     /* oxlint-disable unicorn/no-thenable */
     const thenables: readonly [unknown, string][] = [
       [
@@ -295,7 +295,7 @@ describe("a handler", () => {
     }
   });
 
-  it("that never settles ends its channel with handler timeout, and what it gives later is ignored", async () => {
+  it("that never settles ends its channel with handler timeout, and its later result is ignored", async () => {
     const slow = new Deferred();
     const ended: unknown[] = [];
     const world = new World({
@@ -323,7 +323,7 @@ describe("a handler", () => {
     assert.equal(world.count, 0);
   });
 
-  it("has its time anew for each message", async () => {
+  it("has the full time limit for each message", async () => {
     const handles = [new Deferred(), new Deferred()];
     let next = 0;
     const world = new World({

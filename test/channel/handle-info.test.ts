@@ -11,7 +11,7 @@ import { JOIN, JOINED, CRASHED, CLOSED, push, replied } from "../support/channel
 import { channel, Deferred, turn, World } from "../support/world.ts";
 
 describe("handleInfo", () => {
-  it("answers who asks within the shard by what the message carries, in the channel's order", async () => {
+  it("answers a caller in the shard through a function in the message, in the channel's order", async () => {
     interface Question {
       readonly answer: (count: unknown) => void;
     }
@@ -36,7 +36,7 @@ describe("handleInfo", () => {
     assert.equal(await asked, 2);
   });
 
-  it("gets what the channel sends itself, after what waits already", () => {
+  it("gets what the channel sends to itself, after everything that was already waiting", () => {
     const world = new World({
       channels: {
         "room:*": channel({
@@ -60,7 +60,7 @@ describe("handleInfo", () => {
     ]);
   });
 
-  it("may stop the channel, crash it, or give no result, which crashes it", async () => {
+  it("may stop the channel, crash it, or return an invalid result, which crashes it", async () => {
     for (const [result, frame] of [
       [stop("normal"), CLOSED],
       [stop("other"), CRASHED],
@@ -84,7 +84,7 @@ describe("handleInfo", () => {
     }
   });
 
-  it("names what it may give", () => {
+  it("lists its valid results", () => {
     const world = new World({
       channels: {
         "room:*": channel({
@@ -97,7 +97,7 @@ describe("handleInfo", () => {
     assert.equal(world.lastError(), "handleInfo must return nothing or stop(reason), got object");
   });
 
-  it("that is missing is a warning, and the channel goes on", () => {
+  it("that is missing causes a warning, and the channel goes on", () => {
     const world = new World({
       channels: {
         "room:*": channel({ handleIn: { do: (socket) => socket.send([]), echo: () => ok() } }),
@@ -112,7 +112,7 @@ describe("handleInfo", () => {
     });
   });
 
-  it("refuses a delay that no timer has", () => {
+  it("refuses a delay that timers do not support", () => {
     const refused: unknown[] = [];
     const world = new World({
       channels: {
@@ -136,7 +136,7 @@ describe("handleInfo", () => {
     assert.deepEqual(refused, [`${subject} -1`, `${subject} 2147483648`, `${subject} NaN`]);
   });
 
-  it("gets a message after a time, unless it is cancelled, or the channel ends", (test) => {
+  it("gets a message after a delay, unless it is cancelled or the channel ends", (test) => {
     test.mock.timers.enable({ apis: ["setTimeout"] });
     const seen: unknown[] = [];
     const world = new World({
@@ -166,7 +166,7 @@ describe("handleInfo", () => {
     assert.deepEqual(seen, ["first"]);
   });
 
-  it("takes no timer of a channel that has ended", (test) => {
+  it("gets no timer's message after its channel has ended", (test) => {
     test.mock.timers.enable({ apis: ["setTimeout"] });
     const sockets: { sendAfter: (delayMs: number, message: unknown) => () => void }[] = [];
     const world = new World({
@@ -180,7 +180,7 @@ describe("handleInfo", () => {
     assert.deepEqual(world.troubles(), []);
   });
 
-  it("gets broadcasts of further topics, once for each time it subscribed", () => {
+  it("gets broadcasts of other topics, once for each subscription", () => {
     const seen: unknown[] = [];
     const world = new World({
       channels: {
@@ -211,7 +211,7 @@ describe("handleInfo", () => {
     assert.equal(world.member.pubsub.registry.get("news"), undefined);
   });
 
-  it("hears of further topics while its join is awaited, and gets them after the answer", async () => {
+  it("gets broadcasts of other topics from before its join was answered, after the answer", async () => {
     const join = new Deferred();
     const world = new World({
       channels: {
@@ -236,7 +236,7 @@ describe("handleInfo", () => {
     ]);
   });
 
-  it("gets nothing of further topics once the channel has ended, however it did", () => {
+  it("gets nothing from other topics once the channel has ended, however it ended", () => {
     const room = channel({
       join: (socket, payload) => {
         socket.subscribe("news");

@@ -1,6 +1,6 @@
 /**
- * Held broadcasts, in a shard without a transport. That other frames to a client do not overtake them is
- * tested in `integration/order`.
+ * Held broadcasts, in a shard without a transport. `integration/order` tests that other frames to a client
+ * do not overtake them.
  *
  * Runs on: the test's thread.
  */
@@ -24,7 +24,7 @@ const CHANNEL = channel({
 let window: CoalescingWindow;
 let world: World;
 
-/** Returns the numbers in what a client was sent since the last call. */
+/** Returns the numbers sent to a client since the last call. */
 function numbers(client: WorldClient): number[] {
   return client
     .taken()
@@ -43,7 +43,7 @@ describe("broadcasts of a shard with a coalescing window", () => {
   });
   afterEach(() => window.end());
 
-  it("are held until it ends, and arrive in order over all topics", () => {
+  it("are held until it ends, and arrive in order across all topics", () => {
     const client = world.joined(["room:1", "room:2"]);
     say(1);
     world.member.broadcast("room:2", "e", { n: 2 });
@@ -57,7 +57,7 @@ describe("broadcasts of a shard with a coalescing window", () => {
     assert.deepEqual(numbers(client), [4]);
   });
 
-  it("leave out their sender, and nobody else if the sender is gone since", () => {
+  it("leave out their sender, and nobody else if the sender has ended since", () => {
     const [from, other, gone] = [world.joined(), world.joined(), world.joined()];
     from.send('["11","2","room:1","from",{"n":1}]');
     gone.send('["11","2","room:1","from",{"n":2}]');
@@ -70,7 +70,7 @@ describe("broadcasts of a shard with a coalescing window", () => {
     );
   });
 
-  it("reach a channel that leaves meanwhile, but not one that joins", () => {
+  it("reach a channel that leaves in the meantime, but not one that joins", () => {
     const [stays, leaves] = [world.joined(), world.joined()];
     say(1);
     leaves.send('["11","2","room:1","phx_leave",{}]');
@@ -130,7 +130,7 @@ describe("broadcasts of a shard with a coalescing window", () => {
 });
 
 describe("broadcasts of a shard in a burst", () => {
-  it("leave at once while there are few; the rest leaves with the turn, in order over all topics", async () => {
+  it("are sent at once while there are few; the rest at the end of the turn, in order across all topics", async () => {
     world = new World({ channels: { "room:*": CHANNEL }, window: new BurstWindow() });
     const client = world.joined(["room:1", "room:2"]);
     const all = Array.from({ length: BURST + 4 }, (_, at) => at);

@@ -11,7 +11,7 @@ import { CRASHED, CLOSED, push, replied } from "../support/channel-frames.ts";
 import { channel, World } from "../support/world.ts";
 
 describe("intercept", () => {
-  it("gets its event instead of the client, and may push what it likes", () => {
+  it("gets its event instead of the client, and may push anything", () => {
     const world = new World({
       channels: {
         "room:*": channel({
@@ -26,7 +26,7 @@ describe("intercept", () => {
       },
     });
     const client = world.joined();
-    // The handler's reply first: the channel is busy with it (WIRE §1.8).
+    // The handler's reply is first: the channel is busy with it.
     assert.deepEqual(client.asked(push("shout", "2", { n: 1 })), [
       replied({}),
       '["11",null,"room:1","told",{"n":1}]',
@@ -35,7 +35,7 @@ describe("intercept", () => {
     assert.deepEqual(client.taken(), ['[null,null,"room:1","plain",{}]']);
   });
 
-  it("is given a payload of its own for each channel", () => {
+  it("gets a separate payload for each channel", () => {
     const world = new World({
       channels: {
         "room:*": channel({
@@ -86,7 +86,7 @@ describe("intercept", () => {
     assert.equal(world.log.at(-1)?.fields["event"], "e");
   });
 
-  it("gets every event of the channel's own topic that it subscribed to again", () => {
+  it("gets every event of the channel's own topic if the channel also subscribed to it", () => {
     const world = new World({
       channels: {
         "room:*": channel({
@@ -109,7 +109,7 @@ describe("intercept", () => {
     assert.equal(world.lastError(), 'no handler in intercept for "other"');
   });
 
-  it("does not get what its own channel sent to the others", () => {
+  it("does not get what its own channel sent with broadcastFrom", () => {
     const world = new World({
       channels: {
         "room:*": channel({
@@ -124,7 +124,7 @@ describe("intercept", () => {
     assert.deepEqual(other.taken(), ['["11",null,"room:1","told",{}]']);
   });
 
-  it("may broadcast, which spoils nothing that is still to be delivered", () => {
+  it("may broadcast without affecting what is still to be delivered", () => {
     const world = new World({
       channels: {
         "room:*": channel({

@@ -14,7 +14,7 @@ const JOIN_CRASHED =
   '["11","1","room:1","phx_reply",{"status":"error","response":{"reason":"join crashed"}}]';
 
 describe("a join", () => {
-  it("that is accepted is answered with what it was accepted with", () => {
+  it("that is accepted is answered with the payload of ok", () => {
     for (const [result, response] of [
       [ok(), {}],
       [ok({ hello: "world" }), { hello: "world" }],
@@ -44,7 +44,7 @@ describe("a join", () => {
     }
   });
 
-  it("gets the payload, and a socket that says who it is", () => {
+  it("gets the payload, and a socket with topic, id and assigns", () => {
     const seen: unknown[] = [];
     const join = channel({
       join: (socket, payload) => {
@@ -71,7 +71,7 @@ describe("a join", () => {
     ]);
   });
 
-  it("that throws, or gives no result, is answered with join crashed", () => {
+  it("that throws, or returns an invalid result, is answered with join crashed", () => {
     for (const [join, message] of [
       [
         (): never => {
@@ -98,7 +98,7 @@ describe("a join", () => {
     }
   });
 
-  it("whose answer JSON cannot write is answered with join crashed, and only that", () => {
+  it("whose answer cannot be written as JSON is answered with join crashed, and nothing else", () => {
     for (const result of [ok({ n: 1n }), error({ n: 1n })]) {
       const world = new World({ channels: { "room:*": channel({ join: () => result }) } });
       const client = world.connect();
@@ -110,7 +110,7 @@ describe("a join", () => {
     }
   });
 
-  it("may be asynchronous, and settle any way", async () => {
+  it("may be asynchronous, and settle in any way", async () => {
     for (const [settle, frame] of [
       [(join: Deferred): void => join.resolve(ok()), JOINED],
       [(join: Deferred): void => join.resolve(error({})), replied({}, "error", "1")],
@@ -130,7 +130,7 @@ describe("a join", () => {
     }
   });
 
-  it("may not push or broadcast, and says what to do instead", () => {
+  it("may not push or broadcast, and gets an error that says what to do instead", () => {
     const messages: string[] = [];
     for (const name of ["push", "broadcast", "broadcastFrom"] as const) {
       const world = new World({
@@ -174,7 +174,7 @@ describe("a join", () => {
     assert.deepEqual(world.connect().asked(JOIN), [JOINED, '["11",null,"room:1","after_join",{}]']);
   });
 
-  it("does not hear what it broadcasts through the context, nor what came before its answer", async () => {
+  it("does not receive what it broadcasts through the context, nor what came before its answer", async () => {
     const join = new Deferred();
     const world = new World({
       channels: { "room:*": channel({ join: () => join.promise as never }) },
@@ -188,7 +188,7 @@ describe("a join", () => {
     assert.deepEqual(client.taken(), [JOINED, '[null,null,"room:1","late",{}]']);
   });
 
-  it("that takes too long is answered with join timeout, and what it gives later is ignored", async () => {
+  it("that takes too long is answered with join timeout, and its later result is ignored", async () => {
     const join = new Deferred();
     const ended: unknown[] = [];
     const world = new World({
@@ -219,7 +219,7 @@ describe("a join", () => {
     await world.callbacks.live.allGone();
   });
 
-  it("that took too long can do nothing later that its channel could have done", async () => {
+  it("that took too long can no longer subscribe, send or push", async () => {
     const join = new Deferred();
     const world = new World({
       channels: {
@@ -246,14 +246,14 @@ describe("a join", () => {
     assert.deepEqual(client.taken(), []);
   });
 
-  it("that took too long leaves its topic free: the next join is one of its own", async () => {
+  it("that took too long leaves its topic free, and the next join is independent", async () => {
     const joins = [new Deferred(), new Deferred(), new Deferred()];
     let next = 0;
     const world = new World({
       channels: { "room:*": channel({ join: () => joins[next++]?.promise as never }) },
     });
     const client = world.connect();
-    // The second one waits behind the first, as a client's own retry does.
+    // The second one waits behind the first, like a client's own retry.
     client.send(JOIN, '["12","2","room:1","phx_join",{}]');
     assert.equal(next, 1);
     world.passTime(1_001);
@@ -272,7 +272,7 @@ describe("a join", () => {
     assert.deepEqual(client.taken(), ['[null,null,"room:1","e",{}]']);
   });
 
-  it("has the time that its channel gives it", () => {
+  it("has the time limit of its channel", () => {
     const never = new Deferred();
     const join = (): never => never.promise as never;
     const world = new World({
@@ -338,7 +338,7 @@ describe("a join", () => {
     assert.equal(world.member.pubsub.registry.size, 0);
   });
 
-  it("has locals of its own, made when they are first used", () => {
+  it("has its own locals, created when they are first used", () => {
     let made = 0;
     const world = new World({
       channels: {
@@ -361,7 +361,7 @@ describe("a join", () => {
     assert.equal(made, 1);
   });
 
-  it("has locals whose maker may throw: that is the handler's crash", () => {
+  it("crashes the handler if its locals function throws", () => {
     const world = new World({
       channels: {
         "room:*": channel({

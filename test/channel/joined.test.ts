@@ -28,7 +28,7 @@ describe("joined", () => {
     ]);
   });
 
-  it("runs before messages that join has sent itself, and before what the client has sent meanwhile", async () => {
+  it("runs before messages that join sent to itself, and those that the client sent in the meantime", async () => {
     for (const joins of ["async", "serial"] as const) {
       const order: unknown[] = [];
       const answer = new Deferred();

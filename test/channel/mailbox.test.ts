@@ -31,7 +31,7 @@ describe("a mailbox", () => {
     assert.equal(world.count, 0);
   });
 
-  it("that is full still takes a leave", async () => {
+  it("that is full still accepts a leave", async () => {
     const slow = new Deferred();
     const world = new World({
       channels: {
@@ -46,7 +46,7 @@ describe("a mailbox", () => {
     assert.deepEqual(client.taken(), [replied({}), replied({}, "ok", "4"), CLOSED]);
   });
 
-  it("that a handler fills by itself ends the channel once the handler has returned", () => {
+  it("that a handler fills itself ends the channel once the handler has returned", () => {
     const calls: string[] = [];
     const world = new World({
       channels: {
@@ -71,7 +71,7 @@ describe("a mailbox", () => {
     assert.equal(world.count, 0);
   });
 
-  it("that an asynchronous handler fills at once ends the channel once, and frees it once", async () => {
+  it("that an asynchronous handler fills at once ends the channel once, and releases it once", async () => {
     const never = new Deferred();
     const other = new Deferred();
     const world = new World({
@@ -93,7 +93,7 @@ describe("a mailbox", () => {
     assert.deepEqual(client.taken(), [
       '["11","11","room:1","phx_error",{"reason":"mailbox full"}]',
     ]);
-    // Whatever the handler still does has no say: only the other channel is left to wait for.
+    // The shutdown no longer waits for this handler, only for the other channel.
     client.socket.end(1012, { shutdown: "draining" });
     let isEnded = false;
     const ended = world.callbacks.live.allGone().then(() => (isEnded = true));

@@ -347,7 +347,7 @@ describe("a raw channel", () => {
     });
   }
 
-  it("may get a message while another is still being handled, in an order of its own", async () => {
+  it("may get a message while it still handles another", async () => {
     const gate = new Deferred<void>();
     const seen: unknown[] = [];
     const { world } = makeWorld({
@@ -430,7 +430,7 @@ describe("a raw channel", () => {
     assert.deepEqual(world.troubles(), []);
   });
 
-  it("has its end awaited as long as any asynchronous callback", async () => {
+  it("counts as live until its asynchronous end has settled", async () => {
     const gate = new Deferred<void>();
     const { world } = makeWorld({ end: () => gate.promise });
     const client = world.joined(["raw:1"]);

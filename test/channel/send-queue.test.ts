@@ -31,7 +31,7 @@ function broadcast(world: World, ...events: readonly (readonly [string, number])
   for (const [event, n] of events) world.member.broadcast("room:1", event, { n });
 }
 
-/** What a client was sent, as events and numbers. */
+/** Returns the frames sent to a client, as events and numbers. */
 function taken(client: WorldClient): (readonly [string, unknown])[] {
   return client.taken().map((frame) => {
     const [, , , event, payload] = JSON.parse(frame) as [unknown, unknown, unknown, string, Told];
@@ -117,7 +117,7 @@ describe("a channel that may miss broadcasts", () => {
       ["a", 1],
       ["a", 2],
     ]);
-    // It waits behind the other, although there is room by now.
+    // It waits behind the other broadcast, although there is room for it now.
     slow.connection.gainRoom(9);
     broadcast(world, ["a", 4]);
     assert.deepEqual(taken(slow), []);
@@ -218,7 +218,7 @@ describe("a channel that may miss broadcasts", () => {
     );
   });
 
-  it("is told in its turn if a handler is running", async () => {
+  it("is told of missed broadcasts after the running handler", async () => {
     const gate = new Deferred<void>();
     const slowly = channel({
       slow: "drop-oldest",

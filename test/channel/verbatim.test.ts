@@ -1,5 +1,5 @@
 /**
- * Verbatim handlers: what they get, and exactly what is sent of it.
+ * Verbatim handlers: the text that they receive, and the exact text that is sent.
  *
  * Runs on: the test's thread.
  */
@@ -26,7 +26,7 @@ import type { WorldClient } from "../support/world.ts";
 const CRASHED = '["11","11","room:1","phx_error",{"reason":"channel_crash"}]';
 /** Text that JSON.stringify would not write: duplicate keys, spaces, escapes, and unusual numbers. */
 const ODD = '{"a" :1.0,"a":\t"\\u0041\\/é\u2028", "__proto__":[], "big":12345678901234567890}';
-/** The same after parsing and writing. */
+/** The same payload, parsed and written again. */
 const PARSED = '{"a":"A/é\u2028","__proto__":[],"big":12345678901234567000}';
 
 const room = channel({
@@ -223,7 +223,7 @@ describe("a verbatim handler", () => {
         handleInfo: (_, answer) => (answer as () => void)(),
       }),
     ).joined();
-    // The second waits in the mailbox.
+    // The second message waits in the mailbox.
     client.send('["11","2","room:1","slow",{"n":1.0}]', '["11","3","room:1","later",{"n":2.0}]');
     gate.resolve(undefined);
     await turn();

@@ -1,5 +1,5 @@
 /**
- * Commands of `simurgh` that fail: what they say, and their exit codes.
+ * Commands of `simurgh` that fail: their messages and exit codes.
  *
  * Runs on: the test's thread; each command is a process of its own.
  * Slow: each test starts a process.

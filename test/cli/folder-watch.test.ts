@@ -79,7 +79,7 @@ describe("FolderWatch", () => {
 
   it("goes on if a folder is removed just when it is about to be watched", async () => {
     mkdirSync(folder);
-    // On another thread, because the loop of this one is blocked meanwhile.
+    // On another thread, because the event loop of this one is blocked.
     const churn = new Worker(CHURN, { eval: true, workerData: folder });
     for (let count = 0; count < LOOKS; count += 1) watch.watch([file]);
     await churn.terminate();

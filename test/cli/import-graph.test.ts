@@ -1,5 +1,5 @@
 /**
- * The files that an app consists of, according to their text.
+ * The import graph of an app, read from the text of its files.
  *
  * Runs on: the test's thread.
  */

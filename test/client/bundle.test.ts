@@ -1,5 +1,5 @@
 /**
- * What a page loads with the typed client: nothing of the server.
+ * The bundle that a page loads for the typed client, which must not contain server code.
  *
  * Runs on: the test's thread.
  */

@@ -58,7 +58,7 @@ describe("a channel of the typed client", () => {
       message: 'join of room:anew must be accepted, got {"reason":"say please"}',
       response: { reason: "say please" },
     });
-    // The official client keeps trying.
+    // The official client tries again.
     const ticked = new Promise((resolve) => room.on("tick", resolve));
     await within(ticked, "the second join");
     assert.equal(asked, 2);

@@ -16,7 +16,7 @@ class Bucket {
     this.nowMs = nowMs;
   }
 
-  /** Takes so much if there is enough. @returns 0, or the time until there is enough (ms) */
+  /** Takes `count` if there is enough. @returns 0, or the time until there is enough (ms) */
   take(count = 1): number {
     const costMs = this.limit.costMs(count);
     const waitMs = this.limit.waitMs(this.#fullAtMs, this.nowMs, costMs);

@@ -10,7 +10,7 @@ function filtered(params: unknown, chosen?: FilterParameters): unknown {
   return new LogFilter(chosen).apply(params);
 }
 
-describe("the filter of logged parameters (WIRE §8.5)", () => {
+describe("the filter of logged parameters", () => {
   it("discards what a key says is a password or a token, out of the box", () => {
     const params = { user: "ann", password: "x", old_password: "x", _csrf_token: "x", tokens: [1] };
     assert.deepEqual(filtered(params), {

@@ -7,7 +7,7 @@ import { makeRateTableMemory, RateTable } from "../../src/memory/rate-table.ts";
 import type { RateTableMemory } from "../../src/memory/rate-table.ts";
 
 const UNITS = 64;
-/** One per 100 ms, and so many at once. */
+/** The limit: one per 100 ms, in bursts of up to BURST. */
 const COST = 100 * UNITS;
 const BURST = 3;
 const TOLERANCE = BURST * COST;
@@ -19,7 +19,7 @@ const EDGES_MS = [2 ** 31 / UNITS - 150, WRAP_MS - 150, 5 * WRAP_MS - 150];
 interface Table {
   readonly table: RateTable;
   readonly memory: RateTableMemory;
-  /** Spends one of the key with these hashes. */
+  /** Spends one unit of the key with these hashes. */
   readonly spend: (nowMs: number, hash0?: number, hash1?: number) => number;
 }
 

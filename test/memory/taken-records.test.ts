@@ -14,7 +14,7 @@ function takeOut({ consumer }: RingEnds, taken: TakenRecords, limitBytes = 1_000
   return bytes !== undefined;
 }
 
-/** Reads what was taken out, as texts. Each is also compared as words. */
+/** Returns the taken records as text. Also checks the length word of each. */
 function read(taken: TakenRecords, limit = 1_000): string[] {
   const seen: string[] = [];
   const count = taken.drain((type, bytes, offset, length, words) => {
@@ -36,7 +36,7 @@ for (const startPosition of [0, 0x7fff_ffe8, -24]) {
       const ring = makeRing({ startPosition });
       const taken = new TakenRecords();
       for (const round of [1, 2, 3, 4, 5]) {
-        // 24 bytes each: with 256 in the ring, there is padding at its end in all rounds but one.
+        // Each takes 24 of the ring's 256 bytes, so all rounds but one end with padding at the end of the ring.
         const texts = Array.from({ length: 9 }, (_, n) => `record ${round} ${n}`);
         write(ring, ...texts);
         assert.equal(takeOut(ring, taken), true);

@@ -87,7 +87,7 @@ describe("The options of a presence", () => {
     assert.equal(settings({}, { presencePeriodMs: 2_000 }).downPeriodMs, 40_000);
   });
 
-  it("have a down period of twice the silence, if the silence is the presence's own", () => {
+  it("derive the down period from the silence if the presence sets that itself", () => {
     assert.equal(settings({ broadcastPeriodMs: 100 }).downPeriodMs, 2_000);
     assert.equal(settings({ maxSilentPeriods: 2 }).downPeriodMs, 6_000);
     // Its heartbeats are two periods apart, and any of them may be late.

@@ -1,5 +1,5 @@
 /**
- * Messages between replicas: to payloads, and back.
+ * Messages between replicas: written as payloads, and parsed.
  *
  * Runs on: the test's thread.
  */

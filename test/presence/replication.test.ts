@@ -1,8 +1,8 @@
 /**
- * Messages between replicas over a simulated network that delivers, loses and delays as a test says: how
- * they meet, agree, notice losses, and end.
+ * Replicas over a simulated network, whose losses and delays each test controls: how they find each other,
+ * agree, notice losses, and end.
  *
- * Runs on: the test's thread. Time passes when a test lets it.
+ * Runs on: the test's thread. Time passes only when a test advances it.
  */
 
 import assert from "node:assert/strict";
@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, it, mock } from "node:test";
 
 import { PresenceNet, type PresenceShard } from "../support/presence-net.ts";
 
-/** Periods of the networks here. */
+/** Interval at which the replicas of these tests send their changes. */
 const PERIOD_MS = 1_000;
 const GATHER_MS = 50;
 /** Time until a long answer continues. */
@@ -177,7 +177,7 @@ describe("Shards of one node", () => {
     assert.deepEqual(two.keys(), ["k1", "k2", "k3", "lost"]);
   });
 
-  it("send much in parts, each of which is merged on its own", () => {
+  it("send a large answer in parts, each of which is merged on its own", () => {
     const one = net.start("a", 2);
     const owners = Array.from({ length: 40 }, (_, at) =>
       one.track(`k${at}`, "room", { filler: "x".repeat(4_000) }),
@@ -187,24 +187,24 @@ describe("Shards of one node", () => {
     net.copies = ({ event, from }) => {
       if (event !== "delta" || from !== one) return 1;
       parts += 1;
-      // The second is lost.
+      // The second part is lost.
       return parts === 2 ? 0 : 1;
     };
     const two = net.start("a", 3);
     assert.ok(parts > 4, `${parts} parts`);
     assert.ok(two.keys().length > 20 && two.keys().length < 39, `${two.keys().length} keys`);
-    // An unnoticed loss is asked for at the end of the period.
+    // Parts whose loss was not noticed are requested at the end of the period.
     pass(PERIOD_MS);
     assert.deepEqual(two.keys(), one.keys());
     assert.equal(two.keys().length, 39);
   });
 
-  it("send very much a little at a time and only once, and serve others in the meantime", () => {
+  it("send a large answer in portions and only once, and serve others in the meantime", () => {
     const [one, two] = [net.start("a", 2), net.start("a", 3)];
     for (let at = 0; at < 250; at += 1) one.track(`k${at}`, "hall", { filler: "x".repeat(4_000) });
     net.deliver();
     pass(PERIOD_MS);
-    // It asks again and again.
+    // Each of its requests arrives three times.
     net.copies = ({ event, to }) => (event === "request" && to === one ? 3 : 1);
     net.taken();
     const late = net.start("a", 4);
@@ -224,7 +224,7 @@ describe("Shards of one node", () => {
     assert.ok(parts > 30 && parts < 40, `${parts} parts`);
   });
 
-  it("send more to a replica that turns out to lack more during an answer", () => {
+  it("send older changes too if a replica turns out to lack them during an answer", () => {
     const [one, knowing] = [net.start("a", 2), net.start("b", 2)];
     one.track("early");
     pass(PERIOD_MS);
@@ -311,7 +311,7 @@ describe("Shards of several nodes", () => {
     );
   });
 
-  it("send a heartbeat after so many periods of silence", () => {
+  it("send a heartbeat after maxSilentPeriods without changes", () => {
     net.start("a", 2, { maxSilentPeriods: 3 });
     net.start("b", 2);
     pass(PERIOD_MS);
@@ -355,7 +355,7 @@ describe("Shards of several nodes", () => {
     for (const shard of second) assert.deepEqual(shard.keys(), ["ann"]);
   });
 
-  it("answer all threads of a node with as much as the one that lacks most", () => {
+  it("answer all threads of a node with everything that the one furthest behind lacks", () => {
     const near = net.start("a", 2);
     const [knowing, late] = [net.start("b", 2), net.make("b", 3)];
     near.track("ann");
@@ -465,7 +465,7 @@ describe("Shards of several nodes", () => {
         whose.tracker.ended(owner);
       }
       if (random(5) === 0) shard.miss();
-      // In another order than they were sent.
+      // Shuffle the messages.
       net.packets.sort(() => random(3) - 1);
       for (let count = random(4); count > 0; count -= 1) {
         const packet = net.packets.shift();

@@ -285,7 +285,7 @@ class Three {
     }
   }
 
-  /** Lets one of them make a change, and send it. */
+  /** Makes a change on one of them, and sends it to the others. */
   perform(at: number, op: Op): void {
     const from = this.states[at] as State;
     const delta = perform(from, op);
@@ -308,7 +308,7 @@ class Three {
     assert.deepEqual(ownKeysOf(to), own, "a word of others took away what is one's own");
   }
 
-  /** Lets each ask each other for what it has not seen. */
+  /** Lets each replica request from the others the changes that it has not seen. */
   ask(): void {
     for (const to of this.states) {
       for (const from of this.states) {
@@ -324,7 +324,7 @@ function ownKeysOf(state: State): string[] {
 }
 
 describe("Replicas", () => {
-  it("agree once each has asked the others, whatever was lost, late and duplicated before", () => {
+  it("agree once each has asked the others, whatever was lost, delayed or duplicated before", () => {
     check(
       property(STEPS, (steps) => {
         const three = new Three();

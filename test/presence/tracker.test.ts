@@ -206,7 +206,7 @@ describe("A tracker", () => {
     assert.deepEqual([shard.keys(), shard.tracked], [[], 0]);
   });
 
-  it("accepts any key if told to, without harm", async () => {
+  it("accepts any key if allowed, even __proto__", async () => {
     const shard = alone({ keys: "any" });
     const keys = ["__proto__", "constructor", "10", "9", ""];
     for (const key of keys) shard.track(key);
@@ -494,7 +494,7 @@ describe("A fetch", () => {
     await assert.rejects(async () => bad.tracker.list("room"), { code: "SIM_ERR_BAD_RESULT" });
   });
 
-  it("that does not settle in time has the same effect, and what waits behind it goes on", async (t) => {
+  it("that does not settle in time has the same effect, and later diffs follow", async (t) => {
     t.mock.timers.enable({ apis: ["setTimeout"] });
     const shard = alone({
       fetchTimeoutMs: 500,

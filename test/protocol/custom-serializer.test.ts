@@ -1,5 +1,5 @@
 /**
- * Users' own serializers: what they get, and what is done with their results.
+ * Users' own serializers: their arguments, and how their results are used.
  *
  * Runs on: the test's thread.
  */

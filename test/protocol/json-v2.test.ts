@@ -18,7 +18,7 @@ function nested(depth: number): string {
   return "[".repeat(depth) + "]".repeat(depth);
 }
 
-/** Reports whether all strings of a JSON text are well-formed, in another way than the decoder. */
+/** Reports whether all strings of a JSON text are well-formed, by another method than the decoder's. */
 function isWhole(json: string): boolean {
   let whole = true;
   JSON.parse(json, (key, value: unknown) => {

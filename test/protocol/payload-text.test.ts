@@ -19,7 +19,7 @@ function textIn(frame: string): string | undefined {
   return jsonV2.payloadText?.(frame, message);
 }
 
-/** A payload of so many levels, and more than 4 096 UTF-16 units. */
+/** Returns a payload with this many levels, and more than 4 096 UTF-16 units. */
 function nested(levels: number): string {
   return `${"[".repeat(levels)}"${"x".repeat(4_096)}"${"]".repeat(levels)}`;
 }

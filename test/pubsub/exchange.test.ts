@@ -134,7 +134,7 @@ describe("Exchange", () => {
     assert.deepEqual(c.drained(), ["0:3", "0:4", "1:3", "1:4"]);
   });
 
-  it("reports how full a ring to it was at most", () => {
+  it("reports the fullest that a ring to it has been", () => {
     const { a, b } = threeMembers();
     for (const text of ["1", "2"]) send(a, 1, 0, text);
     b.drained();
@@ -205,7 +205,7 @@ describe("Exchange, large records", () => {
     assert.deepEqual([settled(b, a).length, settled(c, a).length], [1, 1]);
   });
 
-  it("is lost as a whole if the rest of it could not wait", () => {
+  it("is lost as a whole if there is no room to queue the rest of it", () => {
     const { a, b } = threeMembers({ overflowBytes: 1_024, overflowTotalBytes: 600 });
     send(a, 1, 3, "x".repeat(500));
     assert.deepEqual(settled(b, a), ["0 lapped 3"]);

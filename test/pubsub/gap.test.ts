@@ -31,12 +31,12 @@ function isIn(gap: Uint8Array): (topic: string) => boolean {
 /** An adapter for the test. */
 class RecordingAdapter implements Adapter {
   readonly nodeName = "here";
-  /** Topics of broadcasts, and gaps. */
+  /** Topics of the broadcasts that were sent, and the gaps. */
   readonly sent: (string | Uint8Array)[] = [];
   onBroadcast: RemoteBroadcastHandler = () => {};
   onGap: RemoteGapHandler = () => {};
   isDown = false;
-  /** The error that it throws then. */
+  /** Error that it throws while it is down. */
   fault: Error = new Error("not connected");
 
   reports: AdapterReports | undefined;
@@ -217,7 +217,7 @@ describe("A link", () => {
     await until(host, "both", () => counter("lostToNodes") === 2);
     adapter.isDown = false;
     adapter.reports?.onConnected("redis://h");
-    // Within the call, without waiting for the next attempt.
+    // Sent within the call, without waiting for the next attempt.
     const [gap] = adapter.sent;
     assert.ok(gap instanceof Uint8Array);
     assert.deepEqual(["room:lost", "room:2", "room:3"].map(isIn(gap)), [true, true, false]);

@@ -68,7 +68,7 @@ describe("a coalescing window", () => {
       fc.property(now, fc.integer({ min: 1, max: 1_000 }), (nowMs, lengthMs) => {
         const left = leftMs(nowMs, lengthMs);
         assert.ok(Number.isInteger(left) && left >= 1 && left <= lengthMs, `${left}`);
-        // Within the millisecond that comes from rounding up.
+        // Rounding up adds less than a millisecond.
         assert.ok((nowMs + left) % lengthMs < 1.001 || lengthMs === 1, `${nowMs} ${left}`);
       }),
     );
@@ -80,7 +80,7 @@ describe("a coalescing window", () => {
   });
 });
 
-/** Asks for so many broadcasts, and opens the window for those to hold. @returns how many are held */
+/** Offers broadcasts to a window, and opens it for those to hold. @returns how many are held */
 function takenOf(window: BurstWindow, broadcasts: number): number {
   let taken = 0;
   for (let at = 0; at < broadcasts; at += 1) {

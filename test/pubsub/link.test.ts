@@ -72,7 +72,7 @@ async function makeLinked(): Promise<LinkedNode> {
   return { member: node.member(0), adapter, link, errors };
 }
 
-/** Waits until the link has sent so many. */
+/** Waits until the link has sent `count` broadcasts. */
 async function sent(adapter: RecordingAdapter, count: number): Promise<void> {
   await within(
     new Promise<void>((resolve) => {

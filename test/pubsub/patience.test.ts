@@ -116,7 +116,7 @@ describe("A producer that finds no room", () => {
     const { exchange: sleeper } = makeExchange(shared, 2);
     sleeper.start(notingHandler([]));
     for (let n = 0; n <= FULL; n += 1) sleeper.send(0, 0, 1, new Uint8Array(4), 4);
-    // Turns in which it goes to sleep.
+    // It goes to sleep in one of these turns.
     for (let turns = 0; turns < 5; turns += 1) await setImmediate();
     assert.ok(sleeper.queuedBytesTo(0) > 0);
     overfill(a, 1);

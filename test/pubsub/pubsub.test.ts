@@ -268,7 +268,7 @@ describe("a listener", () => {
     );
   });
 
-  it("that broadcasts on the same topic lets the others get both in the order of sending", () => {
+  it("that broadcasts on the same topic lets the others get both in the order in which they were sent", () => {
     const [one, two] = makeMembers();
     const echo = new Recorder(({ event }) => {
       if (event === "ask") one.broadcast("t", "answer", { n: 2 });
@@ -470,7 +470,7 @@ describe("lanes", () => {
     ]);
   });
 
-  it("may broadcast when they get a frame; listeners get both in the order of sending", () => {
+  it("may broadcast when they get a frame; listeners get both in the order in which they were sent", () => {
     const node = new TestNode();
     const one = node.member<string>(0, {
       dispatch: (_, envelope) => {

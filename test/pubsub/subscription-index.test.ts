@@ -9,7 +9,7 @@ function makeIndexes(members: number, indexBits = 3): SubscriptionIndex[] {
   return Array.from({ length: members }, (_, n) => new SubscriptionIndex(shared, layout, n));
 }
 
-/** Returns the members whose bits a slot has. */
+/** Returns the members whose bits are set in a slot. */
 function membersOf(index: SubscriptionIndex | undefined, slot: number): number[] {
   const found: number[] = [];
   if (index === undefined) return found;

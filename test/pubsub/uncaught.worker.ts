@@ -1,4 +1,4 @@
-/** A member whose first record throws past every handler. It reports what happened then. */
+/** A member whose first record causes an uncaught exception. Reports the exception and the next record. */
 import { parentPort, workerData } from "node:worker_threads";
 import { makeExchange, makeMember, send } from "../support/exchange.ts";
 import type { ExchangeShared } from "../support/exchange.ts";

@@ -4,21 +4,26 @@ import type { AddressInfo } from "node:net";
 import { once } from "node:events";
 import { describe, it } from "node:test";
 
-import { Acceptor, type AcceptorEvents } from "../../src/server/acceptor.ts";
+import { Counters, makeCountersMemory, readCounters } from "../../src/memory/counters.ts";
+import { lifeBytes } from "../../src/memory/life-layout.ts";
+import { Life } from "../../src/memory/life.ts";
+import { Acceptor } from "../../src/server/acceptor.ts";
 import type { EngineApp } from "../../src/transport/engine/engine-types.ts";
 import { loadEngine } from "../../src/transport/engine/engine.ts";
 import { within } from "../support/deadline.ts";
 
-function makeAcceptor(events: Partial<AcceptorEvents> = {}): Acceptor {
-  return new Acceptor(loadEngine(), { turnedAway() {}, readiness() {}, ...events });
+const newLife = (): Life => new Life(new SharedArrayBuffer(lifeBytes(1)));
+
+function makeAcceptor(memory = makeCountersMemory(1), life = newLife()): Acceptor {
+  return new Acceptor(loadEngine(), new Counters(memory, 0), life);
 }
 
 /** Runs a test with an acceptor that listens. */
 async function withAcceptor(
   test: (acceptor: Acceptor, port: number) => Promise<void>,
-  events: Partial<AcceptorEvents> = {},
+  memory = makeCountersMemory(1),
 ): Promise<void> {
-  const acceptor = makeAcceptor(events);
+  const acceptor = makeAcceptor(memory);
   const port = acceptor.listen("127.0.0.1", 0);
   try {
     await test(acceptor, port);
@@ -56,19 +61,16 @@ function refused(taken: number): void {
 
 describe("the acceptor", () => {
   it("answers 503 with Retry-After while no shard is in the rotation, and counts that", async () => {
-    let turnedAway = 0;
-    await withAcceptor(
-      async (acceptor, port) => {
-        assert.equal(acceptor.size, 0);
-        for (const method of ["GET", "POST", "PUT"]) {
-          const answer = await asked(port, method);
-          assert.equal(answer.status, 503);
-          assert.equal(answer.headers.get("retry-after"), "5");
-        }
-      },
-      { turnedAway: () => void (turnedAway += 1) },
-    );
-    assert.equal(turnedAway, 3);
+    const memory = makeCountersMemory(1);
+    await withAcceptor(async (acceptor, port) => {
+      assert.equal(acceptor.size, 0);
+      for (const method of ["GET", "POST", "PUT"]) {
+        const answer = await asked(port, method);
+        assert.equal(answer.status, 503);
+        assert.equal(answer.headers.get("retry-after"), "5");
+      }
+    }, memory);
+    assert.equal(readCounters(memory, 0).turnedAway, 3);
   });
 
   it("assigns connections to the shards in turn, until they are removed", async () => {
@@ -142,9 +144,9 @@ describe("the acceptor", () => {
   });
 
   it("is ready while it listens with a shard in the rotation", async () => {
-    const said: boolean[] = [];
-    const acceptor = makeAcceptor({ readiness: (isReady) => void said.push(isReady) });
-    const now = (): boolean | undefined => said.at(-1);
+    const life = newLife();
+    const acceptor = makeAcceptor(undefined, life);
+    const now = (): boolean => life.isReady;
     const app = makeApp(() => {});
     const descriptor = app.getDescriptor();
     acceptor.add(descriptor);
@@ -167,11 +169,15 @@ describe("the acceptor", () => {
 
   it("is not ready once it has stopped listening", () => {
     const said: boolean[] = [];
-    const acceptor = makeAcceptor({ readiness: (isReady) => void said.push(isReady) });
+    const life = newLife();
+    const acceptor = makeAcceptor(undefined, life);
     const app = makeApp(() => {});
     acceptor.add(app.getDescriptor());
+    said.push(life.isReady);
     acceptor.listen("127.0.0.1", 0);
+    said.push(life.isReady);
     acceptor.stopListening();
+    said.push(life.isReady);
     assert.deepEqual(said, [false, true, false]);
     acceptor.close();
     app.close();

@@ -79,7 +79,7 @@ describe("the drain of a node", () => {
     mock.timers.reset();
   });
 
-  it("makes the node not ready, ends the rotation, waits for pending sockets, closes the doors, and drains", async () => {
+  it("makes the node not ready, ends the rotation, waits for pending sockets, refuses clients, and drains", async () => {
     assert.equal(drain.hasBegun, false);
     const done = begin();
     assert.equal(drain.hasBegun, true);
@@ -132,7 +132,7 @@ describe("the drain of a node", () => {
     const done = begin();
     await pass(100);
     threads[0]?.end();
-    // Three intervals, the last bytes, terminate, and the time for the answer.
+    // Three intervals, then the time limits for the last bytes, for `terminate` and for the answer.
     await pass(3_000 + 300 + 70 + 999);
     assert.equal(threads[1]?.isLate, false);
     await pass(1);

@@ -154,7 +154,12 @@ describe("a shard's context", () => {
           message: `topic must not be reserved by the server, got "phx_presence:x"`,
         });
       }
+      const only = "options of a broadcast may only be scope, node, except";
       const wrong: [object, string][] = [
+        [{ scop: "node" }, `${only}, got scop`],
+        [null as never, "options of a broadcast must be an object, got null"],
+        ["node" as never, "options of a broadcast must be an object, got string"],
+        [{ except: "room:1" }, 'except must be the socket of a channel, got "room:1"'],
         [{ scope: "all" }, 'scope must be "cluster", "node" or "thread", got "all"'],
         [{ node: 1 }, "node must be the name of a node, got 1"],
         [{ node: "bee", scope: "node" }, "node must be given without scope, got node"],

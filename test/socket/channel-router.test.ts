@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { ChannelRouter } from "../../src/socket/channel-router.ts";
 import { channel } from "../support/world.ts";
 
-/** Returns a function that finds the pattern of these that matches a topic. */
+/** Returns a function that finds which of the patterns matches a topic. */
 function routed(...patterns: string[]): (topic: string) => string | undefined {
   const routes = patterns.map((pattern) => [pattern, { channel: channel() }] as const);
   const router = new ChannelRouter(Object.fromEntries(routes));

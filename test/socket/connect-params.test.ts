@@ -36,7 +36,7 @@ function mountOf(definition: ReturnType<typeof defineSocket>): ConnectCall["moun
     path: "/socket",
     definition,
     router: new ChannelRouter({}),
-    connectTimeoutMs: 1_000,
+    handlerTimeoutMs: 1_000,
     maxChannels: 1,
     limiter: undefined,
   };
@@ -90,7 +90,7 @@ describe("parameters of a connection, with a schema", () => {
       connect: ({ params }) => ok({ page: params.page }),
       handleIn: () => {},
     });
-    const mount = { path: "/raw", definition: socket, connectTimeoutMs: 1_000 };
+    const mount = { path: "/raw", definition: socket, handlerTimeoutMs: 1_000 };
     assert.equal((await decide(call(mount, {}), QUIET)).result, "refused");
     assert.equal((await decide(call(mount, { page: "1" }), QUIET)).result, "ok");
   });

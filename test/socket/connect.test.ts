@@ -50,7 +50,7 @@ async function decided(
       path: "/socket",
       definition: defineSocket<object>({ connect: () => ok({}), ...callbacks }),
       router: new ChannelRouter({}),
-      connectTimeoutMs: timeoutMs,
+      handlerTimeoutMs: timeoutMs,
       maxChannels: 1,
       limiter: undefined,
     },

@@ -10,7 +10,7 @@ class Bench {
   readonly said: string[] = [];
   readonly book = new ExpiryBook<Expirable>(() => this.nowMs);
 
-  /** Makes a socket that is warned so long before its expiry. */
+  /** Makes a socket that is warned `expiringMs` before it expires. */
   one(name: string, expiringMs = 100): Expirable {
     return {
       expiringMs,
@@ -19,7 +19,7 @@ class Bench {
     };
   }
 
-  /** Returns what is called when the time is so much later. */
+  /** Advances the clock and returns the calls made then. */
   after(ms: number): string[] {
     this.nowMs += ms;
     this.book.look();
@@ -39,7 +39,7 @@ describe("the book of expiries", () => {
     assert.equal(bench.book.size, 0);
   });
 
-  it("warns at half of the time if less is left than the warning is early", () => {
+  it("warns halfway to an expiry that is closer than the warning time", () => {
     const bench = new Bench();
     bench.book.set(bench.one("ann"), 1_000_100);
     assert.deepEqual(bench.after(49), []);
@@ -53,7 +53,7 @@ describe("the book of expiries", () => {
     assert.deepEqual(bench.after(2_000), ["bob ended 1000 late", "ann ended 1000 late"]);
   });
 
-  it("ends a socket that has expired already at the next look", () => {
+  it("ends a socket that has already expired at the next sweep", () => {
     const bench = new Bench();
     bench.book.set(bench.one("ann"), 999_990);
     assert.deepEqual(bench.after(0), ["ann ended 10 late"]);
@@ -125,7 +125,7 @@ describe("the book of expiries", () => {
     const bench = new Bench();
     for (let at = 0; at < 1_200; at += 1) bench.book.set(bench.one(String(at), 0), 1_000_010);
     assert.equal(bench.after(10).length, 500);
-    // The sweep calls it again before the rest is done.
+    // A sweep in the meantime does not end any more of them.
     assert.equal(bench.after(0).length, 0);
     await turn();
     assert.equal(bench.said.length, 700);

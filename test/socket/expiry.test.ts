@@ -71,7 +71,10 @@ describe("an expiry", () => {
       assert.throws(() => ok({}, { expiresAtMs: expiresAtMs as number }), invalid(message));
     }
     // With a misspelt name, the connection would never expire.
-    assert.throws(() => ok({}, { expiresAt: START_MS } as never), invalid(/must have expiresAtMs/));
+    assert.throws(
+      () => ok({}, { expiresAt: START_MS } as never),
+      invalid(/must have expiresAtMs, got \{ expiresAt \}/),
+    );
   });
 
   it("has a warning time that is checked", () => {
@@ -153,7 +156,7 @@ describe("a connection that expires", () => {
     assert.equal(client.connection.closeCode, 3000);
   });
 
-  it("does not expire if it is renewed forever, and ends at the next look if renewed to the past", () => {
+  it("does not expire if renewed forever, and ends at the next sweep if renewed into the past", () => {
     const world = makeWorld();
     const [forEver, past] = [world.joined(["room:1"], ann), world.joined(["room:1"], ann)];
     forEver.asked(asked("renew", { user: "ann" }));
@@ -165,7 +168,7 @@ describe("a connection that expires", () => {
     assert.equal(forEver.connection.closeCode, undefined);
   });
 
-  it("loses only the channel that renews it with seconds", () => {
+  it("loses only the channel that renews it with a time in seconds", () => {
     const world = makeWorld();
     const client = world.joined(["room:1"], ann);
     assert.deepEqual(client.asked(asked("renew", { user: "ann", expiresAtMs: 1_800_000_900 })), [

@@ -44,7 +44,7 @@ function makeWorld(callbacks: Partial<Callbacks> = {}, id: string | null = null)
       return callbacks.terminate?.(socket, reason);
     },
   });
-  const mount = { path: "/raw", definition, connectTimeoutMs: 1_000 };
+  const mount = { path: "/raw", definition, handlerTimeoutMs: 1_000 };
   const connection = new RecordingConnection(
     7,
     new RecordingPublisher(),
@@ -57,7 +57,7 @@ function makeWorld(callbacks: Partial<Callbacks> = {}, id: string | null = null)
 }
 
 describe("a raw socket", () => {
-  it("has numbers, a state, and the shard's context", () => {
+  it("has its number, its state, and the shard's context", () => {
     const { socket } = makeWorld({}, "users:1");
     const { number, shard, context, transport, id, state, isOpen, hasRoom } = socket;
     assert.deepEqual(
@@ -243,7 +243,7 @@ describe("a raw socket", () => {
     untold.member.pubsub.onLapped(1, "all");
     assert.equal(untold.connection.closeCode, 1011);
     assert.equal((untold.ends[0] as { code?: string }).code, "SIM_ERR_LAPPED");
-    // It may have been a disconnect.
+    // The lost message may have been a disconnect.
     const banned = makeWorld({ missed: () => {} }, "users:1");
     banned.member.pubsub.onLapped(1, "all");
     assert.equal(banned.connection.closeCode, 1001);
@@ -257,7 +257,7 @@ describe("a raw socket", () => {
       handleIn: () => {},
       terminate: (_, reason) => void ends.push(reason),
     });
-    const mount = { path: "/raw", definition, connectTimeoutMs: 1_000 };
+    const mount = { path: "/raw", definition, handlerTimeoutMs: 1_000 };
     const socket = new RawSocket(world.sockets, connection, { mount, state: {}, id: null });
     socket.end(1012, { shutdown: "draining" });
     assert.deepEqual(ends, []);

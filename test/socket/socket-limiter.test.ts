@@ -10,7 +10,7 @@ import { channel, World, type WorldClient } from "../support/world.ts";
 const JOIN = '["11","1","room:1","phx_join",{}]';
 const HEARTBEAT = '[null,"9","phoenix","heartbeat",{}]';
 const ALIVE = '[null,"9","phoenix","phx_reply",{"status":"ok","response":{}}]';
-/** How many refusals are answered at once, before a client floods. */
+/** Number of refusals answered in a burst; further messages count as flooding. */
 const ANSWERS = 100;
 
 const handled: unknown[] = [];

@@ -206,7 +206,7 @@ export class World {
       path: "/socket",
       definition: this.#definition,
       router: this.#router,
-      connectTimeoutMs: 1_000,
+      handlerTimeoutMs: 1_000,
       maxChannels: this.#options.maxChannels ?? 8,
       limiter: this.#limiter,
     };
@@ -267,7 +267,7 @@ function makeLimiter(
   refusals: Refusals,
 ): SocketLimiter | undefined {
   const table = new RateTable(makeRateTableMemory(8, "seed"));
-  return limits && new SocketLimiter({ path: "/socket", limits, table, refusals });
+  return limits && new SocketLimiter("/socket", limits, table, refusals);
 }
 
 /** A client of a world. */

@@ -45,7 +45,7 @@ async function untilCancelled(_: unknown, { signal }: TaskContext): Promise<void
   ends.emit("cancelled");
 }
 
-/** Waits until so many runs of `untilCancelled` have ended. Returns how many have. */
+/** Waits until at least `least` runs of `untilCancelled` have ended. Returns how many have. */
 async function cancelledCount(least: number): Promise<number> {
   while (cancelled < least) await once(ends, "cancelled");
   return cancelled;

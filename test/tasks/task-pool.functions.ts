@@ -62,7 +62,7 @@ function give(length: number, { transfer }: TaskContext): Uint8Array {
   return transfer(last, [last.buffer]);
 }
 
-/** Returns how many bytes are left of what `give` has returned. */
+/** Returns the length of the bytes last returned by `give`: 0 after they were transferred. */
 function bytesLeft(): number {
   return last.byteLength;
 }
@@ -76,7 +76,7 @@ function mind(shared: SharedArrayBuffer, context: TaskContext): void {
   Atomics.notify(new Int32Array(shared), WORD.released);
 }
 
-/** The same, but asynchronous. */
+/** Waits for its signal instead of blocking, and then reports its thread's number. */
 async function mindSignal(shared: SharedArrayBuffer, { signal }: TaskContext): Promise<void> {
   const aborted = once(signal, "abort");
   begin(shared);
@@ -85,7 +85,7 @@ async function mindSignal(shared: SharedArrayBuffer, { signal }: TaskContext): P
   Atomics.notify(new Int32Array(shared), WORD.released);
 }
 
-/** Checks whether it should end, and ignores that. */
+/** Reads its signal once, and then blocks its thread without checking it again. */
 function hearAndHold(shared: SharedArrayBuffer, { signal }: TaskContext): string {
   return signal.aborted ? "aborted" : hold(shared);
 }

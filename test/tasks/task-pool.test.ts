@@ -124,7 +124,7 @@ class Hold {
   readonly shared = new SharedArrayBuffer(8);
   readonly #words = new Int32Array(this.shared);
 
-  /** Waits until so many tasks have started. */
+  /** Waits until `count` tasks have started. */
   async started(count: number): Promise<void> {
     for (;;) {
       const now = Atomics.load(this.#words, WORD.started);
@@ -230,7 +230,7 @@ describe("TaskPool", () => {
     assert.equal(error.message, 'task "hold" must be done within 50 (ms)');
   });
 
-  it("does not count waiting for a thread as time of the task", async (t) => {
+  it("does not count the wait for a thread towards the time limit", async (t) => {
     const owner = new Owner(makePool({ taskTimeoutMs: 1_000 }));
     const holds = [new Hold(), new Hold()];
     t.mock.timers.enable({ apis: ["setTimeout"] });

@@ -39,7 +39,7 @@ import {
 } from "../../src/testing/index.ts";
 import { Deferred, turn } from "../support/world.ts";
 
-/** How long assertions wait for messages that must not arrive. They wait for all of it. */
+/** Time limit of assertions that refute. They always wait for all of it. */
 const SHORT = { timeoutMs: 20 };
 const FOREVER = new Promise<never>(() => {});
 
@@ -449,7 +449,7 @@ describe("assertPush", () => {
 });
 
 describe("assertBroadcast", () => {
-  it("takes broadcasts on a topic, whoever has joined", async () => {
+  it("takes broadcasts on a topic, regardless of who has joined", async () => {
     const socket = await connect(app, ann);
     const subscriber = subscribe(socket, "room:1");
     socket.context.broadcast("room:1", "news", { n: 1 });

@@ -66,7 +66,7 @@ describe("verifyJwt", () => {
     const { claims, expiresAtMs } = result;
     assert.deepEqual([claims.sub, claims.aud, claims.iss], ["ann", "chat", issuer.name]);
     assert.equal(expiresAtMs, Number(claims.exp) * 1_000);
-    // As `connect` uses it.
+    // `connect` returns it like this.
     assert.equal(ok({}, result).expiresAtMs, expiresAtMs);
   });
 
@@ -353,7 +353,7 @@ describe("the keys of an issuer", () => {
     assert.equal(issuer.asked, 2);
     await issuer.rotate("RS256");
     assert.equal(await outcome(await issuer.token("ann"), options), "ok");
-    // It is no longer in the set.
+    // The old key is no longer in the set.
     assert.equal(await outcome(old, options), "invalid");
   });
 
@@ -368,7 +368,7 @@ describe("the keys of an issuer", () => {
     assert.equal(issuer.asked, 1);
   });
 
-  it("are each tried for a token that names none", async () => {
+  it("are each tried for a token that names no key", async () => {
     const issuer = await startIssuer();
     const first = await issuer.token("ann", { header: { kid: undefined } });
     await issuer.rotate("RS256", 1);

@@ -199,7 +199,7 @@ describe("decodeTerm", () => {
       refuses(bytes, /^term must have what it announces, \d+ \(bytes\), got \d+$/);
     }
     refuses(termBytes(111, most, 0, 1), /^term must have integers of at most 1024 \(bytes\)/);
-    // Two for each pair, so 33 pairs do not fit into 65 bytes.
+    // Each pair takes at least two bytes, so 33 pairs do not fit into 65.
     refuses(termBytes(116, u32(33), Buffer.alloc(65, NIL)), /announces, 66 \(bytes\), got 65$/);
   });
 
@@ -236,7 +236,7 @@ describe("decodeTerm", () => {
     refuses(compressed(0, zlib), /inflate to 1 to 1048576 \(bytes\), got 0$/);
     refuses(compressed(1, zlib.subarray(0, 9)), /got more, or no zlib$/);
     refuses(termBytes(80, 0, 0), /inflate to 1 to 1048576 \(bytes\), got 0$/);
-    // One inside the other.
+    // A compressed term inside another.
     const inner = compressed(term.length, zlib).subarray(1);
     refuses(compressed(inner.length, deflateSync(inner)), /tags of data only, got 80/);
   });
@@ -267,7 +267,7 @@ describe("decodeTerm", () => {
     fc.assert(
       fc.property(inputs, (bytes) => {
         const read = tryDecodeTerm(bytes);
-        // What was read can be written, and read again.
+        // A decoded term survives a round trip.
         if (read) assert.deepEqual(decodeTerm(encodeTerm(read.term)), read.term);
       }),
       { numRuns: 3_000 },

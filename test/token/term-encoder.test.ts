@@ -17,7 +17,7 @@ function refuses(value: unknown, message: RegExp): void {
   assert.throws(() => encodeTerm(value), { code: "SIM_ERR_TERM", message });
 }
 
-/** Nests a value in so many lists. */
+/** Returns a value inside `levels` nested lists. */
 function nested(levels: number): unknown {
   let value: unknown = "x";
   for (let level = 0; level < levels; level += 1) value = [value];

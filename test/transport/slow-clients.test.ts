@@ -105,7 +105,7 @@ function joined(policy: SlowClientPolicy, topics: readonly string[] = ["fast:1"]
   const connection = new WebSocketConnection(connections.takeNumber(), kind, 0);
   const definition = defineSocket({ connect: () => ok({}), slowClients: policy });
   const router = new ChannelRouter(ROUTES);
-  const limits = { connectTimeoutMs: 1_000, maxChannels: 8, limiter: undefined };
+  const limits = { handlerTimeoutMs: 1_000, maxChannels: 8, limiter: undefined };
   const mount = { path: "/socket", definition, router, ...limits };
   const identity = { mount, serializer: jsonV2, assigns: {}, id: null, address: null };
   const socket = openSocket(world.sockets, connection, identity);

@@ -42,7 +42,7 @@ class Echo final : public Scenario {
  private:
   const Share share_;
   const Payload payload_;
-  /** By connection: which of its pushes have been replied to. */
+  /** Pushes of each connection that have been replied to. */
   std::vector<Sequence> answered_;
 };
 

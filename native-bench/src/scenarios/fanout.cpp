@@ -2,9 +2,10 @@
 //
 // `topic-members.h` assigns members to topics, `topic-turns.h` assigns sends to topics. Broadcast
 // number `turn` of a topic is sent by its reader `turn % readers`. Each reader must receive every
-// broadcast of its topic once, and those of one sender in order; there is no order between senders.
+// broadcast of its topic once, and the broadcasts of one sender in order; there is no order between
+// senders.
 //
-// The same holds for slow connections, but what they are owed is checked only when everything has
+// The same holds for slow connections, but their deliveries are checked only when everything has
 // been sent. Deaf connections are owed nothing.
 #include <vector>
 
@@ -74,11 +75,11 @@ class Fanout final : public Scenario {
   const TopicMembers members_;
   const TopicTurns turns_;
   const Payload payload_;
-  /** By connection: which of its topic's broadcasts it has received. */
+  /** Broadcasts of its topic that each connection has received. */
   std::vector<Sequence> received_;
-  /** By topic: number of its readers among the connections of this thread. */
+  /** Number of each topic's readers among the connections of this thread. */
   std::vector<std::uint64_t> readersHere_;
-  /** By topic: number of sends that this thread has walked past. */
+  /** Number of each topic's sends that this thread has gone through. */
   std::vector<std::uint64_t> walked_;
 };
 

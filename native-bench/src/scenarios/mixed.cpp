@@ -162,12 +162,15 @@ class Mixed final : public Scenario {
   const std::string prefix_;
   const Payload payload_;
   MoreTopics more_;
-  /** By resident: which of its pushes were replied to, and which broadcasts of its topic it received. */
+  /**
+   * Pushes of each resident that have been replied to, and broadcasts of its topic that it has
+   * received.
+   */
   std::vector<Sequence> replied_;
   std::vector<Sequence> received_;
-  /** By visitor. */
+  /** The current visits, by visitor. */
   std::vector<Visit> visits_;
-  /** By topic: number of its residents among the connections of this thread. */
+  /** Number of each topic's residents among the connections of this thread. */
   std::vector<std::uint64_t> residentsHere_;
 };
 

@@ -1,6 +1,6 @@
-// Scenarios `connect` and `idle`: each connection joins a topic of its own and sends nothing else.
-// `connect` measures the joins. `idle` then holds the connections, with evenly spread heartbeats, and
-// measures what an idle connection costs.
+// Scenarios `connect` and `idle`: each connection joins its own topic and sends nothing else.
+// `connect` measures the joins. `idle` then holds the connections, with evenly spread heartbeats,
+// and measures the cost of an idle connection.
 #include "../scenario.h"
 
 namespace bench {

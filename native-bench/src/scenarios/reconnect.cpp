@@ -1,9 +1,9 @@
-// Scenario `reconnect`: all connections join, are all reset at once, and return on schedule, at
-// `--rate`.
+// Scenario `reconnect`: all connections join, are all reset at once, and return on a schedule with
+// the rate `--rate`.
 //
 // Phoenix's clients would all reconnect after 10 ms, because their steps have no jitter. How that
 // burst reaches a server depends on its load balancer and listen queue. A fixed rate instead shows
-// how many connections a second the server can take back.
+// how many connections per second the server can accept again.
 //
 // Send `s` is the return of connection `s`, which must join again.
 #include "../scenario.h"

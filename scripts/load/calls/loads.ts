@@ -1,12 +1,12 @@
 /**
- * The loads and servers of `npm run load:calls`, in three tables: how often each socket receives a
- * message, how the messages arrive, and which server delivers them.
+ * The loads and servers of `npm run load:calls`, in three tables: the rate of messages for each
+ * socket, the arrival pattern of the messages, and the servers that deliver them.
  *
- * Each broadcast goes to a topic of 20 members. From 10 messages a second for each socket on, all loads
- * have the same number of deliveries, 20 000 a second, which two cores can serve. They differ in how many
- * messages meet at a socket. Evenly spaced messages meet only if a server is behind or holds them back.
- * In ticks, as with clients that share a clock (a game, cursors), all messages of a tick are sent at its
- * beginning by different members of the topic.
+ * Each broadcast goes to a topic of 20 members. From 10 messages per second for each socket on, all
+ * loads have the same number of deliveries, 20 000 per second, which two cores can serve. They
+ * differ in the number of messages that meet at a socket. Evenly spaced messages meet only if a
+ * server is behind or holds them back. In ticks, as with clients that share a clock (a game,
+ * cursors), all messages of a tick are sent at its beginning by different members of the topic.
  *
  * Runs on: the process of `load:calls`.
  */
@@ -18,7 +18,7 @@ export const MEMBERS = 20;
 
 /** A number of sockets, and the rate at which each receives messages. */
 export interface Rate {
-  /** Messages a second to each socket. */
+  /** Messages per second to each socket. */
   readonly perSocket: number;
   readonly connections: number;
 }
@@ -31,10 +31,10 @@ export const RATES: readonly Rate[] = [
   { perSocket: 1_000, connections: 20 },
 ];
 
-/** How messages arrive: evenly spaced, or all of a tick at its beginning. */
+/** Arrival patterns of messages: evenly spaced, or all messages of a tick at its beginning. */
 export const ARRIVALS = ["even", "ticks"] as const;
 
-/** How messages arrive. */
+/** An arrival pattern of messages. */
 export type Arrival = (typeof ARRIVALS)[number];
 
 /** One load. */
@@ -47,7 +47,7 @@ export interface Subject {
   readonly title: string;
   readonly server: ServerName;
   readonly shards: number;
-  /** Whether it holds broadcasts for the coalescing window. */
+  /** Whether the server holds broadcasts for the coalescing window. */
   readonly hasWindow: boolean;
 }
 
@@ -76,7 +76,7 @@ export function generatorLoad({ perSocket, connections, arrival }: Load, tickMs:
   ];
 }
 
-/** Returns the deliveries a second of a load. */
+/** Returns the deliveries per second of a load. */
 export function deliveriesPerSecond({ perSocket, connections }: Rate): number {
   return perSocket * connections;
 }

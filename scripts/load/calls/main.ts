@@ -1,9 +1,11 @@
 /**
- * `npm run load:calls`: counts how many deliveries leave in one system call if many meet at a socket.
+ * `npm run load:calls`: counts the deliveries that are sent in one system call if many messages
+ * meet at a socket.
  *
- * In each round, every load runs against every server, newly started. `loads` has the tables of both.
+ * In each round, every load runs against every server, newly started. `loads` contains the tables
+ * of loads and servers.
  *
- * Runs on: a process of its own. Load and servers stay on 127.0.0.1.
+ * Runs on: its own process. Load and servers stay on 127.0.0.1.
  * Exit code: 0 if everything was measured, 1 if a run failed, 2 for a bad option, 3 if perf is missing or
  * not allowed to count.
  */
@@ -19,7 +21,7 @@ import { takeTurn } from "./turn.ts";
 
 const NO_PERF = 3;
 
-/** A row that is still being filled. */
+/** A row to which turns are still being added. */
 interface OpenRow extends Row {
   readonly turns: Turn[];
 }

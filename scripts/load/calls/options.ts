@@ -14,7 +14,10 @@ export interface CallsOptions {
   readonly tickMs: number;
   readonly windowMs: number;
   readonly rounds: number;
-  /** Measured seconds of each turn, after those in which calls are counted. */
+  /**
+   * Length of the measured window of each turn in seconds, after the window in which calls are
+   * counted.
+   */
   readonly seconds: number;
   /** Whether perf counts calls; otherwise only segments are counted. */
   readonly hasPerf: boolean;

@@ -1,9 +1,9 @@
 /**
  * Counts the system calls of a process with `perf stat`, by the kernel's tracepoints.
  *
- * Only perf counts all calls with little overhead: strace stops the process at each call, eBPF needs tools
- * that few machines have, and /proc only counts reads and writes of files. Counting the TCP segments of
- * the server's sockets (`segments`) needs no permissions at all.
+ * Only perf counts all calls with little overhead: strace stops the process at each call, eBPF
+ * needs tools that are missing on most machines, and /proc counts only reads and writes of files.
+ * Counting the TCP segments of the server's sockets (`segments`) needs no permissions at all.
  *
  * Runs on: the process of `load:calls`.
  */
@@ -13,7 +13,7 @@ import { once } from "node:events";
 
 /** The tracepoint of all calls. */
 const ALL = "raw_syscalls:sys_enter";
-/** Calls that send to sockets. A server uses one or some of them. */
+/** Calls that send to sockets. A server uses one or more of them. */
 const SENDING = ["sendto", "sendmsg", "sendmmsg", "writev", "write"] as const;
 /** Excludes a `write` of 8 bytes, which wakes a thread (eventfd). No delivery is that short. */
 const WRITE_FILTER = "count > 8";
@@ -21,12 +21,12 @@ const WRITE_FILTER = "count > 8";
 /** System calls counted over some time. */
 export interface Calls {
   readonly seconds: number;
-  /** Calls that send. */
+  /** Number of calls that send. */
   readonly sends: number;
   readonly all: number;
 }
 
-/** Returns why perf cannot count here and what to do about it, or undefined if it can. */
+/** Returns the reason why perf cannot count here, with advice, or undefined if it can. */
 export function whyPerfDoesNotCount(): string | undefined {
   const { status, stderr, error } = spawnSync("perf", [...wordsFor(process.pid), "--", "true"], {
     encoding: "utf8",

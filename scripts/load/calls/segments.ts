@@ -1,9 +1,10 @@
 /**
  * Counts the TCP segments that leave a port of this machine, using the kernel's counters for each socket.
  *
- * `ss` (iproute2) shows them without any permissions. On loopback, a call that sends makes one segment of
- * up to 64 KB, so the number of segments is the number of calls, found without perf. The numbers differ
- * if a socket's window is full, because data that waits for room then leaves together.
+ * `ss` (iproute2) shows them without any permissions. On loopback, a call that sends creates one
+ * segment of up to 64 KB, so the number of segments equals the number of calls, and can be counted
+ * without perf. The numbers differ if a socket's window is full, because waiting data is then sent
+ * together.
  *
  * Runs on: the process of `load:calls`.
  */
@@ -13,7 +14,7 @@ import { spawnSync } from "node:child_process";
 /** Enough for the output of `ss` for more than 20 000 sockets. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
-/** The number of segments with data that had left the sockets of a port at some moment. */
+/** The number of segments with data that the sockets of a port had sent up to some moment. */
 export interface SegmentCount {
   readonly atMs: number;
   readonly segments: number;
@@ -28,13 +29,16 @@ export function countSegments(port: number): SegmentCount | undefined {
   return status === 0 ? { atMs: performance.now(), segments: readSegments(stdout) } : undefined;
 }
 
-/** Sums up `data_segs_out` in the output of `ss -ti`; sockets that have sent nothing lack it. Pure. */
+/**
+ * Sums up `data_segs_out` in the output of `ss -ti`; the field is missing for sockets that have
+ * sent nothing. Pure.
+ */
 export function readSegments(text: string): number {
   const counts = text.matchAll(/\bdata_segs_out:(\d+)/g);
   return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
-/** Returns the segments a second between two counts; undefined if one is missing. */
+/** Returns the segments per second between two counts; undefined if a count is missing. */
 export function segmentsPerSecond(
   before: SegmentCount | undefined,
   after: SegmentCount | undefined,

@@ -10,12 +10,12 @@ import type { Load, Subject } from "./loads.ts";
 
 /** The results of one turn of a subject. */
 export interface Turn {
-  /** Undefined if it could not be counted. */
+  /** Undefined if the calls could not be counted. */
   readonly deliveriesPerSend: number | undefined;
   readonly deliveriesPerCall: number | undefined;
   readonly deliveriesPerSegment: number | undefined;
   readonly cpuUsPerDelivery: number;
-  /** Undefined if the generator refused it. */
+  /** Undefined if the generator rejected the latencies. */
   readonly latencyP99Us: number | undefined;
   readonly isServerBehind: boolean;
   readonly isServerStarved: boolean;
@@ -40,7 +40,7 @@ const HEAD = [
   "",
 ] as const;
 
-/** Formats the table: deliveries that leave in one call, as medians of the turns. */
+/** Formats the table of deliveries per call, as medians of the turns. */
 export function makeCallsTable(rows: readonly Row[], tickMs: number): string {
   return inColumns([
     HEAD,
@@ -68,7 +68,7 @@ function toMs(us: number | undefined): number | undefined {
   return us === undefined ? undefined : us / 1_000;
 }
 
-/** Formats the median of the turns that have a figure; empty if none has. */
+/** Formats the median of the turns that have a figure; empty if there are no such turns. */
 function show(
   turns: readonly Turn[],
   figureOf: (turn: Turn) => number | undefined,

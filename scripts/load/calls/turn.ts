@@ -17,10 +17,10 @@ import { countCalls, type Calls } from "./perf.ts";
 import { countSegments, segmentsPerSecond } from "./segments.ts";
 import type { Turn } from "./table.ts";
 
-/** Live lines of the warm-up before calls are counted: half a second of load. */
+/** Number of live lines of the warm-up before calls are counted, which is half a second of load. */
 const LEAD_LINES = 5;
 const COUNTED_SECONDS = 2;
-/** Time for the lead, the counting, and starting and ending perf. */
+/** Time for the lead, the counting, and the start and end of perf. */
 const WARMUP_MS = 4_000;
 const LIVE_MS = 100;
 
@@ -42,7 +42,7 @@ export async function takeTurn(
   try {
     turn = await measure(server, load, options);
   } catch (error) {
-    // The failure of the load matters more than a failure to stop the server.
+    // A failure of the load is more important than a failure to stop the server.
     await server.stop().catch(() => undefined);
     throw error;
   }
@@ -89,12 +89,12 @@ async function count(server: RunningServer, hasPerf: boolean): Promise<Counted> 
   const port = Number(new URL(server.url).port);
   const before = countSegments(port);
   const calls = hasPerf ? await countCalls(server.pid, COUNTED_SECONDS) : undefined;
-  // Sleeps as long as perf would count; there is no event to wait for.
+  // Sleeps for the time that perf would count, because there is no event to wait for.
   if (!hasPerf) await sleep(COUNTED_SECONDS * 1_000);
   return { calls, segmentsPerSecond: segmentsPerSecond(before, countSegments(port)) };
 }
 
-/** Combines what was counted with what was measured. Pure. */
+/** Combines the counts with the measurements. Pure. */
 export function turnOf(
   load: Load,
   { window }: Pick<GeneratorResult, "window">,

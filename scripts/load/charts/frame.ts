@@ -2,8 +2,8 @@
  * The parts that all charts share: sizes, axes and gridlines, and the figure around a chart with its
  * legend and the values shown under the pointer.
  *
- * Each chart is drawn twice, for wide and for narrow screens, and the page shows one of the two. Its text
- * therefore has the same size on both.
+ * Each chart is drawn twice, for wide and for narrow screens, and the page shows one of the two
+ * drawings. The text therefore has the same size on both kinds of screens.
  *
  * Runs on: the load test's process. Pure functions.
  */
@@ -46,7 +46,7 @@ export interface Plot {
 export interface Axis {
   readonly scale: Scale;
   readonly format: (value: number) => string;
-  /** What it shows, with its unit. */
+  /** The quantity shown by the axis, with its unit. */
   readonly title: string;
 }
 
@@ -60,7 +60,7 @@ export function horizontalTicks({ width }: Size, longest: number): number {
   return Math.max(2, Math.floor((width - 80) / (longest * CHARACTER + LABEL_GAP)));
 }
 
-/** Makes the plotting area of a chart, to the right of the labels of its y axis. */
+/** Creates the plotting area of a chart, to the right of the labels of its y axis. */
 export function makePlot({ width, height }: Size, y: Axis): Plot {
   const longest = Math.max(...y.scale.ticks.map((tick) => y.format(tick).length));
   const left = Math.round(longest * CHARACTER + 14);
@@ -125,7 +125,10 @@ function placeLabels(plot: Plot, { scale, format }: Axis): readonly PlacedLabel[
   });
 }
 
-/** Wraps a drawing in `<svg>`. `xs` are the x coordinates, in pixels, that the figure has values for. */
+/**
+ * Wraps a drawing in `<svg>`. `xs` are the x coordinates, in pixels, for which the figure has
+ * values.
+ */
 export function wrapSvg(size: Size, label: string, xs: readonly number[], content: string): string {
   const { name, width, height } = size;
   return (
@@ -137,9 +140,9 @@ export function wrapSvg(size: Size, label: string, xs: readonly number[], conten
 /** An entry of the legend, and of the values shown under the pointer. */
 export interface LegendEntry {
   readonly name: string;
-  /** Class of its colour and dash, as returned by `lineClass`. */
+  /** Class of the line's colour and dash, as returned by `lineClass`. */
   readonly className: string;
-  /** Its formatted value at each x; empty if there is none. */
+  /** The formatted value at each x; empty if there is no value. */
   readonly texts: readonly string[];
 }
 
@@ -147,12 +150,12 @@ export interface LegendEntry {
 export interface Figure {
   readonly id: string;
   readonly title: string;
-  /** A sentence on how to read it. */
+  /** A sentence that explains how to read the chart. */
   readonly about: string;
   /** The heading of the values at each x. */
   readonly heads: readonly string[];
   readonly entries: readonly LegendEntry[];
-  /** Draws it in one size, and returns the coordinate of each x. */
+  /** Draws the chart in one size, and returns the coordinate of each x. */
   draw(size: Size): { readonly content: string; readonly xs: readonly number[] };
 }
 

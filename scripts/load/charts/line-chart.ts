@@ -34,7 +34,7 @@ export interface Series {
   readonly values: readonly (number | null)[];
 }
 
-/** A shaded part of the time. */
+/** A shaded period of time. */
 export interface Band {
   readonly from: number;
   readonly to: number;
@@ -50,11 +50,11 @@ export interface TimeChart {
   readonly seconds: readonly number[];
   readonly series: readonly Series[];
   readonly bands: readonly Band[];
-  /** What the y axis shows, with its unit. */
+  /** The quantity shown by the y axis, with its unit. */
   readonly unit: string;
   readonly isLogarithmic?: boolean;
   readonly format: (value: number) => string;
-  /** Returns the unit in which ticks are round numbers, given the maximum. Default: 1. */
+  /** Returns the unit in which ticks are round numbers, for a given maximum. Default: 1. */
   readonly roundTo?: (max: number) => number;
 }
 
@@ -94,7 +94,7 @@ export interface TailChart {
   readonly id: string;
   readonly title: string;
   readonly about: string;
-  /** From 0 to 1, in ascending order. */
+  /** Quantiles from 0 to 1, in ascending order. */
   readonly quantiles: readonly number[];
   readonly series: readonly Series[];
   readonly unit: string;

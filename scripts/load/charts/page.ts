@@ -10,11 +10,11 @@ import { escapeText } from "./markup.ts";
 /** The source folder of the pages' style and script, relative to `dist/scripts/load/charts`. */
 const PAGE = new URL("../../../../scripts/load/page/", import.meta.url);
 
-/** Forbids pages to fetch anything, even if a name given by the user contains markup. */
+/** Prevents pages from fetching anything, even if a name given by the user contains markup. */
 const POLICY =
   "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
-/** Makes a page. `body` is markup. */
+/** Creates a page. `body` is markup. */
 export function makePage(title: string, body: string): string {
   const [style, script] = ["report.css", "report.js"].map((name) =>
     readFileSync(new URL(name, PAGE), "utf8"),
@@ -39,10 +39,10 @@ ${script}</script>
 `;
 }
 
-/** A row of a table: name, value, and a remark. */
+/** A row of a table, with a name, a value, and optionally a remark. */
 export type Row = readonly [name: string, value: string, note?: string];
 
-/** Makes a table of names and values. */
+/** Creates a table of names and values. */
 export function makeTable(rows: readonly Row[]): string {
   const lines = rows.map(
     ([name, value, note = ""]) =>
@@ -51,7 +51,7 @@ export function makeTable(rows: readonly Row[]): string {
   return `<div class="scroll"><table><tbody>${lines.join("\n")}</tbody></table></div>`;
 }
 
-/** Makes a table of numbers with column headings. */
+/** Creates a table of numbers with column headings. */
 export function makeNumbers(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const heads = head.map((text) => `<th scope="col">${escapeText(text)}</th>`);
   const lines = rows.map(
@@ -60,7 +60,7 @@ export function makeNumbers(head: readonly string[], rows: readonly (readonly st
   return `<div class="scroll"><table class="numbers"><thead><tr>${heads.join("")}</tr></thead><tbody>${lines.join("\n")}</tbody></table></div>`;
 }
 
-/** Makes the few large figures at the top of a page. */
+/** Creates the few large figures at the top of a page. */
 export function makeTiles(tiles: readonly (readonly [name: string, value: string])[]): string {
   const parts = tiles.map(
     ([name, value]) => `<div><dt>${escapeText(name)}</dt><dd>${escapeText(value)}</dd></div>`,
@@ -82,7 +82,7 @@ const GRADE_WORDS = { good: "Good", caution: "Caution", bad: "Bad" } as const sa
   string
 >;
 
-/** Makes the list of statements, each with its grade as a word and a colour. */
+/** Creates the list of statements, each with its grade as a word and a colour. */
 export function makeVerdict(statements: readonly Statement[]): string {
   const items = statements.map(
     ({ grade, text }) =>

@@ -6,17 +6,19 @@
 
 /** The scale of an axis. */
 export interface Scale {
-  /** Round values within it, in ascending order. */
+  /** Round values within the scale, in ascending order. */
   readonly ticks: readonly number[];
-  /** Returns the position of a value: 0 at the lower end, 1 at the upper; clamped to these. */
+  /**
+   * Returns the position of a value: 0 at the lower end, 1 at the upper; other values are clamped.
+   */
   readonly place: (value: number) => number;
 }
 
-/** Steps that make round ticks, within a power of ten. */
+/** Steps that produce round ticks, within a power of ten. */
 const STEPS = [1, 2, 5, 10];
 
 /**
- * Makes a linear scale from 0 to a round value at or above `max`.
+ * Creates a linear scale from 0 to a round value at or above `max`.
  *
  * @param mostTicks - maximum number of ticks, at least 2
  * @param unit - unit in which ticks are round numbers, such as 1 or the bytes of a MiB
@@ -34,7 +36,7 @@ export function makeLinearScale(max: number, mostTicks: number, unit = 1): Scale
   return { ticks, place: (value) => within01(value / end) };
 }
 
-/** Makes a linear scale between two values, with ticks inside only. Used for time. */
+/** Creates a linear scale between two values, with ticks inside only. Used for time. */
 export function makeSpanScale(min: number, max: number, mostTicks: number): Scale {
   const span = max > min ? max - min : 1;
   const step = roundUp(span / (mostTicks - 1));
@@ -47,7 +49,7 @@ export function makeSpanScale(min: number, max: number, mostTicks: number): Scal
 }
 
 /**
- * Makes a logarithmic scale that contains all of the values. Values up to 0 are placed at its lower end.
+ * Creates a logarithmic scale that contains all of the values. Values up to 0 are placed at its lower end.
  *
  * @param mostTicks - maximum number of ticks, at least 2
  */
@@ -64,8 +66,8 @@ export function makeLogScale(values: readonly number[], mostTicks: number): Scal
 }
 
 /**
- * Makes HdrHistogram's scale for percentiles: each step to the right has a tenth of the samples of the one
- * before.
+ * Creates HdrHistogram's scale for percentiles: each step to the right has a tenth of the samples
+ * of the previous step.
  *
  * @param lowest - the smallest share of samples above a value, such as 0.001 for 99.9 %
  */

@@ -20,12 +20,12 @@ import { makeLinearScale, makeLogScale, type Scale } from "./scale.ts";
 
 /** The runs at one setting. */
 export interface SettingRuns {
-  /** Its value, as shown on the x axis. */
+  /** The value of the setting, as shown on the x axis. */
   readonly label: string;
   readonly isDefault: boolean;
   readonly isRecommended: boolean;
   readonly median: number | null;
-  /** The figures of the runs that have one, and whether they can be compared. */
+  /** The figures of the runs that have one, each with whether it can be compared. */
   readonly runs: readonly { readonly value: number; readonly isSound: boolean }[];
 }
 
@@ -42,7 +42,7 @@ export interface SweepChart {
   readonly format: (value: number) => string;
 }
 
-/** Makes a scale of names, with each in the middle of an equal part. */
+/** Creates a scale of names, each in the middle of an equal part. */
 function makeNameScale(count: number): Scale {
   return {
     ticks: Array.from({ length: count }, (_, index) => index),

@@ -1,8 +1,8 @@
 /**
  * Shows the values under the pointer: a line at the nearest point of a chart, and a box with the values.
  *
- * All texts are in the JSON within each figure; this script only finds the point nearest to the pointer.
- * Without it, the page lacks these values and nothing else.
+ * All texts are in the JSON within each figure; this script only finds the point nearest to the
+ * pointer. Without the script, only these values are missing from the page.
  *
  * Runs on: the browser.
  */
@@ -48,7 +48,7 @@ for (const figure of document.querySelectorAll("figure.chart")) {
     line.setAttribute("visibility", "visible");
     fill(at);
     box.hidden = false;
-    // Beside the line, on the side with more room, and within the figure.
+    // Placed next to the line, on the side with more room, and within the figure.
     const frame = figure.getBoundingClientRect();
     const x = drawn.left - frame.left + xs[at] * scale;
     const isRight = xs[at] < svg.viewBox.baseVal.width / 2;
@@ -63,7 +63,7 @@ for (const figure of document.querySelectorAll("figure.chart")) {
       svg.addEventListener(kind, (event) => show(svg, event));
     }
     svg.addEventListener("pointerleave", (event) => {
-      // After a touch, the values stay so that they can be read.
+      // After a touch, the values stay visible so that they can be read.
       if (event.pointerType === "mouse") hide();
     });
   }

@@ -1,11 +1,12 @@
 /**
- * The peer Bun, with its own server and publish. `bun bun-server.js --port 4100`
+ * The peer Bun, with Bun's own server and publish. `bun bun-server.js --port 4100`
  *
- * It answers the same frames as the bare engine in the same way: one `JSON.parse` for each incoming frame,
- * one `JSON.stringify` for each outgoing frame, and the server's native publish. Like the bare engine, it
- * has no permessage-deflate, timeouts or pings, and enough room for the backlog of slow readers.
+ * It answers the same frames as the bare engine in the same way, with one `JSON.parse` for each
+ * incoming frame, one `JSON.stringify` for each outgoing frame, and the server's native publish.
+ * Like the bare engine, it has no permessage-deflate, timeouts or pings, and enough room for the
+ * backlog of slow readers.
  *
- * Runs on: Bun, the main thread of a process of its own.
+ * Runs on: Bun, the main thread of its own process.
  */
 
 import { parseArgs } from "node:util";

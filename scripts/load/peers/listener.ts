@@ -32,7 +32,7 @@ export function listeningInodes(table: string, port: number): readonly string[] 
 /**
  * Returns the process that listens on a port.
  *
- * @returns undefined if there is none, or if it belongs to another user
+ * @returns undefined if there is no such process, or if it belongs to another user
  */
 export function findListener(port: number): number | undefined {
   const wanted = new Set(
@@ -54,7 +54,10 @@ function readOrNothing(file: string): string {
   }
 }
 
-/** Reports whether a process holds one of the sockets; false if it has ended or is another user's. */
+/**
+ * Reports whether a process holds one of the sockets; false if the process has ended or belongs to
+ * another user.
+ */
 function holdsOne(pid: string, sockets: ReadonlySet<string>): boolean {
   try {
     const folder = `/proc/${pid}/fd`;
@@ -64,7 +67,7 @@ function holdsOne(pid: string, sockets: ReadonlySet<string>): boolean {
   }
 }
 
-/** Returns the target of a descriptor's link; empty if it has been closed meanwhile. */
+/** Returns the target of a descriptor's link; empty if the descriptor has been closed meanwhile. */
 function linkOf(path: string): string {
   try {
     return readlinkSync(path);

@@ -1,12 +1,12 @@
 /**
- * The packages of the peers, Socket.IO and Bun: installs them at their first use, in exact versions, and
- * explains why one of them cannot run here.
+ * The packages of the peers, Socket.IO and Bun: installs exact versions of them at their first use,
+ * and explains why a peer cannot run here.
  *
- * They are not dependencies of this package. Each has a folder in `packages` with a `package.json` that
- * names it, and with its `node_modules`. Bun's build for processors without AVX2 has a folder of its own,
- * so that only one of the builds is downloaded.
+ * They are not dependencies of this package. Each peer has a folder in `packages` with a
+ * `package.json` that names it, and with its `node_modules`. Bun's build for processors without
+ * AVX2 has a separate folder, so that only one of the builds is downloaded.
  *
- * Runs on: the bench's process; `requireSocketIo` in a peer's.
+ * Runs on: the bench's process; `requireSocketIo` in a peer's process.
  */
 
 import { spawnSync } from "node:child_process";
@@ -41,7 +41,7 @@ interface Place {
 }
 const SOCKET_IO: Place = { folder: "socket.io", name: "socket.io" };
 
-/** Chooses the build of Bun for a machine. @returns a line that says so if there is none */
+/** Chooses the build of Bun for a machine. @returns an error message if there is no build for it */
 export function chooseBun(machine: Machine): Place | string {
   const { platform, arch, isGlibc, hasAvx2 } = machine;
   if (platform === "linux" && isGlibc) {
@@ -56,7 +56,8 @@ export function chooseBun(machine: Machine): Place | string {
 /**
  * Installs a peer, unless the required version is already installed.
  *
- * @returns a line that says why it cannot be installed or run here, or undefined if it can
+ * @returns a line with the reason why the peer cannot be installed or run here, or undefined if it
+ *   can
  */
 export function preparePeer(peer: PeerPackage, tell: (line: string) => void): string | undefined {
   const place = placeOf(peer);
@@ -77,7 +78,9 @@ export function hasPeer(peer: PeerPackage): boolean {
   return typeof place !== "string" && isInstalled(place);
 }
 
-/** Returns the path of Bun's executable. @throws Error if there is none for this machine */
+/**
+ * Returns the path of Bun's executable. @throws Error if there is no executable for this machine
+ */
 export function bunExecutable(): string {
   const place = placeOf("bun");
   if (typeof place === "string") throw new Error(place);
@@ -116,7 +119,7 @@ function read(file: string): unknown {
   return JSON.parse(readFileSync(file, "utf8"));
 }
 
-/** Runs npm, with its output on our stderr. @returns why it failed, if it did */
+/** Runs npm, with its output on our stderr. @returns the reason if npm failed */
 function install(folder: string): string | undefined {
   const words = ["ci", "--prefix", join(FOLDER, folder), "--no-audit", "--no-fund"];
   const { status, error } = spawnSync("npm", words, {

@@ -1,14 +1,15 @@
 /**
  * The peer Socket.IO, tuned as its own documentation recommends. `node socket-io.js --port 4100`
  *
- * It uses a room for each topic, an acknowledgement for each echo, and `io.to(room).emit` for a broadcast.
- * Only the WebSocket transport is enabled, so that no client begins with long-poll. As in all peers, there
- * is no permessage-deflate and no HTTP compression. No client script is served, and the request of each
- * handshake is released, as Socket.IO's guide to memory usage advises. Everything else has its default, on
- * `ws`, or with `--engine uws` on uWebSockets.js (`io.attachApp`), whose native publish it then uses.
- * Listeners are shared functions, so that a connection costs no closure.
+ * It uses a room for each topic, an acknowledgement for each echo, and `io.to(room).emit` for a
+ * broadcast. Only the WebSocket transport is enabled, so that no client begins with long-poll. As
+ * in all peers, there is no permessage-deflate and no HTTP compression. No client script is served,
+ * and the request of each handshake is released, as Socket.IO's guide to memory usage advises. All
+ * other options have their defaults. The server runs on `ws` or, with `--engine uws`, on
+ * uWebSockets.js (`io.attachApp`), whose native publish is then used. Listeners are shared
+ * functions, so that no closure is created for a connection.
  *
- * Runs on: the main thread of a process of its own, one thread whatever the machine has.
+ * Runs on: the main thread of its own process, a single thread on any machine.
  */
 
 import { createServer } from "node:http";

@@ -1,5 +1,5 @@
 /**
- * Decides whether one setting is better than another beyond noise. Pure functions.
+ * Decides whether one setting is better than another by more than noise. Pure functions.
  *
  * Runs on: the sweep's process.
  */
@@ -12,7 +12,7 @@ interface FigureRow {
   readonly isMoreBetter: boolean;
   readonly valueOf: (turn: Turn) => number | null;
   readonly marksOf: (turn: Turn) => readonly Mark[];
-  /** Marks that do not affect it. */
+  /** Marks that do not affect the figure. */
   readonly ignores?: readonly Mark[];
 }
 
@@ -49,7 +49,7 @@ export const FIGURE_NAMES = Object.keys(FIGURES) as readonly FigureName[];
 /** A figure of one run. */
 export interface RunFigure {
   readonly value: number;
-  /** Whether it can be compared. */
+  /** Whether the figure can be compared. */
   readonly isSound: boolean;
 }
 
@@ -70,7 +70,7 @@ export function middleOf(figures: readonly RunFigure[]): number | null {
   return used.length === 0 ? null : median(used);
 }
 
-/** How a setting compares with another in one figure. `unknown`: too few runs can be compared. */
+/** The relation of a setting to another in one figure. `unknown`: too few runs can be compared. */
 export type Relation = "better" | "worse" | "tie" | "unknown";
 
 /** A smaller difference between the medians is always a tie. */
@@ -80,8 +80,8 @@ const LEAST_RUNS = 2;
 /**
  * Compares a setting with another in one figure, using the runs that can be compared.
  *
- * It is better only if each of its runs beat every run of the other and the medians are at least a tenth
- * apart. With three runs each, one would beat all others by chance once in twenty times.
+ * A setting is better only if each of its runs beats every run of the other setting and the medians
+ * are at least a tenth apart. With three runs each, this happens by chance once in twenty times.
  */
 export function relate(
   name: FigureName,

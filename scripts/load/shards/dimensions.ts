@@ -1,5 +1,5 @@
 /**
- * The dimensions of a sweep: one option each, with all others at their defaults.
+ * The dimensions of a sweep: one option each, while all other options have their defaults.
  *
  * Runs on: the sweep's process. A table.
  */
@@ -8,14 +8,14 @@ import { OPTIONS } from "../../../src/options/options.ts";
 import { availableCpus } from "../../../src/server/cpu-quota.ts";
 
 interface DimensionRow {
-  /** Name of the option, whose variable and range are in the table of options. */
+  /** Name of the option in the table of options. */
   readonly option: "shards" | "coalesceMs" | "ringBytes";
   readonly variable: string;
   readonly title: string;
-  /** Values to try, and those for `--quick`. */
+  /** Values to try, normally and for `--quick`. */
   readonly values: readonly string[];
   readonly quick: readonly string[];
-  /** Returns its default. */
+  /** Returns the default of the option. */
   readonly fallback: () => string;
 }
 
@@ -61,8 +61,8 @@ export interface Dimension {
 }
 
 /**
- * Returns the environment of a server with one value of a dimension and the defaults of all others,
- * regardless of our own environment.
+ * Returns the environment of a server with one value of a dimension and the defaults of all other
+ * dimensions, regardless of the environment of this process.
  */
 export function environmentOf(
   name: DimensionName,

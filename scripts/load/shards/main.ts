@@ -4,7 +4,7 @@
  * Each turn starts a new server with its setting in the environment, loads it at a fixed rate, and then
  * searches for the highest rate. Settings take turns, so that changes of the machine affect all of them.
  *
- * Runs on: a process of its own. Load and servers stay on 127.0.0.1.
+ * Runs on: its own process. Load and servers stay on 127.0.0.1.
  */
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -77,7 +77,7 @@ function describeTurn({ dimension, value, round }: PlannedTurn, turn: Turn): str
   return `${setting}: ${figures.join(", ")}${marks === "" ? "" : `; ${marks}`}`;
 }
 
-/** Returns the options in our environment that the sweep does not change. */
+/** Returns the options in the environment of this process that the sweep does not change. */
 function unswept(): Readonly<Record<string, string>> {
   const swept = new Set<string>(Object.values(DIMENSIONS).map(({ variable }) => variable));
   return Object.fromEntries(

@@ -11,18 +11,21 @@ import { DIMENSIONS, DIMENSION_NAMES, type Dimension, type DimensionName } from 
 /** The options, checked and with all defaults filled in. */
 export interface SweepOptions {
   readonly dimensions: readonly Dimension[];
-  /** How often each setting is measured. */
+  /** Number of measurements of each setting. */
   readonly rounds: number;
-  /** Window at the fixed rate. */
+  /** Length of the window at the fixed rate. */
   readonly seconds: number;
-  /** Window of each rate that the search tries. */
+  /** Length of the window of each rate that the search tries. */
   readonly searchMs: number;
   /** Bound of the p99 in the search. */
   readonly boundMs: number;
   readonly out: string;
   /** Whether to keep dimensions of an earlier sweep in `out` that this one does not measure. */
   readonly keep: boolean;
-  /** Scenario and options of the generator. Their rate is the fixed one, and the first of the search. */
+  /**
+   * Scenario and options of the generator. Their rate is the fixed rate, and the first rate of the
+   * search.
+   */
   readonly load: readonly string[];
   readonly help: boolean;
 }
@@ -66,7 +69,7 @@ type TextName = (typeof TEXTS)[number];
 const FLAGS = ["quick", "keep", "help"] as const;
 type FlagName = (typeof FLAGS)[number];
 
-/** Options that the sweep passes to the generator itself. */
+/** Options that the sweep itself passes to the generator. */
 const TAKEN = [
   "url",
   "server-pid",
@@ -168,7 +171,7 @@ function readLoad(words: readonly string[]): readonly string[] {
   if (!isScenario(scenario)) {
     throw new TypeError(`the scenario must be echo or fanout, got ${scenario}`);
   }
-  // Later options win in the generator, so given ones replace the defaults.
+  // In the generator, later options take precedence, so the given options replace the defaults.
   return [scenario, ...DEFAULT_LOAD[scenario].split(" "), ...words.slice(isNamed ? 1 : 0)];
 }
 

@@ -14,7 +14,7 @@ import { showFigure } from "./recommendation.ts";
 import type { SweepRecord, SweptDimension } from "./record.ts";
 import type { Mark, Turn } from "./turn.ts";
 
-/** Makes the page. */
+/** Creates the page. */
 export function makeSweepPage(record: SweepRecord): string {
   const { machine, load, boundMs } = record;
   const body = [

@@ -10,7 +10,7 @@ import type { Dimension } from "./dimensions.ts";
 export interface PlannedTurn {
   readonly dimension: Dimension;
   readonly value: string;
-  /** From 1. */
+  /** Number of the round, from 1. */
   readonly round: number;
 }
 

@@ -1,9 +1,9 @@
 /**
  * Recommends a value for one dimension of a sweep, with reasons. Pure functions.
  *
- * The default stays unless another value is better in one figure, worse in none, and does not look worse in
- * runs that cannot be compared. A value that is better in one figure and worse in another is a trade, which
- * is left to the user.
+ * The default stays unless another value is better in one figure, worse in none, and does not look
+ * worse in runs that cannot be compared. A value that is better in one figure and worse in another
+ * is a trade-off, which is left to the user.
  *
  * Runs on: the sweep's process.
  */
@@ -32,7 +32,7 @@ export interface Measured {
 export interface Recommendation {
   /** Undefined if too few runs can be compared. */
   readonly value: string | undefined;
-  /** A sentence for the choice, then one for each other value. */
+  /** A sentence about the choice, followed by a sentence about each other value. */
   readonly reasons: readonly string[];
 }
 

@@ -1,5 +1,5 @@
 /**
- * The data of a sweep, as in `shards.json`, and how parts of an earlier sweep are kept.
+ * The data of a sweep, as in `shards.json`, and a function that keeps parts of an earlier sweep.
  *
  * Runs on: the sweep's process; types, and pure functions.
  */
@@ -11,7 +11,7 @@ import type { Measured, Recommendation } from "./recommendation.ts";
 export interface SweptDimension extends Measured {
   readonly startedAt: string;
   readonly recommendation: Recommendation;
-  /** The command that repeats it. */
+  /** The command that repeats the measurement. */
   readonly command: string;
 }
 
@@ -27,7 +27,7 @@ export interface SweepRecord {
 }
 
 /**
- * Adds the dimensions of an earlier sweep that this one does not have.
+ * Adds the dimensions of an earlier sweep that this sweep does not have.
  *
  * @throws TypeError if their loads, bounds or machines differ, so that they cannot share a page
  */

@@ -1,7 +1,7 @@
 /**
  * One turn of the sweep: measures a server with one setting, at a fixed rate and by a search.
  *
- * Runs on: the sweep's process; server and generator are processes of their own.
+ * Runs on: the sweep's process; server and generator are separate processes.
  */
 
 import { startServer, type RunningServer } from "../../bench/servers.ts";
@@ -9,21 +9,26 @@ import { GeneratorProcess, type GeneratorEnd } from "../generator-process.ts";
 import type { GeneratorResult } from "../result.ts";
 import type { SweepOptions } from "./options.ts";
 
-/** Why a figure cannot be compared. */
+/** Reasons why a figure cannot be compared. */
 export type Mark = "starved" | "behind" | "generator" | "lost";
 
 /** The results of one turn. */
 export interface Turn {
-  /** p99 at the fixed rate; null if it was refused. */
+  /** p99 at the fixed rate; null if the generator rejected it. */
   readonly p99Us: number | null;
   /** Server CPU per delivery at the fixed rate. */
   readonly cpuUs: number | null;
   readonly fixedMarks: readonly Mark[];
-  /** Deliveries a second at the highest rate with a p99 below the bound; null if no rate was good. */
+  /** Deliveries per second at the highest rate with a p99 below the bound; null if no rate was good. */
   readonly throughput: number | null;
-  /** With `generator`, the generator ended the search, and the server may be able to do more. */
+  /**
+   * With `generator`, the generator ended the search, and the server may be able to handle more.
+   */
   readonly searchMarks: readonly Mark[];
-  /** Why the lowest bad rate was bad, as reported by the generator; null if none was. */
+  /**
+   * The reason why the lowest bad rate was bad, as reported by the generator; null if no rate was
+   * bad.
+   */
   readonly limit: string | null;
 }
 
@@ -46,7 +51,7 @@ export async function measureTurn(
     const search = await generate(searchWords(setting), server);
     turn = makeTurn(fixed, search);
   } catch (error) {
-    // The failure of the load matters more than a failure to stop the server.
+    // A failure of the load is more important than a failure to stop the server.
     await server.stop().catch(() => undefined);
     throw error;
   }
@@ -125,7 +130,7 @@ function lostMarks({ failures }: GeneratorResult): readonly Mark[] {
   return failures.length === 0 ? [] : ["lost"];
 }
 
-/** Returns the deliveries a second in the window of the best rate; null if no rate was good. */
+/** Returns the deliveries per second in the window of the best rate; null if no rate was good. */
 function throughputOf({ search, window }: GeneratorResult): number | null {
   return search === null || search === undefined || search.rate === 0
     ? null

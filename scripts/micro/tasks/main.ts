@@ -1,13 +1,14 @@
 /**
- * Measures how CPU-bound work affects the shards: the lag of their loops, and the time of an echo, with
- * the work done as tasks and with the work done in handlers.
+ * Measures how CPU-bound work affects the shards: the lag of their loops and the time of an echo,
+ * both with the work in tasks and with the work in handlers.
  *
  * Runs on: the main thread of the server, which also runs the clients.
  * Usage:   npm run build && node dist/scripts/micro/tasks/main.js [seconds]
  *
- * The work comes in portions of about 20 ms. Each client that requests work waits for its portion before
- * it requests the next. There is one such client fewer than CPUs, so tasks use all CPUs but one. The last
- * row has a task thread for every CPU, so that shards depend on being preferred by the system.
+ * The work consists of portions of about 20 ms. Each client that requests work waits for its
+ * portion before it requests the next. The number of such clients is one less than the number of
+ * CPUs, so tasks use all CPUs but one. The last row has a task thread for every CPU, so that shards
+ * depend on the system to prefer them.
  */
 
 import { availableParallelism } from "node:os";
@@ -77,7 +78,7 @@ async function measure({ what, event, threads }: Row): Promise<void> {
   const echoes: number[] = [];
   const lags: number[] = [];
   const echo = async (channel: Channel): Promise<void> => {
-    // Start at different times.
+    // Clients start at different times.
     await pause(Math.random() * ECHO_EVERY_MS);
     while (isOn) {
       const sentMs = performance.now();
@@ -125,7 +126,7 @@ function columns(values: number[], ...widths: readonly [number, number, number])
     .join("");
 }
 
-/** Returns the rounds of work that take as long as a portion should, once the code is compiled. */
+/** Returns the number of rounds that take the time of a portion once the code is compiled. */
 function calibrated(): number {
   const tried = 5_000_000;
   const tries = Array.from({ length: 20 }, () => {

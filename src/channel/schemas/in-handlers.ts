@@ -47,8 +47,8 @@ const EVENT_KEYS = ["payload", "reply", "maxBytes", "rate"];
 const MOST_BYTES = 2_147_483_647;
 
 /**
- * Makes the handlers by event. It returns a map, so that an event called `constructor` finds a
- * handler of the user or nothing.
+ * Makes the handlers by event. It returns a map, so that an event called `constructor` finds the
+ * user's handler or nothing.
  *
  * @throws SIM_ERR_DEFINITION_INVALID
  */

@@ -41,7 +41,7 @@ export class OutWriters {
       const writer = payloadWriter(`out.${event}`, schema);
       if (!writer) continue;
       writers.set(event, writer);
-      // Without symbols, functions and getters, which other threads cannot be sent.
+      // Without symbols, functions and getters, which cannot be sent to other threads.
       schemas[event] = JSON.parse(JSON.stringify(schema)) as object;
     }
     return writers.size === 0 ? undefined : new OutWriters(writers, schemas);

@@ -1,5 +1,5 @@
 /**
- * How long to wait before the next attempt: longer each time, and different for each node.
+ * The delay before the next attempt, which grows each time and is partly random.
  *
  * Runs on: link.
  */

@@ -51,20 +51,20 @@ export type ClusterOptions = Pick<
 
 /** Time limits of an adapter. Tests use shorter ones. */
 export interface BrokerPatience {
-  /** How long the server may take to accept a connection and its subscriptions. */
+  /** Time limit for the server to accept a connection and its subscriptions. */
   readonly answerMs: number;
   /** Interval of keepalives. */
   readonly keepaliveMs: number;
-  /** How long a node of the same name may take to answer at the start. */
+  /** Time limit for a node with the same name to answer at the start. */
   readonly claimMs: number;
   /** Delay before the second attempt to connect, and the longest delay. */
   readonly firstRetryMs: number;
   readonly mostRetryMs: number;
-  /** How long `stop` waits until the server has taken what was sent. */
+  /** Time limit for the server to accept, during `stop`, what is still to be sent. */
   readonly stopMs: number;
 }
 
-/** How many keepalives may be missed before the connection counts as dead. */
+/** Number of missed keepalives after which the connection counts as dead. */
 const MOST_MISSED = 3;
 const PATIENCE: BrokerPatience = {
   answerMs: 10_000,
@@ -93,7 +93,7 @@ interface Handlers extends AdapterReports {
   onGap: RemoteGapHandler;
 }
 
-/** An adapter whose nodes meet at a broker. */
+/** An adapter over any broker. */
 export class BrokerAdapter implements Adapter {
   readonly nodeName: string;
   readonly #broker: Broker;
@@ -215,7 +215,7 @@ export class BrokerAdapter implements Adapter {
     const { answerMs } = this.#patience;
     const connecting = new AbortController();
     this.#connecting = connecting;
-    // The timer keeps the thread alive meanwhile, since a pending connection must not.
+    // The timer keeps the thread alive, since a pending connection must not.
     const timer = setTimeout(() => connecting.abort(), answerMs);
     try {
       return await this.#broker.connect([this.#toAll, this.#own], listener, connecting.signal);
@@ -271,8 +271,8 @@ export class BrokerAdapter implements Adapter {
   async #reconnect(handlers: Handlers): Promise<void> {
     try {
       const connection = await this.#connect(handlers);
-      // If another node has taken the name meanwhile, it answers, and that is reported: both go on
-      // serving. A failure needs no handling: if the connection is lost again, `onLost` is called.
+      // If another node has taken the name in the meantime, it answers, and that is reported: both
+      // continue to serve. A failure needs no handling: if the connection is lost again, `onLost` is called.
       if (connection) this.#hello(connection).catch(() => {});
     } catch (error) {
       if (this.#handlers === handlers) this.#alone(handlers, error);
@@ -286,7 +286,7 @@ export class BrokerAdapter implements Adapter {
     onGap(ALL_TOPICS);
   }
 
-  // -- what goes out ----------------------------------------------------------------------------
+  // -- sending ----------------------------------------------------------------------------------
 
   #channelOf(node: string): string {
     return `simurgh:node:${this.#cluster}:${encodeURIComponent(node)}`;
@@ -356,7 +356,7 @@ export class BrokerAdapter implements Adapter {
     });
   }
 
-  // -- what comes in ----------------------------------------------------------------------------
+  // -- receiving -------------------------------------------------------------------------------
 
   #receive(handlers: Handlers, channel: string, bytes: Buffer): void {
     if (this.#handlers !== handlers) return;
@@ -380,7 +380,7 @@ export class BrokerAdapter implements Adapter {
         this.#report(handlers, `a message on ${channel} must be complete, got a part of one`);
       }
     } catch (error) {
-      // It must not reach the client library, which would take it for an error of the connection.
+      // The error must not reach the client library, which would take it for one of the connection.
       handlers.onError(error);
     }
   }
@@ -408,7 +408,7 @@ export class BrokerAdapter implements Adapter {
     try {
       this.#send(this.#own, RECORD_KIND.here, "", this.#self);
     } catch {
-      // The next one comes soon enough.
+      // The next one will be sent soon.
     }
   }
 

@@ -23,7 +23,7 @@ import {
 } from "./broker-adapter.ts";
 import type { Broker, BrokerConnection, BrokerListener } from "./broker.ts";
 
-/** How long a TCP connection may take. */
+/** Time limit for establishing a TCP connection. */
 const CONNECT_MS = 10_000;
 /** Temporary errors: the server is starting, failing over, or has too many clients. */
 const TEMPORARY =

@@ -1,7 +1,7 @@
 /**
- * One connection of a custom transport, which exchanges frames with it by method calls.
+ * One connection of a custom transport. Frames are exchanged with the transport by method calls.
  *
- * Runs on: the shard that it was opened on.
+ * Runs on: the shard on which it was opened.
  * Slow: the transport reports unsent bytes (`bufferedBytes`), and `slow-clients` applies the policy.
  *       The transport itself keeps the frames that it has not sent.
  */
@@ -70,7 +70,7 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
 
   drained(): void {
     if (this.#waiters.length === 0 || !this.hasRoom) return;
-    // Waiters that still have too little room wait again.
+    // Waiters for which there is still too little room wait again.
     for (const waiter of this.#waiters.splice(0)) waiter.resume();
   }
 
@@ -145,7 +145,7 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
   #failed(error: unknown): void {
     const fields = { connection: this.id, transport: this.transport, err: error };
     this.#connections.logger.log("transportFailed", fields);
-    // Deferred, because the caller may be iterating over the channels that this ends.
+    // Deferred, because the caller may be iterating over the channels that `cut` ends.
     setImmediate(() => this.cut());
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The connections of all custom transports: decides which clients may connect, and opens connections.
  *
- * Runs on: shard; one for all custom transports.
+ * Runs on: shard; one instance for all custom transports.
  * Full: a client with too many unsent bytes is slow, if its transport reports them.
  */
 
@@ -31,7 +31,7 @@ export type CustomDecision =
       open(client: TransportClient): CustomConnection;
     };
 
-/** What custom connections need of their shard. */
+/** The parts of a shard that custom connections use. */
 type CustomShard = Pick<TransportShard, "context" | "logger" | "sockets" | "sweep">;
 
 interface CustomMount {
@@ -51,7 +51,8 @@ export class CustomConnections {
   constructor(connections: ConnectionSet<CustomConnection>, shard: CustomShard) {
     this.#connections = connections;
     this.#shard = shard;
-    // Always all: a transport reports `bufferedBytes`, which may grow without anything being sent.
+    // Always checks all connections, because the `bufferedBytes` of a transport may grow without
+    // anything being sent.
     shard.sweep.add(() => connections.slowClients.checkAll());
   }
 
@@ -142,7 +143,8 @@ function decideByHead(
   return handshake.decide(head, { ...params, ...given }, authToken);
 }
 
-// Only the route's own request: a copy could carry headers that the client never sent.
+// Accepts only the route's own request, because a copy could carry headers that the client never
+// sent.
 function headOf(http: RouteRequest): RequestHead {
   if (http instanceof IncomingRequest) return http.head;
   const message = `http must be the request passed to a route, got ${kindOf(http)}`;

@@ -1,7 +1,7 @@
 /**
  * The custom transports of an endpoint, which start and stop with the shard.
  *
- * Runs on: shard; one for all of them.
+ * Runs on: shard; one instance for all of them.
  */
 
 import { isThenable, settledInTime } from "../../callbacks/promises.ts";
@@ -42,11 +42,11 @@ export class CustomTransports implements Transport {
     this.#connections.mount(mount, handshakePolicyOf(mount.path, endpoint, options, {}));
   }
 
-  /** Starts the transports, one after the other. @throws what one of them throws */
+  /** Starts the transports, one after the other. @throws whatever a transport throws */
   async start(): Promise<void> {
     for (const definition of this.#definitions) {
       if (this.#isStopped) return;
-      // Before the call: a transport whose start fails halfway is stopped too.
+      // Added before the call, so that a transport whose start fails halfway is also stopped.
       this.#started.push(definition);
       await definition.start(this.#hostFor(definition.name));
     }

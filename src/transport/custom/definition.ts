@@ -1,6 +1,6 @@
 /**
  * Definition of a custom transport: user code that carries frames between clients and a shard, as
- * WebSocket and long-poll do (WIRE §4.5).
+ * WebSocket and long-poll do.
  *
  * Runs on: shard; each shard loads its own definition.
  */
@@ -17,12 +17,12 @@ export interface TransportRequest {
   readonly path: string;
   /** Parameters for `connect`. They include `vsn`, which is 1.0.0 if it is missing. */
   readonly params?: Params;
-  /** What the transport knows about the client, for `connect`. Not used if `http` is set. */
+  /** The transport's information about the client, for `connect`. Not used if `http` is set. */
   readonly connectInfo?: ConnectInfo;
   /**
-   * The request of a route over which the client connects. The mount's handshake then applies, as for
-   * WebSocket: `checkOrigin` is checked, parameters of the query are added to `params`, and
-   * `connectInfo` contains what the mount asks for.
+   * The request of a route over which the client connects. The mount's handshake then applies, as
+   * for WebSocket: `checkOrigin` is checked, parameters of the query are added to `params`, and
+   * `connectInfo` contains the information that the mount requests.
    */
   readonly http?: RouteRequest;
 }
@@ -33,16 +33,18 @@ export type TransportDecision =
       readonly result: "ok";
       /** The socket's id, or null. */
       readonly id: string | null;
-      /** Opens the connection. Must be called at most once; frames flow both ways from then on. */
+      /**
+       * Opens the connection. Must be called at most once; from then on, frames may be exchanged.
+       */
       open(client: TransportClient): TransportConnection;
     }
-  /** `connect` returned `error(reason)`; the reason is undefined if it passed none. */
+  /** `connect` returned `error(reason)`; the reason is undefined if no reason was passed. */
   | { readonly result: "refused"; readonly reason: unknown }
-  /** Over a rate limit: the client may try again after this time. */
+  /** The client is over a rate limit and may try again after this time. */
   | { readonly result: "limited"; readonly retryAfterMs: number }
   /** `connect` threw, and the exception was logged. */
   | { readonly result: "failed" }
-  /** The shard or the node is closing: the client should reconnect. */
+  /** The shard or the node is closing, so the client should reconnect. */
   | { readonly result: "unavailable" };
 
 /** A client, implemented by the transport. If `send`, `close` or `ping` throws, the connection ends. */
@@ -50,8 +52,8 @@ export interface TransportClient {
   /** Sends a frame: text, or bytes that it may keep. Not called after `close`. */
   send(frame: string | Uint8Array): void;
   /**
-   * Ends the connection. The code and the text are for clients that can be told. 1006 means that the
-   * client does not read, and must not be told anything.
+   * Ends the connection. The code and the text are for clients that can receive them. 1006 means
+   * that the client does not read, and that nothing must be sent to it.
    */
   close(code: number, text: string): void;
   /** Sends a ping to the client. Absent if the transport has no pings. */
@@ -82,9 +84,9 @@ export interface TransportConnection {
   closed(code?: number): void;
 }
 
-/** What a shard offers to a transport. */
+/** The interface of a shard for a transport. */
 export interface TransportHost {
-  /** The shard's context, with what the endpoint's `start` added. */
+  /** The shard's context, including the values that the endpoint's `start` added. */
   readonly context: ShardContext;
   /**
    * Calls a socket's `connect` and `id` to decide whether a client may connect.
@@ -112,7 +114,10 @@ export interface TransportCallbacks {
    * fails. While a shard is being restarted, both of its threads run the transport.
    */
   start(host: TransportHost): void | Promise<void>;
-  /** Stops accepting clients. Runs once, when the shard closes, which ends the connections itself. */
+  /**
+   * Stops accepting clients. Runs once, when the shard closes. The shard itself ends the
+   * connections.
+   */
   stop?(): void | Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 /**
  * The private copy of an engine binary, relabelled for this machine's C library.
  *
- * Runs on: main, before any shard starts; a shard, if main's copy was deleted since.
+ * Runs on: main, before any shard starts; a shard, if main's copy has been deleted since.
  * Owns: `.cache` in the engine's folder, or a private folder among the temporary files.
  * Order: a copy is written under a unique name, then renamed. So a file with the final name is
  *        complete, even if several processes write it at once. Files are replaced, never changed or
@@ -29,10 +29,10 @@ import { relabelElf } from "./elf-relabel.ts";
 const PRIVATE_FOLDER_MODE = 0o700;
 const PRIVATE_FILE_MODE = 0o600;
 const OTHERS_MODE_BITS = 0o077;
-/** Hex digits of the source's hash in the copy's name. */
+/** Number of hex digits of the source's hash in the copy's name. */
 const KEY_DIGITS = 32;
 
-/** Where a copy may be kept. */
+/** Folders in which a copy may be kept. */
 export interface CacheFolders {
   /** The engine package's folder. Anyone who can write there could replace the engine itself. */
   readonly package: string;

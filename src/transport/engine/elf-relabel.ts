@@ -1,5 +1,5 @@
 /**
- * Makes an engine binary that requires glibc 2.38 load with an older glibc.
+ * Changes an engine binary that requires glibc 2.38 so that it loads with an older glibc.
  *
  * Runs on: any thread. Bytes in, bytes out: no compiler, no file, no engine.
  *
@@ -61,7 +61,8 @@ interface NeededVersion {
  * Returns a copy of an engine binary that loads with glibc 2.36 and later.
  *
  * @param source - a shared object for Linux on x64 or arm64; not changed
- * @throws SIM_ERR_ENGINE_UNAVAILABLE if it is no such object, or requires anything else from glibc 2.38
+ * @throws SIM_ERR_ENGINE_UNAVAILABLE if it is not such an object, or requires anything else from
+ *   glibc 2.38
  */
 export function relabelElf(source: Uint8Array): Uint8Array {
   const bytes = source.slice();

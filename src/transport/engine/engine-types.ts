@@ -1,5 +1,5 @@
 /**
- * Types of the engine: the package's own, and the functions that these leave out.
+ * Types of the engine: those of the package, and functions that the package's types omit.
  *
  * Runs on: any thread. Types only; nothing is loaded.
  */
@@ -47,7 +47,7 @@ export interface EngineApp extends Omit<TemplatedApp, "listen"> {
   removeChildAppDescriptor(descriptor: AppDescriptor): EngineApp;
 }
 
-/** A WebSocket, from `open` to `close`. The package's types leave out fragments. */
+/** A WebSocket, from `open` to `close`. The package's types omit fragments. */
 export interface EngineWebSocket<UserData> extends WebSocket<UserData> {
   /** Sends the first fragment of a message. The result is that of `send`. */
   sendFirstFragment(piece: RecognizedString, isBinary?: boolean, compress?: boolean): number;

@@ -2,10 +2,10 @@
  * Loads the engine, uWebSockets.js, once for each thread.
  *
  * Runs on: main first, then each shard. No other file imports the package.
- * Owns: the environment data `simurgh.engine`, by which shards find main's copy.
+ * Owns: the environment data `simurgh.engine`, with which shards find main's copy.
  *
  * The package is loaded as it is. If, and only if, this fails because GLIBC_2.38 is missing, a
- * relabelled private copy is made (elf-relabel.ts, cache.ts) and loaded instead.
+ * relabelled private copy is created (elf-relabel.ts, cache.ts) and loaded instead.
  */
 
 import { createRequire } from "node:module";
@@ -31,12 +31,14 @@ export interface EngineOptions {
   readonly maxHeaderBytes?: number;
 }
 
-/** Where the engine is loaded from; tests pass their own. */
+/** The source from which the engine is loaded; tests pass their own. */
 export interface EngineSite {
   readonly packageFolder: string;
   readonly temporaryFolder: string;
   readonly platform: Platform;
-  /** The relabelled copy that the first thread to load the engine made, if one was needed. */
+  /**
+   * The relabelled copy created by the first thread that loaded the engine, if a copy was needed.
+   */
   readonly knownCopy: string | undefined;
   /** Loads a module by name or file, as `require` does. */
   readonly load: (nameOrFile: string) => unknown;
@@ -54,7 +56,8 @@ let loadedMaxHeaderBytes: number | undefined;
 /**
  * Returns the engine. The first call on a thread loads it.
  *
- * @throws SIM_ERR_ENGINE_UNAVAILABLE if it cannot be loaded; the message lists where it can
+ * @throws SIM_ERR_ENGINE_UNAVAILABLE if it cannot be loaded; the message lists the supported
+ *   platforms
  * @throws SIM_ERR_OPTION_INVALID if `maxHeaderBytes` is set too late to take effect
  */
 export function loadEngine(options: EngineOptions = {}): Engine {
@@ -96,7 +99,8 @@ function loadKnownCopy({ knownCopy, load }: EngineSite): LoadedEngine | undefine
   try {
     return { engine: asEngine(load(knownCopy)), copyFile: knownCopy };
   } catch {
-    // Temporary files get cleaned up under long-lived processes. The copy is made again.
+    // Temporary files may be deleted while a long-lived process runs. The copy is then created
+    // again.
     return undefined;
   }
 }

@@ -14,11 +14,13 @@ const NODE_VERSIONS: ReadonlyMap<string, string> = new Map([
   ["141", "25"],
 ]);
 const BINARY = /^uws_(?<platform>\w+?)_(?<processor>\w+)_(?<modules>\d+)\.node$/;
-/** The oldest glibc with all that a relabelled binary requires; it introduced `arc4random`. */
+/**
+ * The oldest glibc that has everything a relabelled binary requires; it introduced `arc4random`.
+ */
 const OLDEST_GLIBC = "2.36";
 const NO_GLIBC = "none";
 
-/** What a process runs on, in the terms of the engine's file names. */
+/** The platform of a process, in the terms of the engine's file names. */
 export interface Platform {
   readonly platform: string;
   readonly processor: string;
@@ -29,7 +31,7 @@ export interface Platform {
   readonly glibcVersion: () => string | undefined;
 }
 
-/** Returns what this process runs on. */
+/** Returns the platform of this process. */
 export function currentPlatform(): Platform {
   return {
     platform: process.platform,

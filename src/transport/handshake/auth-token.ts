@@ -2,7 +2,7 @@
  * The auth token of a client, which is not sent in the URL because URLs end up in logs.
  *
  * The only header that a browser lets a page set on a WebSocket is the list of subprotocols. So the
- * token is an entry of that list: `base64url.bearer.phx.<token>` (WIRE §2.5).
+ * token is an entry of that list: `base64url.bearer.phx.<token>`.
  *
  * Runs on: shard. Pure.
  */
@@ -10,7 +10,7 @@
 import { listOf, type Header, type RequestHead } from "../http/request-head.ts";
 import { SUBPROTOCOL_HEADER } from "./subprotocols.ts";
 
-/** Header with the token, for clients that can set one: those of long-poll. */
+/** Header with the token, for clients that can set headers, which are those of long-poll. */
 export const AUTH_TOKEN_HEADER = "x-phoenix-authtoken";
 
 const PREFIX = "base64url.bearer.phx.";

@@ -1,5 +1,6 @@
 /**
- * Connect info: what the mount asks to be told about a client, in addition to its parameters.
+ * Connect info: the information about a client that the mount requests in addition to the
+ * parameters.
  *
  * Cookies and other headers are never passed on, because any web page can make the browser send them.
  *
@@ -35,7 +36,9 @@ const X_PREFIX = "x-";
 const WEBSOCKET_PREFIX = "sec-websocket-";
 const TRACE_HEADERS: readonly string[] = ["traceparent", "tracestate"];
 
-/** The kinds: which parts of the request each needs, and how it is collected. */
+/**
+ * The kinds, each with the parts of the request that it needs and the way in which it is collected.
+ */
 const KINDS = {
   peerData: {
     wants: { isPeerWanted: true },
@@ -64,21 +67,24 @@ const KINDS = {
 /** The name of a kind of connect info. */
 export type ConnectInfoKind = keyof typeof KINDS;
 
-/** A session to read, and any other values of the app's own, which are passed on unchanged. */
+/** A session to read, and any other values of the app, which are passed on unchanged. */
 export interface ConnectInfoPairs {
   readonly session?: SessionSource;
   readonly [name: string]: unknown;
 }
 
-/** What a mount asks for, such as `["uri", "userAgent", { session: { key, signingSalt } }]`. */
+/**
+ * The information that a mount requests, such as `["uri", "userAgent", { session: { key,
+ * signingSalt } }]`.
+ */
 export type ConnectInfoRequest = readonly (ConnectInfoKind | ConnectInfoPairs)[];
 
 const NOTHING: ConnectInfo = Object.freeze({});
 
-/** Collects the connect info that a mount asks for. */
+/** Collects the connect info that a mount requests. */
 export class ConnectInfoPlan {
   readonly #collectors: readonly (readonly [name: string, collect: Collect])[];
-  /** The parts of a request's head that it needs. */
+  /** The parts of a request's head that the plan needs. */
   readonly wants: HeadWants;
 
   /**
@@ -127,7 +133,7 @@ export class ConnectInfoPlan {
   }
 }
 
-/** Merges several wants into one. */
+/** Merges several sets of wanted parts into one. */
 export function mergeWants(all: readonly Partial<HeadWants>[]): HeadWants {
   return {
     names: new Set(all.flatMap(({ names }) => [...(names ?? [])])),

@@ -4,7 +4,7 @@
  * A cookie alone proves nothing, because the browser sends it for any page that connects here. So the
  * page must also send a CSRF token that belongs to the session, unless `checkCsrf` is off.
  *
- * A long-poll session is something else: it is a connection.
+ * A long-poll session is a different concept: a connection.
  *
  * Runs on: shard.
  */
@@ -19,7 +19,7 @@ import { headersOf, type RequestHead } from "../http/request-head.ts";
 /** The contents of a session. */
 export type Session = Readonly<Record<string, unknown>>;
 
-/** Sessions in signed or encrypted cookies, as Plug writes them. */
+/** Sessions in signed or encrypted cookies, as written by Plug. */
 export interface CookieSession extends Omit<SessionOptions, "secretKeyBase"> {
   /** Name of the cookie, such as `_my_app_key`. */
   readonly key: string;
@@ -33,11 +33,11 @@ export interface CookieSession extends Omit<SessionOptions, "secretKeyBase"> {
 export interface StoredSession {
   readonly key: string;
   readonly csrfTokenKey?: string;
-  /** Returns the session for a cookie's value, or null if there is none. */
+  /** Returns the session for a cookie's value, or null if there is no session. */
   readonly store: (cookie: string) => Session | null;
 }
 
-/** Where sessions are read from. */
+/** The source from which sessions are read. */
 export type SessionSource = CookieSession | StoredSession;
 
 /** A request that may have a session. */
@@ -76,7 +76,7 @@ export class CookieSessionReader {
   /**
    * Returns the session of a request, or null.
    *
-   * @throws what a `store` throws
+   * @throws whatever `store` throws
    */
   read({ head, params, secretKeyBase }: CookieSessionRequest): Session | null {
     const cookie = cookieOf(head, this.#key);

@@ -29,16 +29,16 @@ export interface HandshakeOptions {
    * false.
    */
   readonly checkCsrf?: boolean;
-  /** What `connect` is told about a client. Default: nothing. */
+  /** The information about a client that is passed to `connect`. Default: none. */
   readonly connectInfo?: ConnectInfoRequest;
   /** Subprotocols that a WebSocket may use, in order of preference. */
   readonly subprotocols?: readonly string[];
   /**
-   * Serializers, each with the client versions that it serves. The first match is used. Default: those
-   * of Phoenix. Not for raw sockets.
+   * Serializers, each with the client versions that it serves. The first match is used. Default:
+   * Phoenix's serializers. Not for raw sockets.
    */
   readonly serializers?: readonly SerializerChoice[];
-  /** Returns the response for a WebSocket client refused with a reason. Default: 403. */
+  /** Returns the response for a WebSocket client that was refused with a reason. Default: 403. */
   readonly errorHandler?: ErrorHandler;
 }
 
@@ -74,7 +74,7 @@ export interface HandshakePolicy {
   readonly errorHandler: ErrorHandler | undefined;
 }
 
-/** The subprotocol that the official client offers if it sends a token. */
+/** The subprotocol that the official client offers when it sends a token. */
 const TOKEN_SUBPROTOCOL = "phoenix";
 
 /** The host of pages during development. */
@@ -133,7 +133,7 @@ function servedSubprotocols(
 }
 
 function withAuthToken(asked: ConnectInfoRequest, hasAuthToken: boolean): ConnectInfoRequest {
-  // If it is not a list, the plan throws.
+  // If `connectInfo` is not a list, the plan throws.
   return hasAuthToken && Array.isArray(asked) ? [...asked, "authToken"] : asked;
 }
 

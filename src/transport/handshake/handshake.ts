@@ -1,12 +1,12 @@
 /**
- * The steps from a request to a connection that all transports share (WIRE §2.2, §3.2).
+ * The steps from a request to a connection that all transports share.
  *
  *   parameters -> origin -> auth token -> connect info -> version, connect and id
  *
- * Each transport takes these steps in its own order and answers refusals in its own way, by a status or
- * in a body. Each also receives the auth token in its own place.
+ * Each transport takes these steps in its own order and answers refusals in its own way, by a
+ * status or in a body. The place of the auth token in the request also depends on the transport.
  *
- * Runs on: shard; one for each transport of each mount.
+ * Runs on: shard; one instance for each transport of each mount.
  */
 
 import type { ShardContext } from "../../channel/context.ts";
@@ -22,7 +22,7 @@ import { headerOf, type HeadWants, type RequestHead } from "../http/request-head
 /** The result of the origin check; failed: the user's function threw. */
 export type OriginVerdict = "allowed" | "refused" | "failed";
 
-/** At most this many characters of an origin are logged. */
+/** Maximum number of characters of an origin that are logged. */
 const MAX_LOGGED_LENGTH = 200;
 
 /** The handshakes of one transport of a mount. */
@@ -33,7 +33,7 @@ export class Handshake {
   readonly #transport: string;
   readonly #context: ShardContext;
 
-  /** @param transport - the transport's name, as sockets see it */
+  /** @param transport - the transport's name, as seen by sockets */
   constructor(
     mount: AnyMount,
     policy: HandshakePolicy,
@@ -87,7 +87,7 @@ export class Handshake {
     return "refused";
   }
 
-  /** Calls the socket's `connect` and `id` with what the mount lets them see. */
+  /** Calls the socket's `connect` and `id` with the information that the mount requests. */
   decide(
     head: RequestHead,
     params: Params,

@@ -1,9 +1,9 @@
 /**
- * The origin check: which pages may connect, according to a mount's `checkOrigin` (WIRE §2.4).
+ * The origin check: which pages may connect, according to a mount's `checkOrigin`.
  *
- * A browser opens a WebSocket for any page and sends the user's cookies along, so without this check
- * any page could act as the user. It also sends the page's `Origin`. Clients that send none are not
- * web pages, and are let in.
+ * A browser opens a WebSocket for any page and sends the user's cookies along, so without this
+ * check any page could act as the user. It also sends the page's `Origin`. Clients without an
+ * `Origin` are not web pages, and are accepted.
  *
  * Runs on: shard; one policy for each transport of each mount.
  */
@@ -44,7 +44,8 @@ export class OriginPolicy {
   /**
    * @param subject - the name for error messages, such as `checkOrigin of /socket`
    * @param urlHost - host of the endpoint's own pages; null: any
-   * @throws SIM_ERR_DEFINITION_INVALID if it has none of the forms, or an entry without a host
+   * @throws SIM_ERR_DEFINITION_INVALID if `given` has none of the allowed forms, or has an entry
+   *   without a host
    */
   constructor(subject: string, given: CheckOrigin, urlHost: string | null) {
     this.#match = matchOf(subject, given, urlHost);
@@ -55,7 +56,8 @@ export class OriginPolicy {
   /**
    * Reports whether a request may connect.
    *
-   * @throws what a `checkOrigin` function throws; SIM_ERR_BAD_RESULT if it does not return a boolean
+   * @throws whatever a `checkOrigin` function throws; SIM_ERR_BAD_RESULT if it does not return a
+   *   boolean
    */
   allows(head: RequestHead): boolean {
     if (!this.#match) return true;
@@ -87,7 +89,7 @@ function parseEntry(subject: string, entry: unknown): UriParts {
   const parsed = parseUri(typeof entry === "string" ? entry : "");
   const { host } = parsed;
   const name = host?.startsWith(WILDCARD) ? host.slice(WILDCARD.length) : host;
-  // Elsewhere a star would be taken literally, and match no host.
+  // In any other place, a star would be taken literally and match no host.
   if (name !== null && name !== "" && !name.includes("*")) return parsed;
   const forms = '"https://example.com", "//example.com:4000" or "//*.example.com"';
   throw invalid(`${subject} must have entries with a host, as in ${forms}, got ${shown(entry)}`);

@@ -1,5 +1,5 @@
 /**
- * The choice of a WebSocket's subprotocol from those that the client offers (WIRE §2.5).
+ * The choice of a WebSocket's subprotocol from those that the client offers.
  *
  * Runs on: shard. Pure.
  */

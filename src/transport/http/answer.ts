@@ -1,5 +1,6 @@
 /**
- * HTTP answers: those of the server, and those of user code, which are checked before they are sent.
+ * HTTP answers of the server and of user code. Answers of user code are checked before they are
+ * sent.
  *
  * Runs on: shard.
  */

@@ -1,5 +1,6 @@
 /**
- * Paths with variables, such as `/rooms/:id/socket`. The engine matches them, and knows no names.
+ * Paths with variables, such as `/rooms/:id/socket`. The engine matches the paths, but does not
+ * know the names of variables.
  *
  * Runs on: shard.
  */
@@ -13,9 +14,9 @@ export function variablesOf(path: string): string[] {
 }
 
 /**
- * Returns the spellings of a path under which clients are served. Phoenix ignores all empty segments.
- * Two of these occur in practice: a trailing slash, and the double slash that the official client makes
- * of `new Socket("/socket/")`.
+ * Returns the spellings of a path that are served to clients. Phoenix ignores all empty segments.
+ * Two of these occur in practice: a trailing slash, and the double slash that the official client
+ * creates from `new Socket("/socket/")`.
  */
 export function spellingsOf(path: string): readonly string[] {
   const parts = path.split("/").filter((part) => part !== "");
@@ -29,7 +30,7 @@ export function joinPaths(mount: string, transport: string): string {
   return `${mount === "/" ? "" : mount}${transport}`;
 }
 
-/** Returns a request's path variables, without those whose names start with `_` (WIRE §2.1). */
+/** Returns a request's path variables, without those whose names start with `_`. */
 export function pathParams(
   request: { getParameter(at: number): string | undefined },
   variables: readonly string[],

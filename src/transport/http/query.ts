@@ -4,7 +4,7 @@
  * Runs on: any thread. Pure.
  */
 
-/** Deeper nesting is refused: no form has it, only an attack. */
+/** Deeper nesting is refused, because it does not occur in forms, only in attacks. */
 const MAX_DEPTH = 32;
 const MAX_PAIRS = 1_000;
 

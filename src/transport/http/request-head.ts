@@ -12,24 +12,24 @@ export type Header = readonly [name: string, value: string];
 
 /** The head of a request. */
 export interface RequestHead {
-  /** In upper case. */
+  /** The method in upper case. */
   readonly method: string;
   readonly path: string;
-  /** Without the question mark. */
+  /** The query without the question mark. */
   readonly query: string;
   /** Variables of the path. */
   readonly pathParams: Readonly<Record<string, string>>;
   /** The wanted headers, in order. A name may repeat. */
   readonly headers: readonly Header[];
-  /** Empty if it is not wanted. */
+  /** Empty if the address is not wanted. */
   readonly peerAddress: string;
 }
 
 /** The parts of a request's head that are needed. The rest is never copied. */
 export interface HeadWants {
-  /** Names of headers, in lower case. */
+  /** Names of the wanted headers, in lower case. */
   readonly names: ReadonlySet<string>;
-  /** Prefixes of names of headers, in lower case. */
+  /** Prefixes of the names of wanted headers, in lower case. */
   readonly prefixes: readonly string[];
   readonly isPeerWanted: boolean;
 }
@@ -45,7 +45,8 @@ export function readHead(
   wants: HeadWants,
 ): RequestHead {
   const headers: Header[] = [];
-  // One pass costs no more than look-ups by name, which cannot tell an empty header from a missing one.
+  // One pass costs no more than look-ups by name, which cannot distinguish an empty header from a
+  // missing header.
   request.forEach((name, value) => {
     const isWanted =
       wants.names.has(name) || wants.prefixes.some((prefix) => name.startsWith(prefix));

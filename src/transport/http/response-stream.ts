@@ -21,13 +21,16 @@ export interface StreamedResponse {
   /** HTTP status, 200 to 599. */
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Called at once. The head is sent with the first piece. If it throws, the connection is cut. */
+  /**
+   * Called at once. The head is sent with the first piece. If `stream` throws, the connection is
+   * cut.
+   */
   stream(out: ResponseStream): StreamListener | void;
 }
 
 /** Callbacks of a stream. If one of them throws, the connection is cut. */
 export interface StreamListener {
-  /** Called when all pieces that had to wait were sent. */
+  /** Called when all waiting pieces have been sent. */
   drained?(): void;
   /** Called when the client goes away before the end. Nothing can be written after that. */
   closed?(): void;
@@ -39,10 +42,13 @@ export class ResponseStream {
   readonly #path: string;
   readonly #logger: Logger;
   #listener: StreamListener = {};
-  /** Pieces that were not passed to the engine yet, and their total length. */
+  /** Pieces that have not been passed to the engine yet, and their total length. */
   #waiting: (string | Uint8Array)[] = [];
   #waitingBytes = 0;
-  /** Length of the piece that the engine keeps, of which it may have sent a part; 0: it has room. */
+  /**
+   * Length of the piece that the engine keeps, of which it may have sent a part; 0 if the engine
+   * has room.
+   */
   #keptBytes = 0;
   #isOpen = true;
 
@@ -75,7 +81,7 @@ export class ResponseStream {
     this.#waitingBytes += Buffer.byteLength(piece);
   }
 
-  /** Ends the response, after all unsent pieces and a last one. */
+  /** Ends the response after all unsent pieces and a last piece. */
   end(piece: string | Uint8Array = ""): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
@@ -122,7 +128,8 @@ export class ResponseStream {
   #drain(): void {
     if (!this.#isOpen) return;
     this.#keptBytes = 0;
-    // Also if nothing waits here: the engine only sends the rest of what it keeps from within a cork.
+    // Called even if no pieces wait here, because the engine sends the rest of its piece only from
+    // within a cork.
     this.#response.cork(() => this.#handWaiting());
     if (this.#keptBytes === 0) this.#guard(() => this.#listener.drained?.());
   }
@@ -145,7 +152,7 @@ export class ResponseStream {
     this.#listener = {};
   }
 
-  /** Calls user code. */
+  /** Calls user code, and cuts the connection if the code throws. */
   #guard(work: () => void): void {
     try {
       work();

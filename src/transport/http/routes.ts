@@ -1,7 +1,7 @@
 /**
- * HTTP routes on the server's port: the app's own, and those of its transports.
+ * HTTP routes on the server's port, defined by the app or by its transports.
  *
- * Runs on: the shard that the engine gave the request's connection to.
+ * Runs on: the shard to which the engine assigned the request's connection.
  * Full: a body of more than 8 MB is answered with 413. A route that does not settle within
  *       `handlerTimeoutMs` is answered with 503, and its later result is ignored.
  */
@@ -24,7 +24,7 @@ import { parseQuery } from "./query.ts";
 import { headerOf, readHead, WHOLE_HEAD, type RequestHead } from "./request-head.ts";
 import { ResponseStream, type StreamedResponse } from "./response-stream.ts";
 
-/** A request as a route sees it. */
+/** A request, as seen by a route. */
 export interface RouteRequest {
   readonly method: string;
   readonly path: string;
@@ -94,7 +94,8 @@ export class Routes<Context> {
   }
 
   async #run(response: HttpResponse, head: RequestHead, route: Route<Context>): Promise<void> {
-    // First of all: without an abort handler, the engine expects an answer before the callback returns.
+    // Created first, because without an abort handler the engine expects an answer before the
+    // callback returns.
     const body = new BodyReader(response);
     let answer: PreparedAnswer;
     let streamed: StreamedResponse | undefined;

@@ -7,7 +7,7 @@
 /** The parts of a URI that make up its origin. Missing parts are null. */
 export interface UriParts {
   readonly scheme: string | null;
-  /** Without the brackets of an IPv6 address. */
+  /** The host, without the brackets of an IPv6 address. */
   readonly host: string | null;
   /** The given port, or the scheme's default. */
   readonly port: number | null;

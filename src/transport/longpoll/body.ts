@@ -10,7 +10,7 @@ import { isUtf8 } from "node:buffer";
 
 /** Maximum length of a body. */
 export const MAX_BODY_BYTES = 8_000_000;
-/** Lines after this many are ignored. */
+/** Maximum number of lines; further lines are ignored. */
 export const MAX_LINES = 100;
 
 const NDJSON = "application/x-ndjson";

@@ -1,7 +1,7 @@
 /**
  * Requests of this shard's clients that are forwarded to the shards with their sessions.
  *
- * Runs on: shard; one for each.
+ * Runs on: shard; one instance per shard.
  * Full: if the other shard ends or does not accept a request in time, the request is answered as if its
  *       session did not exist.
  */
@@ -23,7 +23,7 @@ import { STATUS, type Caller } from "./request.ts";
 /** Time limits of a forwarded request. */
 export interface ForwardingLimits {
   /** Time for the other shard to confirm that it has the whole request. */
-  readonly acceptMs: number;
+  readonly pubsubTimeoutMs: number;
   /** Time for its answer, after that. */
   readonly answerMs: number;
   /** Status of the answer to the client if the other shard accepts the request but does not answer. */
@@ -85,7 +85,7 @@ export class ForwardedRequests {
       request: new OutgoingParts(request),
       answer: new IncomingParts(),
       isAccepted: false,
-      untilMs: performance.now() + limits.acceptMs,
+      untilMs: performance.now() + limits.pubsubTimeoutMs,
     };
     if (!this.#sender.trySend(to, this.#nextPart(call))) return undefined;
     this.#calls.set(number, call);
@@ -95,13 +95,16 @@ export class ForwardedRequests {
   /** Handles a record from a shard with a session. */
   receive(from: ShardAddress, record: ForwardingRecord): void {
     const call = this.#calls.get(record.call);
-    // Undefined if it was cancelled. The other shard is told so, and keeps the batch that it sent.
+    // Undefined if the request was cancelled. The other shard is told so, and keeps the batch that
+    // it sent.
     if (!call || !isSameShard(call.to, from)) return;
     if (record.type === RECORD.next) this.#goOn(call);
     else this.#takeAnswer(call, record);
   }
 
-  /** Answers the requests for sessions of a member that ended: their sessions are gone. */
+  /**
+   * Answers the requests for sessions of a member that has ended, because these sessions are gone.
+   */
   memberGone(member: number): void {
     for (const call of this.#calls.values()) {
       if (this.#sender.isMember(call.to, member) && this.#calls.delete(call.number)) {
@@ -110,7 +113,7 @@ export class ForwardedRequests {
     }
   }
 
-  /** Gives up requests that are over their time limit. */
+  /** Abandons requests that have exceeded their time limit. */
   expire(nowMs: number): void {
     for (const call of this.#calls.values()) {
       if (nowMs < call.untilMs) continue;
@@ -118,7 +121,7 @@ export class ForwardedRequests {
     }
   }
 
-  /** Gives up all requests, because this shard closes. Their sessions lose nothing. */
+  /** Abandons all requests, because this shard is closing. The sessions lose nothing. */
   giveUpAll(): void {
     for (const call of this.#calls.values()) this.#giveUp(call, call.limits.lateStatus);
   }
@@ -131,7 +134,7 @@ export class ForwardedRequests {
 
   #goOn(call: Call): void {
     if (!call.request.isDone) {
-      call.untilMs = performance.now() + call.limits.acceptMs;
+      call.untilMs = performance.now() + call.limits.pubsubTimeoutMs;
       this.#sender.send(call.to, call.generation, this.#nextPart(call));
     } else if (!call.isAccepted) {
       call.isAccepted = true;

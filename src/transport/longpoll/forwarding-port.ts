@@ -12,13 +12,19 @@ export interface ShardAddress {
   readonly member: number;
 }
 
-/** The connection to other shards. Records are never lost within a node, but may be between nodes. */
+/**
+ * The connection to other shards. Records are never lost within a node, but may be lost between
+ * nodes.
+ */
 export interface ForwardingPort {
   /** This shard's address. */
   readonly address: ShardAddress;
-  /** Reports whether records can be sent to a node; always true for this one. */
+  /** Reports whether records can be sent to a node; always true for this node. */
   reaches(node: string): boolean;
-  /** Returns how often a member's number was retired on this node, or undefined for no member. */
+  /**
+   * Returns the number of times a member's number was retired on this node, or undefined if there
+   * is no such member.
+   */
   generationOf(member: number): number | undefined;
   /** Sends a copy of a record. @returns false if there was no room */
   send(to: ShardAddress, record: Uint8Array): boolean;

@@ -1,5 +1,5 @@
 /**
- * Protocol and layout of the records by which a shard forwards a request to another.
+ * Protocol and layout of the records with which a shard forwards a request to another shard.
  *
  *   the shard with the client               the shard with the session
  *     |-- request, part by part ------------------>|
@@ -80,7 +80,7 @@ export function shortGeneration(generation: number): number {
   return generation & GENERATION_MASK;
 }
 
-/** Writes a record. Fields that are left out are 0, false or empty. */
+/** Writes a record. Omitted fields are 0, false or empty. */
 export function packRecord(
   type: RecordType,
   generation: number,
@@ -88,7 +88,7 @@ export function packRecord(
   rest: Partial<Pick<ForwardingRecord, "isLast" | "value" | "part">> = {},
 ): Uint8Array {
   const { isLast = false, value = 0, part = NOTHING } = rest;
-  // Not pooled, because the exchange reads it as aligned words.
+  // Not allocated from the pool, because the exchange reads the bytes as aligned words.
   const bytes = Buffer.alloc(RECORD_HEADER_BYTES + part.length);
   bytes[0] = type;
   bytes[1] = isLast ? 1 : 0;
@@ -144,7 +144,7 @@ export class OutgoingParts {
     this.#bytes = bytes;
   }
 
-  /** True once the last part was taken. */
+  /** True once the last part has been taken. */
   get isDone(): boolean {
     return this.#isBegun && this.#offset >= this.#bytes.length;
   }

@@ -1,7 +1,7 @@
 /**
- * Sends records to other shards, in order, and retries when there was no room.
+ * Sends records to other shards, in order, and retries when there is no room.
  *
- * Runs on: shard; one for each.
+ * Runs on: shard; one instance per shard.
  * Full: the first record of a request may be refused; its client is then answered with 503. Later
  *       records wait here, at most one for each open request, with at most one part.
  */
@@ -34,7 +34,7 @@ export class ForwardingSender {
     return address.node !== this.#port.address.node;
   }
 
-  /** Reports whether an address is that of a member of this node. */
+  /** Reports whether an address belongs to the given member of this node. */
   isMember(address: ShardAddress, member: number): boolean {
     return address.member === member && !this.isFar(address);
   }
@@ -71,7 +71,7 @@ export class ForwardingSender {
   }
 }
 
-/** Reports whether two addresses are those of the same shard. */
+/** Reports whether two addresses belong to the same shard. */
 export function isSameShard(a: ShardAddress, b: ShardAddress): boolean {
   return a.member === b.member && a.node === b.node;
 }

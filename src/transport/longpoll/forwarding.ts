@@ -1,10 +1,11 @@
 /**
  * Forwards requests of long-poll clients to the shards with their sessions, and returns the answers.
  *
- * A session stays on the shard that opened it, but its client's requests arrive at any: each may use a
- * new connection, a balancer chooses the node, and the engine the shard.
+ * A session stays on the shard that opened it, but its client's requests may arrive at any shard,
+ * because each request may use a new connection, a balancer chooses the node, and the engine
+ * chooses the shard.
  *
- * Runs on: shard; one for each.
+ * Runs on: shard; one instance per shard.
  */
 
 import { ForwardedRequests, type ForwardingLimits } from "./forwarded-requests.ts";
@@ -53,18 +54,18 @@ export class Forwarding {
     else this.#forwarded.receive(from, record);
   }
 
-  /** Forgets a member of this node that ended. */
+  /** Forgets a member of this node that has ended. */
   memberGone(member: number): void {
     this.#forwarded.memberGone(member);
     this.#received.memberGone(member);
   }
 
-  /** Answers all clients here that wait for other shards, because this one closes. */
+  /** Answers all clients here that are waiting for other shards, because this shard is closing. */
   giveUpAll(): void {
     this.#forwarded.giveUpAll();
   }
 
-  /** Sends waiting records, and gives up requests that are over their time limit. */
+  /** Sends waiting records, and abandons requests that have exceeded their time limit. */
   check(nowMs: number): void {
     this.#sender.flush();
     this.#forwarded.expire(nowMs);

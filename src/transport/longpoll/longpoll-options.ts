@@ -11,13 +11,18 @@ import { HANDSHAKE_KEYS, type HandshakeOptions } from "../handshake/handshake-op
 
 /** Options of long-poll. */
 export interface LongPollOptions {
-  /** How long a poll waits for messages, and a POST for the handling of each message (ms). */
+  /**
+   * Time that a poll waits for messages, and that a POST waits for the handling of each message
+   * (ms).
+   */
   readonly windowMs: number;
   /** Time for another shard to find a session (ms). */
   readonly pubsubTimeoutMs: number;
-  /** How long the token of a session is valid (ms). */
+  /** Time for which the token of a session is valid (ms). */
   readonly maxAgeMs: number;
-  /** How the key of the tokens is derived: Phoenix's `crypto`, with `maxAgeMs` for `max_age`. */
+  /**
+   * Options for deriving the key of the tokens: Phoenix's `crypto`, with `maxAgeMs` for `max_age`.
+   */
   readonly crypto: KeyOptions;
 }
 

@@ -5,17 +5,18 @@
  *                ^                             |
  *                +------ request aborted ------+
  *
- * The newest poll gets the next batch; older ones wait until the end of their window. While a batch is
- * in flight all polls wait, because the next batch depends on whether it was delivered. If that cannot
- * be known, the session ends and its client joins again, so that no frame is lost silently or delivered
- * twice.
+ * The newest poll receives the next batch; older polls wait until the end of their window. While a
+ * batch is in flight all polls wait, because the next batch depends on whether it was delivered. If
+ * it remains unknown whether the batch was delivered, the session ends and its client joins again,
+ * so that no frame is lost silently or delivered twice.
  *
- * The messages of a POST are handled in order. On a serial socket, the next one waits until the one
- * before is done: a join that holds up the socket has settled, and the channels' frames were sent.
+ * The messages of a POST are handled in order. On a serial socket, each message waits until the
+ * previous one is done, which means that a join that holds up the socket has settled and the
+ * channels' frames have been sent.
  *
- * Runs on: the shard that the session was opened on.
+ * Runs on: the shard on which the session was opened.
  * Slow: the session ends if a frame is sent while more than `maxBackpressureBytes` wait. The client
- *       learns of it from its next request, and reconnects.
+ *       notices this with its next request, and reconnects.
  * Full: a POST with a message that takes longer than the window is answered with 408. Its remaining
  *       messages are not handled, and the client reconnects.
  */
@@ -28,10 +29,10 @@ import type { SlowConnection } from "../slow-clients.ts";
 import { framesOf, NO_TEXT, type BodyFrame } from "./body.ts";
 import { STATUS, type Caller } from "./request.ts";
 
-/** What all sessions of a mount share. */
+/** State shared by all sessions of a mount. */
 export interface LongPollKind {
   readonly sessions: ConnectionSet<LongPollSession>;
-  /** How long a request may wait. */
+  /** Maximum time that a request may wait. */
   readonly windowMs: number;
 }
 
@@ -57,7 +58,7 @@ export class LongPollSession implements Connection, SlowConnection {
   #length = 0;
   /** Waiting polls, the newest last. */
   #polls: Waiting[] = [];
-  /** POSTs with messages that are not handled yet. */
+  /** POSTs with messages that have not been handled yet. */
   readonly #posts = new Set<LongPollPost>();
   #newest: Caller | undefined = undefined;
   #polledAtMs = performance.now();
@@ -89,7 +90,7 @@ export class LongPollSession implements Connection, SlowConnection {
     return this.#length;
   }
 
-  /** Always 0: a drain does not wait for a session, whose client joins again anyway. */
+  /** Always 0, because a drain does not wait for a session, whose client joins again anyway. */
   get bufferedBytes(): number {
     return 0;
   }
@@ -97,7 +98,7 @@ export class LongPollSession implements Connection, SlowConnection {
   send(frame: string | Uint8Array): void {
     if (!this.isOpen || this.#isTooSlow) return;
     if (this.#length > this.kind.sessions.maxBackpressureBytes) {
-      // Deferred, because the caller may be iterating over the channels that this ends.
+      // Deferred, because the caller may be iterating over the channels that the cut ends.
       this.#isTooSlow = true;
       setImmediate(() => this.#cutAsSlow());
       return;
@@ -110,7 +111,7 @@ export class LongPollSession implements Connection, SlowConnection {
     this.#scheduleFlush();
   }
 
-  // A batch does not tell text from bytes: Phoenix writes both as text.
+  // A batch does not distinguish text from bytes, because Phoenix writes both as text.
   sendEncoded(payload: Uint8Array): void {
     this.send(payload);
   }
@@ -123,7 +124,10 @@ export class LongPollSession implements Connection, SlowConnection {
     work();
   }
 
-  /** Ends the session, and answers waiting requests that it is gone. Long-poll has no close codes. */
+  /**
+   * Ends the session, and tells waiting requests that the session is gone. Long-poll has no close
+   * codes.
+   */
   close(): void {
     if (!this.isOpen) return;
     this.isOpen = false;
@@ -141,7 +145,10 @@ export class LongPollSession implements Connection, SlowConnection {
     this.socket?.end(NO_CLOSE_FRAME, { shutdown: "closed" });
   }
 
-  /** Answers a poll: at once if frames are waiting, otherwise when one is sent or the window ends. */
+  /**
+   * Answers a poll at once if frames are waiting, otherwise when a frame is sent or the window
+   * ends.
+   */
   poll(caller: Caller): void {
     this.#polledAtMs = performance.now();
     this.#polls.push({ caller, untilMs: this.#polledAtMs + this.kind.windowMs });
@@ -149,7 +156,7 @@ export class LongPollSession implements Connection, SlowConnection {
     this.#flush();
   }
 
-  /** Forgets a request that was aborted. */
+  /** Forgets an aborted request. */
   forget(caller: Caller): void {
     this.#polls = this.#polls.filter((waiting) => waiting.caller !== caller);
     for (const post of this.#posts) if (post.caller === caller) post.forget();
@@ -183,7 +190,7 @@ export class LongPollSession implements Connection, SlowConnection {
     this.socket?.end(CLOSE.internalError, { shutdown: "closed" });
   }
 
-  /** Answers requests whose window is over. */
+  /** Answers requests whose window has ended. */
   check(nowMs: number): void {
     const polls = this.#polls.filter(({ untilMs }) => nowMs >= untilMs);
     for (const { caller } of polls) {
@@ -269,7 +276,7 @@ class LongPollPost {
     this.#next = this.#frames.next();
   }
 
-  /** Passes on messages, all of them or, on a serial socket, the next one. */
+  /** Passes on all messages or, on a serial socket, only the next one. */
   run(): void {
     const { socket, kind } = this.#session;
     while (!this.#isDone) {
@@ -294,7 +301,7 @@ class LongPollPost {
     });
   }
 
-  /** Answers the request, and passes on nothing more. */
+  /** Answers the request, and passes on no further messages. */
   finish(status: number): void {
     if (this.#isDone) return;
     this.#isDone = true;
@@ -308,7 +315,7 @@ class LongPollPost {
     this.#session.finished(this);
   }
 
-  /** Gives up a message that takes too long. */
+  /** Abandons a message that takes too long. */
   check(nowMs: number): void {
     if (nowMs >= this.#untilMs) this.finish(STATUS.late);
   }

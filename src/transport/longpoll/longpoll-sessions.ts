@@ -1,7 +1,7 @@
 /**
  * The long-poll sessions of a shard, by number.
  *
- * Runs on: shard; one for each.
+ * Runs on: shard; one instance per shard.
  */
 
 import { randomBytes } from "node:crypto";

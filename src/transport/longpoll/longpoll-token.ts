@@ -1,11 +1,11 @@
 /**
- * The signed token that tells where a client's long-poll session is.
+ * The signed token that contains the location of a client's long-poll session.
  *
  *   {:v1, node, member, generation, number, secret}
  *     member, generation   the thread of the node that has the session
  *     number, secret       the session there; each session has its own secret
  *
- * Runs on: shard; one for each mount.
+ * Runs on: shard; one instance per mount.
  */
 
 import type { Term } from "../../token/terms.ts";
@@ -24,7 +24,7 @@ export interface LongPollPlace extends ShardAddress {
 
 /** Header with the token. It takes precedence over the parameter. */
 export const LONGPOLL_TOKEN_HEADER = "x-phoenix-longpoll-token";
-/** Parameter with the token. If a query has several, the last one counts. */
+/** Parameter with the token. If a query has several tokens, the last one counts. */
 export const LONGPOLL_TOKEN_PARAM = "token";
 
 const SALT = "simurgh long-poll";
@@ -36,8 +36,8 @@ export class LongPollTokens {
   readonly #options: VerifyOptions;
 
   /**
-   * @param maxAgeMs - how long a token is valid after it was signed
-   * @param crypto - how the key is derived
+   * @param maxAgeMs - time for which a token is valid after it was signed
+   * @param crypto - options for deriving the key
    */
   constructor(secretKeyBase: string, maxAgeMs: number, crypto: KeyOptions = {}) {
     this.#secretKeyBase = secretKeyBase;

@@ -1,5 +1,5 @@
 /**
- * The long-poll transport: serves sockets to clients that poll by HTTP requests (WIRE §3).
+ * The long-poll transport: serves sockets to clients that poll by HTTP requests.
  *
  *   GET      a poll, or a new session if there is none
  *   POST     messages for a session
@@ -7,7 +7,8 @@
  *
  *   parameters -> origin -> method -> token -> the session, here or on another shard or node
  *
- * Runs on: shard; one for each. A session stays where it was opened; its requests may reach any shard.
+ * Runs on: shard; one instance per shard. A session stays where it was opened, but its requests may
+ *          reach any shard.
  * Full: if a request cannot be forwarded for lack of room, it is answered with 503.
  */
 
@@ -39,7 +40,7 @@ import {
 import { STATUS, type Caller, type LongPollRequest } from "./request.ts";
 import { LongPollResponse } from "./response.ts";
 
-/** What the requests of a mount need. */
+/** State shared by the requests of a mount. */
 interface Mount {
   readonly handshake: Handshake;
   readonly tokens: LongPollTokens;
@@ -54,7 +55,7 @@ interface Request {
   readonly head: RequestHead;
   readonly params: Params;
   readonly response: LongPollResponse;
-  /** As the client sent it, unchecked. */
+  /** The token as sent by the client, unchecked. */
   readonly token: unknown;
   /** The session's place, if the token is valid. */
   readonly place: LongPollPlace | undefined;
@@ -69,13 +70,13 @@ const BUSY = 503;
 /** After these statuses a client has no session here. */
 const ENDS: ReadonlySet<number> = new Set([STATUS.gone, BUSY]);
 
-/** The long-poll sessions of a shard, and requests for sessions on others. */
+/** The long-poll sessions of a shard, and requests for sessions on other shards. */
 export class LongPollTransport implements Transport {
   readonly #shard: TransportShard;
   readonly #port: ForwardingPort;
   readonly #sessions: LongPollSessions;
   readonly #forwarding: Forwarding;
-  /** During a drain: whether clients with sessions on other shards are still served here. */
+  /** Whether clients with sessions on other shards are still served here during a drain. */
   #staysHere = true;
   readonly #isLast = (status: number): boolean =>
     this.#sessions.isDraining && (!this.#staysHere || ENDS.has(status));
@@ -105,9 +106,10 @@ export class LongPollTransport implements Transport {
   }
 
   /**
-   * Ends all sessions in batches, and opens no more. Clients that poll are answered, and reconnect.
+   * Ends all sessions in batches, and opens no new ones. Clients that poll are answered, and
+   * reconnect.
    *
-   * Clients of sessions on other shards are sent away too, to connect to another shard. But if the whole
+   * Clients of sessions on other shards are also told to connect to another shard. But if the whole
    * node drains, no other shard accepts them, and they are served here until their sessions end.
    */
   async drain(pace: DrainPace): Promise<DrainCounts> {
@@ -130,7 +132,7 @@ export class LongPollTransport implements Transport {
     this.#forwarding.memberGone(member);
   }
 
-  /** Handles a record of a request that another shard forwards or answers. */
+  /** Handles a record for a request that another shard forwards or answers. */
   receive(from: ShardAddress, record: Uint8Array): void {
     this.#forwarding.receive(from, record);
   }
@@ -233,10 +235,10 @@ export class LongPollTransport implements Transport {
       if (response.isOpen) response.onAborted = forget;
       return;
     }
-    const { pubsubTimeoutMs: acceptMs, kind } = mount;
-    const answerMs = kind.windowMs * 2 + acceptMs;
+    const { pubsubTimeoutMs, kind } = mount;
+    const answerMs = kind.windowMs * 2 + pubsubTimeoutMs;
     const lateStatus = request.kind === "poll" ? STATUS.none : STATUS.late;
-    const limits = { acceptMs, answerMs, lateStatus };
+    const limits = { pubsubTimeoutMs, answerMs, lateStatus };
     const bytes = packRequest(request);
     const cancel = this.#forwarding.tryForward(place, place.generation, bytes, caller, limits);
     this.#shard.counters.add(COUNTER.requestsForwarded);

@@ -1,11 +1,11 @@
 /**
- * Requests that other shards forward to sessions on this one.
+ * Requests that other shards forward to sessions on this shard.
  *
- * Runs on: shard; one for each.
+ * Runs on: shard; one instance per shard.
  * Owns: the batch in an answer, until the other shard reports whether it was delivered.
- * Slow: if a shard of another node does not take its next step in time, a record may have been lost, and
- *       the request is forgotten. If it may have delivered a batch, the session ends, and the client
- *       joins again.
+ * Slow: if a shard of another node does not perform its next step in time, a record may have been
+ *       lost, and the request is forgotten. If it may have delivered a batch, the session ends, and
+ *       the client joins again.
  */
 
 import type { ShardAddress } from "./forwarding-port.ts";
@@ -19,7 +19,10 @@ import {
 import type { ForwardingSender } from "./forwarding-sender.ts";
 import { STATUS, type Caller, type Settled } from "./request.ts";
 
-/** Passes a request to its session on this shard. Returns a function to call if it is given up. */
+/**
+ * Passes a request to its session on this shard. Returns a function to call if the request is
+ * abandoned.
+ */
 export type Serve = (request: Uint8Array, caller: Caller) => () => void;
 
 interface Received {
@@ -40,7 +43,7 @@ export class ReceivedRequests {
   readonly #sender: ForwardingSender;
   readonly #serve: Serve;
   readonly #longpollTimeoutMs: number;
-  /** By shard and call. */
+  /** The open requests by shard and call. */
   readonly #requests = new Map<string, Received>();
 
   /** @param longpollTimeoutMs - time limit for each step of a shard on another node */
@@ -74,8 +77,8 @@ export class ReceivedRequests {
   }
 
   /**
-   * Handles a record for an earlier thread with this member's number. Shards of this node know that it
-   * ended; a shard of another node is told that the session is not here.
+   * Handles a record for an earlier thread with this member's number. Shards of this node know that
+   * the thread has ended; a shard of another node is told that the session is not here.
    */
   refuse(from: ShardAddress, { type, call, value: generation }: ForwardingRecord): void {
     if (type !== RECORD.request || !this.#sender.isFar(from)) return;
@@ -83,18 +86,18 @@ export class ReceivedRequests {
     this.#sender.send(from, generation, packRecord(RECORD.answer, generation, call, rest));
   }
 
-  /** Forgets the requests of a member of this node that ended. */
+  /** Forgets the requests of a member of this node that has ended. */
   memberGone(member: number): void {
     for (const received of this.#requests.values()) {
       if (this.#sender.isMember(received.from, member)) this.#end(received, false);
     }
   }
 
-  /** Forgets requests from other nodes that are over their time limit. */
+  /** Forgets requests from other nodes that have exceeded their time limit. */
   expire(nowMs: number): void {
     for (const received of this.#requests.values()) {
       if (nowMs < received.untilMs) continue;
-      // If all of the answer was sent, it may have been delivered.
+      // If the whole answer was sent, it may have been delivered.
       this.#end(received, received.answer?.isDone ? undefined : false);
     }
   }
@@ -150,7 +153,8 @@ export class ReceivedRequests {
     this.#awaitNextStep(received, true);
   }
 
-  // No limit within a node: nothing is lost there, and `memberGone` reports a shard that ended.
+  // Sets no limit within a node, because nothing is lost there, and `memberGone` reports a shard
+  // that ended.
   #awaitNextStep(received: Received, isOfOther: boolean): void {
     const isLimited = isOfOther && this.#sender.isFar(received.from);
     received.untilMs = isLimited ? performance.now() + this.#longpollTimeoutMs : Infinity;

@@ -27,7 +27,10 @@ export const STATUS = {
   badLine: 500,
 } as const;
 
-/** Called with true if a batch reached the client, false if not, undefined if that is unknown. */
+/**
+ * Called with true if a batch reached the client, false if it did not, or undefined if that is
+ * unknown.
+ */
 export type Settled = (isDelivered: boolean | undefined) => void;
 
 /** The client that waits for an answer. */

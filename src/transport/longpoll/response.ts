@@ -1,5 +1,5 @@
 /**
- * The response to a request of a long-poll client (WIRE §3.2).
+ * The response to a request of a long-poll client.
  *
  * Runs on: shard.
  * Owns: the engine's response until it is sent or aborted; after that, any call on it throws.
@@ -28,7 +28,7 @@ export class LongPollResponse {
   readonly #response: HttpResponse;
   readonly #isLast: (status: number) => boolean;
   #isOpen = true;
-  /** Called if the client goes away before it is answered. */
+  /** Called if the client goes away before it receives an answer. */
   onAborted: (() => void) | undefined = undefined;
 
   /** @param isLast - reports whether to close the connection after an answer with a status */
@@ -42,7 +42,7 @@ export class LongPollResponse {
     });
   }
 
-  /** False once the request was answered or aborted. */
+  /** False once the request has been answered or aborted. */
   get isOpen(): boolean {
     return this.#isOpen;
   }
@@ -122,7 +122,7 @@ export class LongPollResponse {
     return this.#send({ status: 200, lines: JSON_HEADERS, body }, status);
   }
 
-  /** @param status - the one that clients act on: of HTTP, or in the body */
+  /** @param status - the status on which clients act, from HTTP or from the body */
   #send(answer: PreparedAnswer, status = answer.status): boolean {
     if (!this.#isOpen) return false;
     this.#isOpen = false;

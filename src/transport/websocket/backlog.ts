@@ -2,10 +2,10 @@
  * The backlog of a slow connection: frames that the engine refused, and waiters for room.
  *
  * The engine refuses a frame if far more than our limit is unsent. Broadcasts that it would have
- * published are then lost. Frames to this client alone are kept here, so that neither a reply nor the
- * phx_error that reports the loss gets lost.
+ * published are then lost. Frames sent only to this client are kept here, so that neither a reply
+ * nor the phx_error that reports the loss is lost.
  *
- * Runs on: shard. Created when something has to wait.
+ * Runs on: shard. Created when a frame or a waiter has to wait.
  * Order: frames are sent in order; then the waiters resume.
  * Full: the transport cuts the connection when `length` exceeds its limit.
  */

@@ -1,5 +1,5 @@
 /**
- * The steps from a request to a WebSocket, in the order of WIRE §2.2.
+ * The steps from a request to a WebSocket, in the order of Phoenix.
  *
  *   draining -> method -> parameters -> origin -> auth token -> subprotocol -> version and connect
  *          -> upgrade headers -> 101
@@ -47,7 +47,7 @@ export interface Upgrades {
 interface Upgrade {
   readonly response: HttpResponse;
   readonly head: RequestHead;
-  /** Undefined if the request has no valid key. */
+  /** The engine's context; undefined if the request has no valid key. */
   readonly context: UpgradeContext | undefined;
   readonly mount: Upgrades;
   /** The chosen name, or "". */
@@ -119,11 +119,12 @@ async function finishLater(upgrade: Upgrade, decision: Promise<Decision>): Promi
   });
   const settled = await decision;
   if (isAborted) return;
-  // An upgrade must not run within the response's own cork. After the cork, the engine reads what it
-  // takes for the request's state. If the upgrade did not move the socket in memory, that is the new
-  // connection's state, and sometimes the engine closes the connection (uWebSockets pull request
-  // 1929). It does not read the state while another socket is corked, so we cork another one around
-  // it. If there is no other connection, we upgrade without a cork, and the engine's binding warns.
+  // An upgrade must not run within the response's own cork. After the cork, the engine reads memory
+  // that it assumes to be the request's state. If the upgrade did not move the socket in memory,
+  // that is the new connection's state, and sometimes the engine closes the connection (uWebSockets
+  // pull request 1929). It does not read the state while another socket is corked, so we cork
+  // another one around it. If there is no other connection, we upgrade without a cork, and the
+  // engine's binding warns.
   const work = (): void => finish(upgrade, settled);
   const [another] = mount.connections;
   if (settled.result !== "ok") response.cork(work);
@@ -137,7 +138,7 @@ function finish(upgrade: Upgrade, decision: Decision): void {
     sendAnswer(response, refusalOf(decision, mount.handshake));
     return;
   }
-  // The drain may have started while `connect` ran.
+  // The drain may have started while `connect` was running.
   if (mount.connections.isDraining) {
     sendAnswer(response, unavailableAnswer(), true);
     return;

@@ -1,7 +1,7 @@
 /**
  * A WebSocket connection, over the engine's WebSocket object.
  *
- * Runs on: the shard that the engine gave it to.
+ * Runs on: the shard to which the engine assigned it.
  * Owns: the engine's object from `open` to `close`. After that, any call on it would throw, so the
  *       reference is dropped first.
  * Slow: the engine does not skip frames until far above our limit. Frames to this client that it then
@@ -24,21 +24,24 @@ export interface WebSocketData {
 /** The engine's WebSocket, with our connection as a property. */
 export type OurWebSocket = EngineWebSocket<WebSocketData> & WebSocketData;
 
-/** What all connections of a mount share. */
+/** State shared by all connections of a mount. */
 export interface WebSocketKind {
   readonly connections: ConnectionSet<WebSocketConnection>;
   /** Broadcasts that are being coalesced. No later frame may overtake them. */
   readonly held: Pick<HeldBroadcasts, "isEmpty" | "flush">;
-  /** Ticks of the sweep that a connection may be silent. */
+  /** Number of ticks of the sweep for which a connection may be silent. */
   readonly idleTicks: number;
   /** Whether frames are compressed for clients that negotiated it. */
   readonly isCompressed: boolean;
 }
 
-/** Compressing shorter frames makes them longer, or saves too little. */
+/** Compression makes shorter frames longer, or saves too little. */
 const COMPRESS_FROM_LENGTH = 128;
 
-/** Results of the engine's `send` and `ping`. When it skips a frame, it also calls `dropped`. */
+/**
+ * Results of the engine's `send` and `ping`. When the engine skips a frame, it also calls
+ * `dropped`.
+ */
 const SEND_SKIPPED = 2;
 const SEND_DONE = 1;
 
@@ -80,7 +83,7 @@ export class WebSocketConnection implements Connection, NativeConnection, SlowCo
   }
 
   /**
-   * Bytes that the client has not taken yet, in the engine and in the backlog. Frames that were published
+   * Bytes in the engine and in the backlog that have not been sent yet. Frames that were published
    * or corked in this turn are not included.
    */
   get bufferedBytes(): number {
@@ -108,7 +111,7 @@ export class WebSocketConnection implements Connection, NativeConnection, SlowCo
     this.#ws = ws;
   }
 
-  /** Drops the engine's object, which is closed. */
+  /** Drops the engine's object, because it is closed. */
   detach(): void {
     this.#ws = undefined;
     this.#backlog = undefined;
@@ -182,8 +185,8 @@ export class WebSocketConnection implements Connection, NativeConnection, SlowCo
     if (!held.isEmpty && this.socket?.hasHeldBroadcasts === true) held.flush();
   }
 
-  // So that no later broadcast overtakes the frame that the engine refused. The engine has reported the
-  // skip, so the connection is cut, or its channels are told, when the turn ends.
+  // Leaves all topics, so that no later broadcast overtakes the frame that the engine refused. The
+  // engine has reported the skip, so the connection is cut or its channels end when the turn ends.
   #leaveAllTopics(ws: OurWebSocket): void {
     for (const topic of ws.getTopics()) ws.unsubscribe(topic);
   }
@@ -204,7 +207,7 @@ export class WebSocketConnection implements Connection, NativeConnection, SlowCo
       },
     );
     if (!backlog || !this.hasRoom) return;
-    // Waiters that still have too little room wait again, in a new backlog.
+    // Waiters for which there is still too little room wait again, in a new backlog.
     this.#backlog = undefined;
     for (const waiter of backlog.takeWaiters()) waiter.resume();
   }

@@ -13,7 +13,7 @@ import { HANDSHAKE_KEYS, type HandshakeOptions } from "../handshake/handshake-op
 export interface WebSocketOptions {
   /** A connection that sends nothing for this long is closed (ms). */
   readonly timeoutMs: number;
-  /** Largest message that a client may send, including the 6 to 14 bytes of a frame's header. */
+  /** Maximum size of a message from a client, including the 6 to 14 bytes of a frame's header. */
   readonly maxFrameBytes: number;
   /** Whether frames are compressed in both directions for clients that offer permessage-deflate. */
   readonly compress: boolean;

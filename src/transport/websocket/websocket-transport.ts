@@ -1,9 +1,9 @@
 /**
  * The WebSocket transport: mounts sockets on the engine's app and serves their connections.
  *
- * Runs on: shard; one for each.
- * Full: a message over the limit closes the connection with 1009, silence closes it with 1002 (WIRE
- *       §2.7). For slow clients see `slow-clients`.
+ * Runs on: shard; one instance per shard.
+ * Full: a message over the limit closes the connection with 1009, and silence closes it with 1002
+ *. For slow clients, see `slow-clients`.
  */
 
 import type { HeldBroadcasts } from "../../channel/held-broadcasts.ts";
@@ -174,7 +174,8 @@ export class WebSocketTransport implements Transport {
     }
   }
 
-  // The engine answers a ping itself, with the same bytes. They are unsent if the client does not read.
+  // The engine answers a ping itself, with the same bytes. If the client does not read, these bytes
+  // stay unsent.
   #control(connection: WebSocketConnection, opcode: ControlOpcode, data: ArrayBuffer): void {
     connection.lastInboundTick = this.#shard.sweep.tick;
     if (opcode === "ping") this.#connections.slowClients.sent(data.byteLength);

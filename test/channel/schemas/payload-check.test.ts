@@ -22,7 +22,7 @@ import type { WorldClient } from "../../support/world.ts";
 
 const ANYONE = defineSocket({ connect: () => ok({}) });
 
-/** The same schema in each library: it parses and trims what is sent. */
+/** The same schema in each library: it checks and trims the body. */
 const LIBRARIES: Readonly<Record<string, StandardSchemaV1<unknown, { body: string }>>> = {
   zod: z.object({ body: z.string().trim() }),
   valibot: v.object({ body: v.pipe(v.string(), v.trim()) }),
@@ -75,14 +75,14 @@ for (const [name, schema] of Object.entries(LIBRARIES)) {
         if (payload.startsWith("{")) assert.deepEqual(issue.path, ["body"]);
       }
       assert.deepEqual(seen, []);
-      // The channel goes on.
+      // The channel still works.
       assert.equal(client.asked('["1","3","room:1","say",{"body":"hi"}]').length, 1);
       assert.deepEqual(world.troubles(), []);
     });
   });
 }
 
-/** A schema whose check is a function of the test. */
+/** A schema whose check is a function supplied by the test. */
 function schemaOf(
   validate: StandardSchemaV1.Props["validate"],
 ): StandardSchemaV1<unknown, unknown> {

@@ -1,5 +1,5 @@
 /**
- * Payloads with a JSON Schema: what is sent of them.
+ * Payloads with a JSON Schema: which parts of them are sent.
  *
  * Runs on: the test's thread.
  */
@@ -24,7 +24,7 @@ const USER = Type.Object(
   { id: Type.Integer(), name: Type.Optional(Type.String()) },
   { additionalProperties: false },
 );
-/** A row of a database, with more than clients may see. */
+/** A database row with a column that clients must not see. */
 const ROW = { id: 1, name: "Ann", password: "secret" };
 
 const room = defineChannel(ANYONE, {

@@ -2,7 +2,7 @@
  * Types that are inferred from a definition: what compiles, what does not, and the compiler's messages.
  *
  * The fixtures import the package by its name, which resolves to the sources. After an intended change,
- * replace `wrong.txt` by the compiler's new output for `wrong.ts`.
+ * replace `wrong.txt` with the compiler's new output for `wrong.ts`.
  *
  * Runs on: the test's thread; the compiler is a separate process.
  * Slow: it runs the type checker.

@@ -18,7 +18,7 @@ describe("a task of a channel", () => {
     },
   });
 
-  it("gives its result to the handler that waits for it; other messages wait as well", async () => {
+  it("returns its result to the handler that awaits it; other messages wait as well", async () => {
     const world = new World({ channels: { "room:*": room } });
     const client = world.joined();
     client.send(push("work", "2", 4), push("echo", "3"));
@@ -31,7 +31,7 @@ describe("a task of a channel", () => {
     assert.equal(task?.isCancelled, false);
   });
 
-  it("that fails crashes the channel whose handler waits for it", async () => {
+  it("that fails crashes the channel whose handler awaits it", async () => {
     const world = new World({ channels: { "room:*": room } });
     const client = world.joined();
     client.send(push("work"));
@@ -41,7 +41,7 @@ describe("a task of a channel", () => {
     assert.equal(world.lastError(), "no");
   });
 
-  it("is cancelled when its channel ends, and is not begun after that", async () => {
+  it("is cancelled when its channel ends, and is not started after that", async () => {
     const sockets: { task: (name: string) => Promise<unknown> }[] = [];
     const world = new World({
       channels: {

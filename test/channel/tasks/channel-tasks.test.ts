@@ -24,7 +24,7 @@ const room = channel({
     aside: (socket) => void socket.task("sum").then((result) => socket.send(result)),
   },
   handleInfo: (socket, result) => socket.push("result", { result }),
-  // Slow enough for the channel to end meanwhile.
+  // Slow enough for the channel to end first.
   terminate: async (socket) => void (await socket.task("last")),
 });
 

@@ -34,7 +34,7 @@ class Told {
     return this.lines.splice(0, this.lines.indexOf(line) + 1);
   }
 
-  /** Waits for lines like this. Returns them, and forgets all others. */
+  /** Waits for a line that matches. Returns all matching lines, and drops the others. */
   async some(pattern: RegExp): Promise<string[]> {
     const isOne = (line: string): boolean => pattern.test(line);
     await this.#until(String(pattern), () => this.lines.some(isOne));
@@ -137,13 +137,13 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     assert.deepEqual(await ant.told.upTo("t hi"), ["t hi"]);
   });
 
-  it("reports the topics of what the server had not accepted when the connection was lost", async () => {
+  it("reports the topics of broadcasts that the server had not accepted when the connection was lost", async () => {
     const ant = await start("ant");
     redis.freeze();
     say(ant, "one", "1");
     ant.adapter.directBroadcast("bee", "two", Buffer.from("2"));
     say(ant, "one", "3");
-    // So that they are written, and not only packed.
+    // Lets the adapter write them to the socket.
     await new Promise<void>((resolve) => setImmediate(resolve));
     say(ant, "three", "4");
     await redis.kill();
@@ -369,7 +369,7 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     });
   });
 
-  it("reports another node with its name that started while neither could know", async () => {
+  it("reports another node with its name that started while neither could see the other", async () => {
     const ant = await start("ant", {}, { keepaliveMs: 50 });
     await redis.kill();
     const other = begin("ant", {}, { keepaliveMs: 50 });

@@ -28,7 +28,7 @@ import { TestNode } from "../../support/members.ts";
 /** The links' member number. */
 const LINK = 2;
 const LONGPOLL_TIMEOUT_MS = 2_000;
-const LIMITS = { acceptMs: 1_000, answerMs: 5_000, lateStatus: STATUS.none };
+const LIMITS = { pubsubTimeoutMs: 1_000, answerMs: 5_000, lateStatus: STATUS.none };
 const BYTES = Buffer.from("request");
 
 interface Shard {
@@ -235,16 +235,16 @@ describe("forwarded requests", () => {
 
   it("that are not accepted count as those of an unknown session", () => {
     const { got } = call();
-    asker.forwarding.check(performance.now() + LIMITS.acceptMs - 500);
+    asker.forwarding.check(performance.now() + LIMITS.pubsubTimeoutMs - 500);
     assert.equal(got.length, 0);
-    asker.forwarding.check(performance.now() + LIMITS.acceptMs + 1);
+    asker.forwarding.check(performance.now() + LIMITS.pubsubTimeoutMs + 1);
     assert.equal(got[0]?.status, STATUS.unknown);
   });
 
   it("that are accepted have more time, and then end with the late status", () => {
     const { got } = call();
     settle();
-    asker.forwarding.check(performance.now() + LIMITS.acceptMs + 1);
+    asker.forwarding.check(performance.now() + LIMITS.pubsubTimeoutMs + 1);
     assert.equal(got.length, 0);
     asker.forwarding.check(performance.now() + LIMITS.answerMs + 1);
     assert.equal(got[0]?.status, LIMITS.lateStatus);
@@ -341,7 +341,7 @@ describe("requests that are forwarded to another node", () => {
     lost = [RECORD.request];
     const { got } = call();
     settle();
-    pass(LIMITS.acceptMs + 1);
+    pass(LIMITS.pubsubTimeoutMs + 1);
     assert.equal(got[0]?.status, STATUS.unknown);
   });
 
