@@ -2,7 +2,7 @@
  * Prepares what the planned tests need besides Node.js: Chromium for tests with a browser, Redis for tests of
  * linked nodes, and the load generator in `native-bench` for tests of load tests.
  *
- * What a test file needs is seen from what it imports of `test/support`. On Debian, Chromium and Redis are installed
+ * The imports of a test file from `test/support` show what it needs. On Debian, Chromium and Redis are installed
  * with apt-get if that needs no password; SIMURGH_NO_INSTALL=1 prevents it. The load generator is built here because
  * test files that build it at the same time would interfere. If something is missing, the tests that need it are
  * skipped, with the reason printed.
@@ -21,7 +21,7 @@ import type { TestFile } from "./test-plan.ts";
 interface Package {
   readonly name: string;
   readonly files: readonly string[];
-  /** What test files import that need it. */
+  /** Import that shows that a test file needs it. */
   readonly support: string;
   readonly tests: string;
 }

@@ -11,7 +11,7 @@ import type { Ref } from "../protocol/message.ts";
 import { telemetry } from "../telemetry.ts";
 import { shown, type ExitReason } from "../callbacks/results.ts";
 
-/** A channel to report on. */
+/** A channel that log lines and events refer to. */
 interface Reported {
   readonly topic: string;
 }
@@ -125,7 +125,7 @@ function isLogged(topic: string): boolean {
   return !topic.startsWith(UNLOGGED_PREFIX);
 }
 
-/** Returns an error for whatever was thrown, or given as the reason of a stop. */
+/** Returns an error for any thrown value or stop reason. */
 export function asError(cause: unknown): Error {
   if (cause instanceof Error) return cause;
   return new Error(`ended with ${shown(cause)}`);

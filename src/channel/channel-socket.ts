@@ -1,5 +1,5 @@
 /**
- * A channel as its callbacks see it: one connection's membership of one topic.
+ * A channel as seen by its callbacks: one connection's membership of one topic.
  *
  * Runs on: shard.
  */
@@ -13,7 +13,7 @@ import type {
   TasksDefinition,
 } from "./tasks/task-definition.ts";
 
-/** Tasks of a channel that declares none: any name, any input. */
+/** Tasks of a channel that does not declare any: any name, any input. */
 export type AnyTasks = TasksDefinition<Readonly<Record<string, (input: unknown) => unknown>>>;
 
 /** The payload argument after an event; optional if an empty object is a valid payload. */
@@ -22,8 +22,8 @@ export type PayloadArgument<Payload> = object extends Payload
   : [payload: Payload];
 
 /**
- * A channel as its callbacks see it. `out`, `info` and `tasks` of its definition determine what it
- * may send to others and to itself, and which tasks it may run.
+ * A channel as seen by its callbacks. `out`, `info` and `tasks` of its definition determine the
+ * messages that it may send to others and to itself, and the tasks that it may run.
  */
 export interface ChannelSocket<
   Assigns = object,
@@ -37,11 +37,13 @@ export interface ChannelSocket<
   readonly topic: string;
   /** The socket's id, or null. */
   readonly id: string | null;
-  /** What `connect` returned, overridden by the route's `assigns`. Frozen; see `assign`. */
+  /** Assigns returned by `connect`, overridden by the route's `assigns`. Frozen; see `assign`. */
   readonly assigns: Readonly<Assigns>;
-  /** This channel's own state: what `locals` of its definition returned, or an empty object. */
+  /**
+   * This channel's own state: the value returned by `locals` of its definition, or an empty object.
+   */
   readonly locals: Locals;
-  /** The join's join_ref, any JSON value; the join's ref if the client sent no join_ref. */
+  /** The join's join_ref (any JSON value), or the join's ref if the client sent no join_ref. */
   readonly joinRef: unknown;
   /** The ref of the message that is being handled, or null. */
   readonly ref: unknown;
@@ -53,7 +55,7 @@ export interface ChannelSocket<
   readonly context: AppContext<Context>;
 
   /**
-   * Merges changes into the assigns of this channel; the socket's other channels keep theirs.
+   * Merges changes into the assigns of this channel. The socket's other channels are not affected.
    *
    * @param changes - the changes, or a function that returns them for the current assigns
    */
@@ -63,7 +65,7 @@ export interface ChannelSocket<
    * Sends a message to this client. A Uint8Array, Buffer or ArrayBuffer is sent as a binary frame,
    * which clients on version 1 cannot receive; anything else is sent as JSON.
    *
-   * @throws SIM_ERR_NOT_JOINED before the join was answered; SIM_ERR_PAYLOAD if the payload cannot
+   * @throws SIM_ERR_NOT_JOINED before the join is answered; SIM_ERR_PAYLOAD if the payload cannot
    *   be sent
    */
   push<Event extends keyof Out & string>(
@@ -80,34 +82,37 @@ export interface ChannelSocket<
     event: Event,
     ...payload: PayloadArgument<Out[Event]>
   ): void;
-  /** Sends this channel a message. `handleInfo` gets it after everything that waits already. */
+  /**
+   * Sends a message to this channel. `handleInfo` receives it after all messages that are already
+   * waiting.
+   */
   send(message: Info): void;
   /**
-   * Sends this channel a message after a delay.
+   * Sends a message to this channel after a delay.
    *
    * @param delayMs - 0 to 2 147 483 647
-   * @returns a function that cancels it; the end of the channel cancels it too
+   * @returns a function that cancels the message; it is also cancelled when the channel ends
    */
   sendAfter(delayMs: number, message: Info): () => void;
   /**
    * Subscribes to another topic. Its broadcasts arrive in `handleInfo` as `{topic, event, payload}`.
    *
-   * Each channel gets its own copy of the payload, parsed for it alone. If thousands of channels of
-   * a shard need one busy topic, let their clients join that topic, which costs no parsing.
+   * Each channel receives its own copy of the payload, parsed separately. If thousands of channels
+   * of a shard need one busy topic, let their clients join that topic, which requires no parsing.
    */
   subscribe(topic: string): void;
   /** Unsubscribes from a topic that was passed to `subscribe`. */
   unsubscribe(topic: string): void;
 
-  /** When the connection expires (ms since 1970); undefined: never. */
+  /** Time when the connection expires (ms since 1970), or undefined if it never does. */
   readonly expiresAtMs: number | undefined;
   /**
-   * Changes when the whole connection expires, for a client that has presented a new token.
+   * Changes the expiry time of the whole connection, for a client that has presented a new token.
    *
-   * @param assigns - assigns of channels that join from now on, as `connect` would return them.
-   *   Channels that have joined keep theirs, including this one: see `assign`
-   * @returns false, with nothing changed, if the socket's `id` differs for these assigns (they
-   *   belong to somebody else), or if the connection is gone
+   * @param assigns - assigns for channels that join from now on, as `connect` would return them.
+   *   Channels that have already joined keep their assigns, including this one: see `assign`
+   * @returns false, without changing anything, if the socket's `id` differs for these assigns (they
+   *   belong to another user), or if the connection has ended
    * @throws SIM_ERR_OPTION_INVALID if `until` has no time in milliseconds
    */
   renew(assigns: Assigns, until: Until): boolean;
@@ -121,8 +126,9 @@ export interface ChannelSocket<
    * resources in `terminate`.
    *
    * @param input - the task's argument, which must survive a structured clone. Options follow it: a
-   *   `signal` that cancels the task, and `transfer`, which lists what to hand over, not copy
-   * @throws SIM_ERR_TASKS, SIM_ERR_TASK_QUEUE_FULL, SIM_ERR_TASK_TIMEOUT, what the task threw,
+   *   `signal` that cancels the task, and `transfer`, a list of the objects to transfer instead of
+   *   copying
+   * @throws SIM_ERR_TASKS, SIM_ERR_TASK_QUEUE_FULL, SIM_ERR_TASK_TIMEOUT, whatever the task threw,
    *   or the reason of the signal; all as rejections
    */
   task<Name extends TaskName<Tasks>>(

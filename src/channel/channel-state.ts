@@ -1,5 +1,5 @@
 /**
- * The states of one channel, and every step between them.
+ * The states of one channel, and all transitions between them.
  *
  *   joining --joined--> open --end--> ending --ended--> closed
  *      |                  |                               ^ ^
@@ -16,11 +16,11 @@
 
 import { makeError } from "../errors.ts";
 
-/** State of a channel. Small integers: compared for each message. */
+/** State of a channel. States are small integers because they are compared for each message. */
 export const STATE = { joining: 0, open: 1, ending: 2, closed: 3 } as const;
 export type ChannelState = (typeof STATE)[keyof typeof STATE];
 
-/** What happens to a channel. */
+/** A transition of a channel. */
 export type ChannelStep = "joined" | "refused" | "end" | "ended" | "kill";
 
 const STEPS: Record<ChannelState, Partial<Record<ChannelStep, ChannelState>>> = {
@@ -30,12 +30,15 @@ const STEPS: Record<ChannelState, Partial<Record<ChannelStep, ChannelState>>> = 
   [STATE.closed]: {},
 };
 
-/** A channel of either kind. */
+/** A channel of either kind, ordinary or raw. */
 interface Stateful {
   state: ChannelState;
 }
 
-/** Moves a channel to the state after a step. @throws SIM_ERR_INTERNAL if the step is not allowed */
+/**
+ * Moves a channel to the state that follows a step. @throws SIM_ERR_INTERNAL if the step is not
+ * allowed
+ */
 export function takeStep(channel: Stateful, step: ChannelStep): void {
   const state = nextState(channel.state, step);
   if (state === undefined) {
@@ -44,7 +47,7 @@ export function takeStep(channel: Stateful, step: ChannelStep): void {
   channel.state = state;
 }
 
-/** Returns the state after a step, or undefined if the step is not allowed. */
+/** Returns the state that follows a step, or undefined if the step is not allowed. */
 export function nextState(state: ChannelState, step: ChannelStep): ChannelState | undefined {
   return STEPS[state][step];
 }

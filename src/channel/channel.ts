@@ -2,22 +2,22 @@
  * One channel: a connection's membership of one topic, from its join to its end.
  *
  * A message for an idle channel is handled at once; while an asynchronous callback is awaited,
- * messages wait in its mailbox. Whatever user code does (throw, return nonsense, never settle, flood
- * itself) ends its own channel and nothing else. How a channel ends:
+ * messages wait in its mailbox. Whatever user code does (throw, return an invalid value, never
+ * settle, flood itself), it ends only its own channel. How a channel ends:
  *
  *   leave, stop   [reply,] phx_close, terminate     if the reason is graceful
  *   crash         terminate, phx_error              an exception, a bad result, any other reason
  *   close         terminate                         the connection ends
  *   kill          nothing                           a rejoin replaces the channel
  *
- * User callbacks get the channel itself. Its type there is ChannelSocket, the public part.
+ * User callbacks receive the channel itself, typed as ChannelSocket, its public part.
  *
  * Runs on: the shard that owns the connection.
  * Owns: mailbox, timers, locals, tasks and further topics, each created when it is first needed.
  *       Methods are `private` for the compiler only, since a #method adds a field to each object.
- * Full: if the mailbox exceeds `maxMailbox`, or a callback `handlerTimeoutMs`, the channel crashes
- *       with a reason of its own. A join that exceeds `joinTimeoutMs` is answered with an error,
- *       and its topic is free again.
+ * Full: if the mailbox exceeds `maxMailbox`, or a callback exceeds `handlerTimeoutMs`, the channel
+ *       crashes with a specific reason. A join that exceeds `joinTimeoutMs` is answered with an
+ *       error, and its topic can be joined again.
  */
 
 import { FAILED, type Callee } from "../callbacks/callbacks.ts";
@@ -52,7 +52,7 @@ import type { ShardChannels } from "./shard-channels.ts";
 import type { Task, TaskOptions } from "./tasks/tasks.ts";
 import type { Incoming } from "./verbatim.ts";
 
-/** What may wait in a channel's mailbox. */
+/** An item in a channel's mailbox. */
 export type ChannelLetter =
   | { readonly kind: "joined" }
   | { readonly kind: "in"; readonly event: unknown; readonly payload: unknown; readonly ref: Ref }
@@ -81,10 +81,10 @@ export class Channel
   readonly shared: ShardChannels;
   readonly owner: ChannelOwner;
   readonly definition: ChannelDefinition;
-  /** join_ref as JSON, as it is in all frames of this channel. */
+  /** The join_ref as JSON, as it appears in all frames of this channel. */
   readonly joinRefJson: string;
   state: ChannelState = STATE.joining;
-  /** The topic's entry and the lane there, while it is subscribed. */
+  /** The topic's entry and this channel's lane there, while the channel is subscribed. */
   entry: TopicEntry<Lane> | undefined = undefined;
   lane: Lane | undefined = undefined;
   laneAt = 0;
@@ -99,13 +99,13 @@ export class Channel
   mailbox: Mailbox<ChannelLetter> | undefined = undefined;
   pending: PendingJoin | undefined = undefined;
   timers: Set<NodeJS.Timeout> | undefined = undefined;
-  /** Further topics that it has subscribed to. */
+  /** Additional topics that this channel has subscribed to. */
   topics: Set<string> | undefined = undefined;
   /** Tasks that have not finished. */
   tasks: Set<Task> | undefined = undefined;
-  /** State of rate limits. Absent until one applies. */
+  /** State of the rate limits. Absent until a limit applies. */
   declare buckets?: Buckets;
-  /** Writes replies of the event that is being handled. Absent until an event has a writer. */
+  /** Writer for replies to the event that is being handled. Absent until an event has a writer. */
   declare replyWriter?: PayloadWriter | undefined;
   #locals: unknown = undefined;
 
@@ -209,7 +209,8 @@ export class Channel
   }
 
   async task(name: string, input?: unknown, options: TaskOptions = {}): Promise<unknown> {
-    // The promise never settles, like those of tasks that the end of the channel cancels.
+    // The promise never settles, like the promises of tasks that are cancelled when the channel
+    // ends.
     if (this.state === STATE.closed) return new Promise(() => {});
     const tasks = (this.tasks ??= new Set());
     const task = this.shared.tasks.run(name, input, options);
@@ -241,7 +242,8 @@ export class Channel
     callbacks.live.born();
     this.ref = ref;
     const startedMs = performance.now();
-    // Goes first into the mailbox, so that it runs before any message that waits for the answer.
+    // Queued first in the mailbox, so that it runs before any message that is waiting for the
+    // answer.
     if (definition.joined) callbacks.keepAlways(this, JOINED);
     const result = callbacks.run(this, EVENT.join, definition.join, payload);
     if (result === FAILED) return;
@@ -280,7 +282,7 @@ export class Channel
     this.shared.callbacks.flush(this);
   }
 
-  /** Does nothing: the close of the connection tells the client. */
+  /** Does nothing, because closing the connection informs the client. */
   drain(): void {}
 
   expiring(leftMs: number): void {
@@ -313,9 +315,9 @@ export class Channel
     this.shared.callbacks.receive(this, { kind: "out", event, payload });
   }
 
-  /** Handles a broadcast of a topic that it has subscribed to in code. */
+  /** Handles a broadcast to a topic that user code has subscribed to. */
   receive(broadcast: Broadcast): void {
-    // A subscription to its own topic acts as if every event were intercepted.
+    // A subscription to the channel's own topic acts as if every event were intercepted.
     if (broadcast.topic === this.topic) this.receiveOut(broadcast.event, broadcast.payload);
     else this.send(broadcast);
   }
@@ -491,7 +493,7 @@ export class Channel
       return;
     }
     reports.joined(this, result.status, params, startedMs);
-    // Subscribe before the answer leaves: what is broadcast after the client saw it must arrive.
+    // Subscribe before the answer is sent: the client must receive all broadcasts from then on.
     if (result.status === "ok") this.attach();
     try {
       this.answerJoin(result.status, result.payload);
@@ -509,7 +511,8 @@ export class Channel
       this.ref = null;
       counters.add(COUNTER.channels);
     }
-    // The client must see the end of the channel that this one replaces before this one's pushes.
+    // The client must see the end of the channel that this one replaces before pushes from this
+    // one.
     this.owner.joinSettled(this);
     if (this.owner.isSerial) callbacks.flushLater(this);
     else callbacks.flush(this);
@@ -550,7 +553,7 @@ export class Channel
     else this.crash(event, reason);
   }
 
-  /** Ends it gracefully: the client is told, and does not join again. */
+  /** Ends the channel gracefully: the client is notified, and does not rejoin. */
   private end(reason: ExitReason): void {
     this.beginEnd();
     this.sendEnd(EVENT.close, {});
@@ -559,7 +562,7 @@ export class Channel
     this.shared.reports.ended(this, reason);
   }
 
-  /** Ends it with its connection: nothing is sent to the client. */
+  /** Ends the channel because its connection has ended; sends nothing to the client. */
   private endWithConnection(reason: ExitReason): void {
     this.beginEnd();
     this.owner.channelGone(this);
@@ -567,7 +570,7 @@ export class Channel
     this.shared.reports.ended(this, reason);
   }
 
-  /** Ends it after an error: the client is told why, and joins again. */
+  /** Ends the channel after an error: the client is told the reason, and rejoins. */
   private crash(event: unknown, cause: unknown): void {
     if (this.state !== STATE.open) return;
     const { reports, callbacks } = this.shared;
@@ -584,8 +587,8 @@ export class Channel
     reports.ended(this, reason);
   }
 
-  // Handles lost broadcasts. They wait in the mailbox until the join is answered (`join` may have
-  // subscribed to the topic) or until the running callback ends (it may have broadcast something that
+  // Handles lost broadcasts. Handling is deferred until the join is answered (`join` may have
+  // subscribed to the topic) or until the running callback ends (it may have sent a broadcast that
   // its own channel cannot receive).
   private lose(error: Error): void {
     const isLater = this.state === STATE.joining || this.isRunning;
@@ -605,11 +608,14 @@ export class Channel
       done();
     };
     const isAwaited = callbacks.terminate(this, this.definition.terminate, reason, done, failed);
-    // In the meantime the connection may join the topic again, and must not be subscribed twice.
+    // In the meantime the connection may rejoin the topic, and must not be subscribed twice.
     if (isAwaited) this.detach();
   }
 
-  /** Releases everything that is left of it, however it ended. Nothing more is sent to the client. */
+  /**
+   * Releases all remaining resources, however the channel ended. Nothing more is sent to the
+   * client.
+   */
   private ended(): void {
     const { callbacks, pubsub, onEnded } = this.shared;
     if (this.state === STATE.ending) takeStep(this, "ended");
@@ -637,7 +643,7 @@ export class Channel
     connection.send(serializer.reply(this.joinRefJson, ref, this.topicJson, status, payload));
   }
 
-  // Uses the join_ref as the client sent it. In other frames the join's ref replaces a missing one.
+  // Uses the join_ref as sent by the client. In other frames the join's ref replaces a missing one.
   private answerJoin(status: string, payload: unknown): void {
     const { connection, serializer } = this.owner;
     const joinRef = refJson(this.sentJoinRef);
@@ -668,7 +674,7 @@ export class Channel
 
 const JOINED: ChannelLetter = { kind: "joined" };
 
-/** Returns the reason for the client: Phoenix's, or one that names the limit that was exceeded. */
+/** Returns the reason sent to the client: Phoenix's, or the name of the limit that was exceeded. */
 function wireReasonOf(cause: unknown): string {
   if (hasCode(cause, "SIM_ERR_HANDLER_TIMEOUT")) return REASON.handlerTimeout;
   if (hasCode(cause, "SIM_ERR_MAILBOX_FULL")) return REASON.mailboxFull;

@@ -1,5 +1,6 @@
 /**
- * PORT: what a channel needs from its client's connection. Implemented by each transport.
+ * PORT: the operations that a channel needs on its client's connection. Implemented by each
+ * transport.
  *
  * Only WebSocket connections are native: the engine publishes to all of them at once. Other
  * transports send each frame to each connection.
@@ -9,22 +10,26 @@
 
 /** Something that waits until a connection has room. */
 export interface RoomWaiter {
-  /** Sends what waits. If the room is not enough, it waits again. */
+  /** Sends the frames that are waiting. If there is not enough room, waits again. */
   resume(): void;
 }
 
-/** One client, however it is connected. */
+/** The connection of one client, over any transport. */
 export interface Connection {
-  /** Number of the connection: its shard is this modulo the number of shards. */
+  /** Number of the connection. Its shard is this number modulo the number of shards. */
   readonly id: number;
   /** `websocket`, `longpoll`, or the name of a custom transport. */
   readonly transport: string;
-  /** False once it has ended; everything below then does nothing. */
+  /** False once the connection has ended; all methods below then do nothing. */
   readonly isOpen: boolean;
-  /** The engine's publish and subscribe; undefined: frames are sent to it one by one. */
+  /**
+   * The engine's publish and subscribe. If undefined, frames are sent to the connection one by one.
+   */
   readonly native: NativeConnection | undefined;
 
-  /** Sends a string as a text frame, bytes as a binary frame. Bytes are copied before it returns. */
+  /**
+   * Sends a string as a text frame, or bytes as a binary frame. Bytes are copied before it returns.
+   */
   send(frame: string | Uint8Array): void;
   /** Sends a frame whose payload is encoded as bytes, which are copied before it returns. */
   sendEncoded(payload: Uint8Array, isBinary: boolean): void;
@@ -33,17 +38,17 @@ export interface Connection {
   ping?(data: string | Uint8Array): void;
 
   /**
-   * False while so much waits for this client that senders should hold back what they can. What is
-   * sent nevertheless is kept.
+   * False while so much data is waiting for this client that senders should hold back what they
+   * can. Anything sent nevertheless is still queued.
    */
   readonly hasRoom: boolean;
-  /** Calls `resume` once, when there is room again; never, if the connection ends first. */
+  /** Calls `resume` once when there is room again. Never calls it if the connection ends first. */
   awaitRoom(waiter: RoomWaiter): void;
 
-  /** Runs `work`, and sends the frames of `work` together. */
+  /** Runs `work`, and sends the frames that it produces together. */
   cork(work: () => void): void;
 
-  /** Closes with a code of `protocol/reserved`. */
+  /** Closes the connection with a code from `protocol/reserved`. */
   close(code: number, reason: string): void;
 }
 
@@ -61,13 +66,13 @@ export interface NativeConnection {
   publish(nativeTopic: string, frame: Uint8Array, isBinary: boolean, receivers: number): void;
 }
 
-/** The engine's publish, to all connections of a shard. */
+/** The engine's publish function, for all connections of a shard. */
 export interface Publisher {
   /**
    * Publishes to all subscribers of a native topic.
    *
-   * @param receivers - how many there are, for the counters
-   * @param isCompressed - true if the receivers' connections may compress it
+   * @param receivers - the number of subscribers, for the counters
+   * @param isCompressed - true if the receivers' connections may compress the frame
    */
   publish(
     nativeTopic: string,

@@ -1,5 +1,5 @@
 /**
- * The context of a shard: its data and number, broadcasts, tasks.
+ * The context of a shard: its data and index, broadcasts and tasks.
  *
  * Runs on: shard. Each shard creates one, which `start`, `stop`, routes and callbacks share.
  */
@@ -8,10 +8,13 @@ import type { ContextBroadcastOptions } from "../pubsub/broadcast-options.ts";
 import type { BroadcastHandler } from "../pubsub/envelope.ts";
 import type { TaskOptions } from "./tasks/tasks.ts";
 
-/** A shard's context, with what `start` of the endpoint returned. */
+/** A shard's context, including the properties returned by `start` of the endpoint. */
 export type AppContext<Own> = ShardContext & Own;
 
-/** What `start` of an endpoint adds to the context, as in `typed<ContextOf<typeof start>>()`. */
+/**
+ * Properties that `start` of an endpoint adds to the context, as in `typed<ContextOf<typeof
+ * start>>()`.
+ */
 export type ContextOf<Start extends (...given: never) => unknown> = Awaited<ReturnType<Start>>;
 
 /** A shard's context. `start` may add to it. */
@@ -22,18 +25,18 @@ export interface ShardContext {
   readonly shard: number;
   readonly shards: number;
   /**
-   * True while the node accepts clients, for health checks. False until it listens, once it drains,
-   * and while no shard is taking connections.
+   * True while the node accepts clients, for health checks. False until the node listens, while it
+   * drains, and while no shard accepts connections.
    */
   readonly isReady: boolean;
-  /** Secret that tokens are derived from. */
+  /** Secret from which tokens are derived. */
   readonly secretKeyBase: string;
   /**
-   * Broadcasts to the subscribers of a topic: on all nodes, unless the options say otherwise. A JSON
-   * Schema that the topic's channel declares for the event applies as to its own broadcasts.
+   * Broadcasts to the subscribers of a topic: on all nodes, unless the options say otherwise. A
+   * JSON Schema that the topic's channel declares for the event also applies here.
    *
-   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE, SIM_ERR_OPTION_INVALID; nobody receives it
-   *   then
+   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE, SIM_ERR_OPTION_INVALID; nothing is sent in
+   *   these cases
    */
   broadcast(
     topic: string,
@@ -44,20 +47,23 @@ export interface ShardContext {
   /** Closes all connections with a socket id, on all nodes, with code 1001. */
   disconnect(id: string): void;
   /**
-   * Calls a handler with every broadcast of a topic. Each shard that subscribes gets all of them.
+   * Calls a handler with every broadcast to a topic. Each subscribed shard receives all broadcasts.
    *
    * @param onGap - called if broadcasts were lost on their way to this shard
    * @returns a function that unsubscribes
    */
   subscribe(topic: string, handler: BroadcastHandler, onGap?: () => void): () => void;
   /**
-   * Runs a task, as `socket.task` does, for a route or `start`. It is cancelled when the shard ends.
-   * To cancel it when the client disconnects, pass `{ signal: request.signal }`.
+   * Runs a task, as `socket.task` does, for a route or `start`. The task is cancelled when the
+   * shard ends. To cancel it when the client disconnects, pass `{ signal: request.signal }`.
    *
    * @throws like `socket.task`; SIM_ERR_SERVER_CLOSED if the shard ends first
    */
   task(name: string, input?: unknown, options?: TaskOptions): Promise<unknown>;
-  /** Returns how many subscribers a topic has on this shard; `server.subscribers` counts the node. */
+  /**
+   * Returns the number of subscribers to a topic on this shard; `server.subscribers` counts the
+   * whole node.
+   */
   subscribers(topic: string): number;
   [name: string]: unknown;
 }

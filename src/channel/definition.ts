@@ -1,7 +1,7 @@
 /**
  * `defineChannel`, and the types from which everything in a channel is inferred.
  *
- * Runs on: shard. Each shard makes a definition once, for all joins.
+ * Runs on: shard. Each shard creates a definition once, for all joins.
  */
 
 import {
@@ -70,90 +70,94 @@ export interface ChannelCallbacks<
    */
   readonly params?: Params;
   /**
-   * What clients send, by event: a schema, a type, or an InEvent with further rules. A message that
-   * breaks them is answered with error, and its handler is not called:
+   * Messages from clients, by event: a schema, a type, or an InEvent with further rules. A message
+   * that breaks the rules is answered with an error, and its handler is not called:
    * `{reason: "invalid_payload", issues}` if the payload does not match,
    * `{reason: "payload_too_large", max_bytes}` if it has more than `maxBytes`,
    * `{reason: "rate_limited", retry_after}` if the client exceeds the `rate`.
    */
   readonly in?: In;
   /**
-   * What the channel sends, by event: a type or a JSON Schema. The compiler then rejects pushes and
-   * broadcasts of all other events. A JSON Schema is compiled if one of its objects has
-   * `additionalProperties: false`; properties that it does not name are then not sent.
+   * Messages that the channel sends, by event: a type or a JSON Schema. The compiler then rejects
+   * pushes and broadcasts of all other events. A JSON Schema is compiled if one of its objects has
+   * `additionalProperties: false`; properties that the schema does not name are then not sent.
    */
   readonly out?: Out;
-  /** Type of the messages that `send` and `sendAfter` take, as in `typed<"tick">()`. */
+  /** Type of the messages for `send` and `sendAfter`, as in `typed<"tick">()`. */
   readonly info?: Typed<Info>;
   /** Type of the tasks module, as in `typed<typeof tasks>()`. */
   readonly tasks?: Typed<Tasks>;
-  /** Creates `locals` of a channel when they are first used. */
+  /** Creates a channel's `locals` on first use. */
   locals?(): Locals;
   /** Accepts or refuses a join; `ok(payload)` answers with the payload. */
   join(socket: Socket, payload: InPayload<Params>): Joined | Promise<Joined>;
   /**
-   * Runs after an accepted join was answered, before any other callback. From here on the channel
+   * Runs after an accepted join is answered, before any other callback. From then on the channel
    * may push and broadcast.
    */
   joined?(socket: Socket): HandleOutResult | Promise<HandleOutResult>;
   /**
-   * Handlers of the client's messages, by event. The payload is parsed JSON, or a Uint8Array that
-   * belongs to the handler if the client sent bytes. `verbatim` makes a handler that gets the
-   * payload as the client wrote it. An event without a handler crashes the channel.
+   * Handlers for messages from the client, by event. The payload is parsed JSON, or a Uint8Array
+   * owned by the handler if the client sent bytes. `verbatim` creates a handler that receives the
+   * payload as sent by the client. An event without a handler crashes the channel.
    */
   readonly handleIn?: Handlers;
   /**
-   * Handlers of broadcasts, by event. These broadcasts go to the handler instead of the client; the
-   * handler may push.
+   * Handlers for broadcasts, by event. These broadcasts go to the handler instead of the client;
+   * the handler may push.
    */
   readonly intercept?: {
     readonly [Event in keyof Out]?: OutCallback<Socket, Sent<Out[Event]>>;
   };
-  /** Handles messages from `send` and `sendAfter`, and broadcasts of topics from `subscribe`. */
+  /**
+   * Handles messages from `send` and `sendAfter`, and broadcasts to topics passed to `subscribe`.
+   */
   handleInfo?(socket: Socket, message: Info): HandleOutResult | Promise<HandleOutResult>;
   /**
-   * Runs before the connection expires, with the time left (ms): the socket's `expiringMs` before
-   * the end, or when half of the time is left if that is later. A renewal moves it. It runs in each
-   * joined channel that defines it; it is enough if one of them can push to the client.
+   * Runs before the connection expires, with the remaining time (ms): `expiringMs` of the socket
+   * before the expiry, or when half of the time remains if that is later. Renewing the connection
+   * reschedules it. It runs in each joined channel that defines it; it is sufficient if one of them
+   * can push to the client.
    */
   expiring?(socket: Socket, leftMs: number): HandleOutResult | Promise<HandleOutResult>;
   /** Runs when the channel ends, unless a rejoin of the same topic replaces it. */
   terminate?(socket: Socket, reason: ExitReason): void | Promise<void>;
   /**
-   * Lets a client that is too slow for the broadcasts of this channel miss some of them. Without
-   * it, `slowClients` of the socket applies. `conflate` keeps the latest of each event,
-   * `drop-oldest` the latest of all. Only broadcasts are left out. Pushes, replies and intercepted
-   * events are not, and overtake broadcasts that wait.
+   * Allows a client that is too slow for the broadcasts of this channel to miss some of them. If
+   * undefined, `slowClients` of the socket applies. `conflate` keeps the latest broadcast of each
+   * event, `drop-oldest` the latest broadcasts of all events. Only broadcasts are dropped. Pushes,
+   * replies and intercepted events are never dropped, and overtake waiting broadcasts.
    */
   readonly slow?: SlowPolicy;
-  /** With `slow`: how many broadcasts may wait for one client. Default: 64. */
+  /** With `slow`: maximum number of broadcasts waiting for one client. Default: 64. */
   readonly queue?: number;
   /**
-   * With `slow`: runs when a client that has missed broadcasts has been sent all that waited. What
-   * it pushes arrives after those.
+   * With `slow`: runs when a client that has missed broadcasts has been sent all waiting
+   * broadcasts. Its pushes arrive after those.
    */
   missed?(socket: Socket, count: number): HandleOutResult | Promise<HandleOutResult>;
   /**
-   * Time limit of an asynchronous `join` (ms). Default: `joinTimeoutMs` of the server. After it the
-   * client gets `join timeout` and may join again. The result of the late join is ignored and
-   * `terminate` does not run, as for a join that throws: `join` must release its resources itself.
+   * Time limit for an asynchronous `join` (ms). Default: `joinTimeoutMs` of the server. When it
+   * elapses, the client receives `join timeout` and may rejoin. The result of the late join is
+   * ignored and `terminate` does not run, as for a join that throws: `join` must release its
+   * resources itself.
    */
   readonly joinTimeoutMs?: number;
-  /** Rate limits of one connection on one topic. Default: none. */
+  /** Rate limits for one connection on one topic. Default: none. */
   readonly limits?: ChannelLimits;
-  /** Level at which joins are logged; false: not at all. Default: `info`. */
+  /** Level at which joins are logged, or false to disable logging. Default: `info`. */
   readonly logJoin?: LineLevel | false;
-  /** Level at which handled messages are logged; false: not at all. Default: `debug`. */
+  /** Level at which handled messages are logged, or false to disable logging. Default: `debug`. */
   readonly logHandleIn?: LineLevel | false;
 }
 
-/** Which broadcasts are kept for a client that is too slow for them. */
+/** Selects the broadcasts that are kept for a client that is too slow for all of them. */
 export type SlowPolicy = "conflate" | "drop-oldest";
 
-/** How a channel treats a client that is too slow for its broadcasts. */
+/** Settings for clients that are too slow for a channel's broadcasts. */
 export interface SlowChannel {
   readonly policy: SlowPolicy;
-  /** Broadcasts that may wait. */
+  /** Maximum number of waiting broadcasts. */
   readonly bound: number;
 }
 
@@ -170,17 +174,17 @@ export interface ChannelDefinition<
   readonly joined: ((socket: object, nothing: unknown) => unknown) | undefined;
   readonly handleIn: ReadonlyMap<unknown, InHandler>;
   readonly intercept: ReadonlyMap<string, (socket: object, payload: unknown) => unknown>;
-  /** Undefined: JSON.stringify writes all payloads. */
+  /** If undefined, JSON.stringify writes all payloads. */
   readonly writers: OutWriters | undefined;
   readonly handleInfo: ((socket: object, message: unknown) => unknown) | undefined;
   readonly expiring: ((socket: object, leftMs: unknown) => unknown) | undefined;
   readonly terminate: ((socket: object, reason: ExitReason) => unknown) | undefined;
-  /** Undefined: the socket's policy applies. */
+  /** If undefined, the socket's policy applies. */
   readonly slow: SlowChannel | undefined;
   readonly missed: ((socket: object, count: unknown) => unknown) | undefined;
-  /** Undefined: the server's applies. */
+  /** If undefined, the server's time limit applies. */
   readonly joinTimeoutMs: number | undefined;
-  /** Undefined: it has no rate limits. */
+  /** Undefined if the channel has no rate limits. */
   readonly limiter: ChannelLimiter | undefined;
   readonly logJoin: LineLevel | false;
   readonly logHandleIn: LineLevel | false;
@@ -189,11 +193,11 @@ export interface ChannelDefinition<
 /**
  * Defines a channel for the connections of a socket. All types are inferred from the arguments.
  *
- * @param _socket - the definition of the socket that it will be mounted under, which gives the
- *   callbacks the types of assigns and context
- * @throws SIM_ERR_DEFINITION_INVALID if a callback is not a function, a declaration is not a schema,
- *   an event of `in` has no handler, or `slow`, `queue` or a log level is invalid;
- *   SIM_ERR_OPTION_INVALID if `joinTimeoutMs` is out of the option's range
+ * @param _socket - the definition of the socket that the channel will be mounted under, which
+ *   determines the types of assigns and context in the callbacks
+ * @throws SIM_ERR_DEFINITION_INVALID if a callback is not a function, a declaration is not a
+ *   schema, an event in `in` has no handler, or `slow`, `queue` or a log level is invalid;
+ *   SIM_ERR_OPTION_INVALID if `joinTimeoutMs` is out of range
  */
 export function defineChannel<
   Assigns,
@@ -273,7 +277,7 @@ function slowOf(policy: unknown, given: unknown): SlowChannel | undefined {
 
 type Handler = (socket: object, payload: unknown) => unknown;
 
-// A map, so that an event called `constructor` or `__proto__` finds the user's handler or nothing.
+// A map, so that looking up an event called `constructor` or `__proto__` finds only user handlers.
 function outHandlersOf(given: Readonly<Record<string, unknown>> = {}): Map<string, Handler> {
   const found = new Map<string, Handler>();
   for (const [event, handler] of Object.entries(given)) {

@@ -1,15 +1,15 @@
 /**
  * Delivers broadcasts straight to the connections, bypassing the channels.
  *
- * A plain lane gets the bytes in one native publish. Broadcasts of this thread to plain lanes may be
- * held until the end of a window (`held-broadcasts`).
+ * A plain lane receives the bytes in one native publish. Broadcasts from this thread to plain lanes
+ * may be held until the end of a window (`held-broadcasts`).
  *
- * A lane that intercepts the event passes it to its channels, decoded for each, so that no channel can
- * change what another sees. Channels that may miss broadcasts are never subscribed natively, because
- * the engine cannot take back what it has queued: each is sent the bytes if its connection has room;
- * otherwise they wait in the channel's queue. Version 1 cannot represent a binary broadcast, so
- * channels on that version end, and their clients join again. A user's own serializer gets the
- * broadcast decoded, and writes it once for its lane.
+ * A lane that intercepts the event passes it to its channels, decoded separately for each, so that
+ * no channel can change what another receives. Channels that may miss broadcasts are never
+ * subscribed natively, because the engine cannot retract queued frames: each is sent the bytes if
+ * its connection has room; otherwise the bytes wait in the channel's queue. Version 1 cannot
+ * represent a binary broadcast, so channels on that version end, and their clients rejoin. A custom
+ * serializer receives the decoded broadcast, and encodes it once for its lane.
  *
  * Runs on: shard.
  */
@@ -26,10 +26,12 @@ import type { HeldBroadcasts } from "./held-broadcasts.ts";
 import { Lane, type LaneClass, type Subscriber } from "./lane.ts";
 import { SendQueue, type QueuedBroadcast } from "./send-queue.ts";
 
-/** A broadcast that is being sent. An envelope is one. */
+/** A broadcast that is being sent. Implemented by Envelope. */
 interface Outgoing {
   readonly isBinary: boolean;
-  /** True if it comes from another thread, in whose window it was held. */
+  /**
+   * True if the broadcast comes from another thread, which has already held it in its own window.
+   */
   readonly isReceived: boolean;
   event(): string;
 }
@@ -41,7 +43,7 @@ interface Named {
   readonly envelope: Envelope;
 }
 
-/** A broadcast for a lane whose serializer is the user's own. */
+/** A broadcast for a lane with a custom serializer. */
 interface Decoded {
   readonly lane: Lane;
   readonly event: string;
@@ -59,14 +61,16 @@ export class Fastlane implements Dispatcher<Lane> {
   readonly #classes = new Map<ReadonlyMap<string, unknown>, LaneClass[]>();
   #classCount = 0;
 
-  /** @param held - holds broadcasts of this thread until a window ends; undefined: none are held */
+  /**
+   * @param held - holds broadcasts from this thread until a window ends; undefined: none are held
+   */
   constructor(publisher: Publisher, held: HeldBroadcasts | undefined, counters: Counters) {
     this.#publisher = publisher;
     this.#held = held;
     this.#counters = counters;
   }
 
-  /** Adds a channel to the topic's lane of its class. The caller counts the subscription. */
+  /** Adds a channel to the lane of its class on the topic. The caller counts the subscription. */
   join(entry: TopicEntry<Lane>, channel: Subscriber): void {
     const kind = this.#classOf(channel);
     let lane = entry.lanes.find((other) => other.kind === kind);
@@ -102,7 +106,8 @@ export class Fastlane implements Dispatcher<Lane> {
       if (isIntercepted || !hasForm(serializer, envelope)) others = [...(others ?? []), lane];
       else this.#deliver(lane, frameFor(serializer, envelope), envelope, sender);
     }
-    // These come last: they run user code, which may broadcast and so overwrite the bytes.
+    // These lanes come last because they run user code, which may broadcast and thus overwrite the
+    // bytes.
     if (!others) return;
     event ??= envelope.event();
     this.#dispatchDecoded(others, { topic: entry.topic, event, envelope }, sender);
@@ -132,7 +137,7 @@ export class Fastlane implements Dispatcher<Lane> {
     }
   }
 
-  // For lanes that cannot use the bytes as they are. Everything is decoded before user code runs.
+  // Handles lanes that cannot use the bytes directly. Everything is decoded before user code runs.
   #dispatchDecoded(
     lanes: readonly Lane[],
     { topic, event, envelope }: Named,
@@ -158,7 +163,7 @@ export class Fastlane implements Dispatcher<Lane> {
     if (skipped.length > 0) this.#skip(skipped);
   }
 
-  // Encodes a broadcast with a user's serializer, which may throw.
+  // Encodes a broadcast with a custom serializer, which may throw.
   #encode(
     topic: string,
     { lane, event, payload, isReceived }: Decoded,
@@ -187,7 +192,7 @@ export class Fastlane implements Dispatcher<Lane> {
     for (const channel of channels) channel.noForm(NO_FORM);
   }
 
-  // All queues share one copy. It is needed because the frame itself may be in a ring.
+  // All queues share one copy, which is needed because the frame itself may be in a ring.
   #enqueue(lane: Lane, outgoing: Outgoing, frame: Uint8Array, from: Subscriber | undefined): void {
     const { isBinary } = outgoing;
     let kept: QueuedBroadcast | undefined;
@@ -240,7 +245,9 @@ interface Intercepted {
   readonly payload: unknown;
 }
 
-/** Reports whether a serializer's clients can be sent the bytes of a broadcast, or a part of them. */
+/**
+ * Reports whether clients of a serializer can be sent the bytes of a broadcast, or a part of them.
+ */
 function hasForm(serializer: Serializer, envelope: Envelope): boolean {
   return serializer.broadcast === undefined && !(envelope.isBinary && serializer === jsonV1);
 }

@@ -1,9 +1,9 @@
 /**
- * Broadcasts of this thread that wait for the end of a window (`pubsub/holding-windows`).
+ * Broadcasts from this thread that wait for the end of a window (`pubsub/holding-windows`).
  *
- * They are published together, so that the engine needs few system calls per client. Frames that are
- * sent later must not overtake them: before something is sent to a client on a held lane, or its
- * channel is added to such a lane or removed, all held broadcasts are flushed.
+ * They are published together, so that the engine needs few system calls per client. Frames that
+ * are sent later must not overtake them. Therefore all held broadcasts are flushed before anything
+ * is sent to a client on a held lane, and before a channel is added to or removed from such a lane.
  *
  * Runs on: shard.
  * Owns: a copy of each frame, in a buffer that is reused in each window.
@@ -45,7 +45,7 @@ export class HeldBroadcasts {
     return this.#count === 0;
   }
 
-  /** Reports whether the next broadcast is to be held. Call it once for each. */
+  /** Reports whether the next broadcast must be held. Call this once for each broadcast. */
   takes(): boolean {
     return this.#window.takes();
   }
@@ -70,7 +70,7 @@ export class HeldBroadcasts {
     this.#window.open();
   }
 
-  /** Publishes everything that is held. */
+  /** Publishes all held broadcasts. */
   flush(): void {
     const count = this.#count;
     this.#count = 0;

@@ -6,7 +6,7 @@
  * and published once per lane.
  *
  * Runs on: shard.
- * Owns: `lane` and `laneAt` of its subscribers, so that one is removed without a search.
+ * Owns: `lane` and `laneAt` of its subscribers, so that a subscriber is removed without a search.
  */
 
 import type { Serializer } from "../protocol/serializer.ts";
@@ -14,35 +14,41 @@ import type { Connection, Publisher } from "./connection.ts";
 import type { SlowChannel } from "./definition.ts";
 import type { QueueOwner } from "./send-queue.ts";
 
-/** A channel, as a receiver of its topic's broadcasts. */
+/** A channel that receives its topic's broadcasts. */
 export interface Subscriber extends QueueOwner {
   readonly owner: { readonly connection: Connection; readonly serializer: Serializer };
   readonly definition: {
     readonly intercept: ReadonlyMap<string, unknown>;
     readonly slow: SlowChannel | undefined;
   };
-  /** The lane that it is on, and its index there. */
+  /** The lane that contains the channel, and the channel's index in that lane. */
   lane: Lane | undefined;
   laneAt: number;
 
-  /** Handles a broadcast of an event that it intercepts. */
+  /** Handles a broadcast with an intercepted event. */
   receiveOut(event: string, payload: unknown): void;
-  /** Called when a broadcast cannot be encoded for its client, with the reason. */
+  /** Called, with the reason, when a broadcast cannot be encoded for the client. */
   noForm(reason: string): void;
   /** Called when broadcasts were lost between threads. */
   missed(): void;
 }
 
-/** What the subscribers of a lane have in common. */
+/** Properties shared by the subscribers of a lane. */
 export interface LaneClass {
   readonly serializer: Serializer;
   readonly isNative: boolean;
   readonly isCompressed: boolean;
-  /** True if each subscriber has a queue, where broadcasts wait for room. Never native. */
+  /**
+   * True if each subscriber has a queue, where broadcasts wait for room. Such lanes are never
+   * native.
+   */
   readonly isQueued: boolean;
   /** Events that go to the channel instead of the client. */
   readonly intercepts: ReadonlyMap<string, unknown>;
-  /** Prefix of the topic in the engine's name for it, so that a user's topic cannot equal one of ours. */
+  /**
+   * Prefix of the topic in the engine's name for it, so that a user's topic cannot equal an
+   * internal one.
+   */
   readonly prefix: string;
 }
 
@@ -52,7 +58,7 @@ const NO_SUBSCRIBERS: Subscriber[] = [];
 export class Lane {
   readonly kind: LaneClass;
   readonly nativeTopic: string;
-  /** True while broadcasts to it are held (`held-broadcasts`). */
+  /** True while broadcasts to this lane are held (`held-broadcasts`). */
   isHeld = false;
   #subscribers: Subscriber[] = NO_SUBSCRIBERS;
 
@@ -65,17 +71,20 @@ export class Lane {
     return this.#subscribers.length;
   }
 
-  /** The subscribers, in no particular order. Copy it to keep it: `add` and `remove` change it. */
+  /**
+   * The subscribers, in no particular order. Copy the array to keep it: `add` and `remove` change
+   * it.
+   */
   get subscribers(): readonly Subscriber[] {
     return this.#subscribers;
   }
 
-  /** Adds a subscriber that is on no lane. */
+  /** Adds a subscriber that is not on any lane. */
   add(subscriber: Subscriber): void {
     subscriber.lane = this;
     subscriber.laneAt = this.#subscribers.length;
-    // Most topics have few subscribers. `push` makes an array reserve 17 elements, 128 bytes too
-    // many; `concat` allocates exactly what it needs.
+    // Most topics have few subscribers. `push` makes an array reserve 17 elements, which wastes 128
+    // bytes; `concat` allocates exactly what is needed.
     if (this.#subscribers.length === 0) this.#subscribers = [subscriber];
     else if (this.#subscribers.length < 4) this.#subscribers = this.#subscribers.concat(subscriber);
     else this.#subscribers.push(subscriber);
@@ -91,15 +100,15 @@ export class Lane {
     const { nativeTopic, size } = this;
     const sender = from?.lane === this ? from.owner.connection : undefined;
     if (sender?.isOpen === true && sender.native) {
-      // This leaves out the sender's connection, which has joined the topic only once. A closed
-      // connection cannot publish; the other branch does, and it receives nothing anyway.
+      // This excludes the sender's connection, which has joined the topic only once. A closed
+      // connection cannot publish; the other branch handles it, and it receives nothing anyway.
       sender.native.publish(nativeTopic, frame, isBinary, size - 1);
     } else {
       publisher.publish(nativeTopic, frame, isBinary, size, this.kind.isCompressed);
     }
   }
 
-  /** Removes a subscriber; the last one takes its place. */
+  /** Removes a subscriber. The last subscriber takes over its index. */
   remove(subscriber: Subscriber): void {
     subscriber.lane = undefined;
     const last = this.#subscribers.pop();

@@ -9,7 +9,7 @@ import { STATUS } from "../protocol/reserved.ts";
 import type { ChannelOwner } from "./routed-channel.ts";
 import type { PayloadWriter } from "./schemas/payload-writer.ts";
 
-/** Payload argument of a reply: typed for status ok, anything for other statuses. */
+/** Payload argument of a reply: typed for status ok, any type for other statuses. */
 export type LaterPayload<Status, Answer> = Status extends "ok"
   ? object extends Answer
     ? [payload?: Answer]
@@ -43,7 +43,7 @@ export class LaterReply<Answer = unknown> {
   }
 
   /**
-   * Sends a reply. Does nothing once the connection is gone.
+   * Sends a reply. Does nothing once the connection has ended.
    *
    * @throws SIM_ERR_PAYLOAD if the payload cannot be sent, or does not match the JSON Schema of the
    *   event's reply

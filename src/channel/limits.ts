@@ -1,5 +1,5 @@
 /**
- * Rate limits of a channel: what one connection may do on one topic.
+ * Rate limits of a channel, which apply to one connection on one topic.
  *
  * Runs on: shard; one limiter per definition, for all of its channels.
  * Owns: the buckets of a channel, from its first message on.
@@ -11,39 +11,39 @@ import type { Buckets, Counted } from "../limits/own-limits.ts";
 import { RateLimit, spentOn, type Rate } from "../limits/rate.ts";
 import type { Message } from "../protocol/message.ts";
 
-/** Rate limits of a connection on one topic. Anything left out is not limited. */
+/** Rate limits for a connection on one topic. Omitted properties are not limited. */
 export interface ChannelLimits {
-  /** Its messages, except joins and leaves. */
+  /** Messages, except joins and leaves. */
   readonly messages?: Rate;
   /** Bytes of the frames of these messages; of binary frames, only the payload counts. */
   readonly bytes?: Rate;
-  /** Joins of channels of this definition by one connection, over all topics. */
+  /** Joins by one connection to channels of this definition, over all topics. */
   readonly joins?: Rate;
 }
 
 interface EventLimit {
   readonly limit: RateLimit;
-  /** Index of its bucket. */
+  /** Index of the limit's bucket. */
   readonly at: number;
 }
 
-/** A channel with the state of its limits. */
+/** A channel with the state of its rate limits. */
 export interface LimitedChannel {
   buckets?: Buckets;
 }
 
-/** The limits of a definition's channels. */
+/** The rate limits of a definition's channels. */
 export class ChannelLimiter {
   readonly #own: OwnLimits;
   readonly #events = new Map<unknown, EventLimit>();
-  /** Limit of joins. The sockets keep its buckets. */
+  /** Limit for joins. Its buckets are kept by the sockets. */
   readonly joins: RateLimit | undefined;
-  /** Scope of the limit that refused last, and what it counts. */
+  /** Scope of the limit that most recently refused a request, and the quantity that it limits. */
   scope: "channel" | "event" = "channel";
   refusedBy: Counted = "messages";
 
   /**
-   * @param events - rates of single events
+   * @param events - rates for individual events
    * @throws SIM_ERR_DEFINITION_INVALID if a limit is invalid
    */
   constructor(limits: ChannelLimits, events: ReadonlyMap<string, Rate>) {
@@ -62,10 +62,11 @@ export class ChannelLimiter {
   }
 
   /**
-   * Counts a message of a channel if it is within the limits of the channel and of its event.
+   * Counts a message for a channel if the message is within the limits of the channel and of its
+   * event.
    *
-   * @param frame - the text frame that it came in; undefined for a binary frame
-   * @returns 0 if it passes; otherwise the time until it would pass (ms)
+   * @param frame - the text frame that contained the message; undefined for a binary frame
+   * @returns 0 if the message is allowed; otherwise the time until it would be allowed (ms)
    */
   take(
     channel: LimitedChannel,
@@ -96,14 +97,14 @@ export class ChannelLimiter {
     return 0;
   }
 
-  /** Returns the buckets of a channel; creates them the first time. */
+  /** Returns the buckets of a channel, creating them if necessary. */
   bucketsOf(channel: LimitedChannel): Buckets {
     channel.buckets ??= fullBuckets(this.#events.size);
     return channel.buckets;
   }
 }
 
-/** Makes the limiter of a definition; returns undefined if it has no limits. */
+/** Creates the limiter for a definition, or returns undefined if the definition has no limits. */
 export function channelLimiterOf(
   limits: ChannelLimits | undefined,
   events: ReadonlyMap<string, Rate>,

@@ -5,8 +5,8 @@
  *      +--refuse, crash, join timeout, end of the connection------------------------> closed
  *
  * There is no mailbox: user code decides in which order it handles messages, and how many may wait.
- * The channel ensures that the client sees Phoenix's order (first the answer of the join, and only
- * one end), and that an error in user code ends only its own channel.
+ * The channel ensures that the client sees frames in Phoenix's order (the answer to the join first,
+ * and only one end), and that an error in user code ends only its own channel.
  *
  * Runs on: the shard that owns the connection. Methods are `private` for the compiler only, since a
  *       #method adds a field to each object.
@@ -33,7 +33,7 @@ import type { RawChannelHandle, RawChannelHandlers } from "./raw-definition.ts";
 import type { ChannelOwner, NewChannel, PendingJoin, RoutedChannel } from "./routed-channel.ts";
 import type { OpenJoin, ShardChannels } from "./shard-channels.ts";
 
-/** Handlers that are called with one argument, and whose result is ignored. */
+/** Handlers that are called with one argument and whose result is ignored. */
 type HandlerName = Exclude<keyof RawChannelHandlers, "end">;
 
 /** A raw channel. */
@@ -48,7 +48,7 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
   readonly definition: RawChannelDefinition;
   /** Ref of the join. */
   readonly ref: Ref;
-  /** join_ref as JSON, as it is in all frames of this channel. */
+  /** The join_ref as JSON, as it appears in all frames of this channel. */
   readonly joinRefJson: string;
   readonly topicJson: string;
   readonly startedMs = performance.now();
@@ -59,12 +59,12 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
   answered: "ok" | "error" | undefined = undefined;
   /** True while `start` is on the stack. */
   isStarting = false;
-  /** Why it ended during `start`, before its handlers were known. */
+  /** The reason if the channel ended during `start`, before its handlers were known. */
   startEnd: ExitReason | undefined = undefined;
   isLeaving = false;
   pending: PendingJoin | undefined = undefined;
   handlers: RawChannelHandlers | undefined = undefined;
-  /** Topics that it has subscribed to. */
+  /** Topics that this channel has subscribed to. */
   topics: Set<string> | undefined = undefined;
 
   constructor(
@@ -169,7 +169,10 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
 
   // -- RoutedChannel: for the socket -------------------------------------------------------------
 
-  /** False, as it is on no lane. It subscribes to its topic itself if it wants the broadcasts. */
+  /**
+   * Always false, because a raw channel is on no lane. It subscribes to its topic explicitly if it
+   * needs the broadcasts.
+   */
   get isHeld(): boolean {
     return false;
   }
@@ -178,7 +181,7 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
     return false;
   }
 
-  /** Only the limits of its socket apply to its messages. */
+  /** Undefined, because only the socket's limits apply to the messages of a raw channel. */
   get limiter(): undefined {
     return undefined;
   }
@@ -308,7 +311,8 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
       if (status === STATUS.ok) this.opened();
       else this.refused();
     } else if (status === STATUS.ok) {
-      // Now, so that the end of a channel that this one replaces is sent before its own pushes.
+      // Called now, so that the end of a channel that this one replaces is sent before pushes from
+      // this one.
       this.owner.joinSettled(this);
     }
   }
@@ -368,7 +372,7 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
     throw makeError("SIM_ERR_NOT_JOINED", `${name} must be called after the join was accepted`);
   }
 
-  // Uses the join_ref as the client sent it. In later frames the join's ref replaces a missing one.
+  // Uses the join_ref as sent by the client. In later frames the join's ref replaces a missing one.
   private sendAnswer(status: "ok" | "error", payload: unknown): void {
     const { connection, serializer } = this.owner;
     const joinRef = refJson(this.sentJoinRef);
@@ -384,7 +388,7 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
     this.tell(() => connection.send(serializer.end(joinRef, this.topicJson, event, payload)));
   }
 
-  // If a user's serializer throws, the client cannot be told: its connection is closed.
+  // If a custom serializer throws, the client cannot be notified, so its connection is closed.
   private tell(tell: () => void): void {
     try {
       tell();

@@ -1,7 +1,7 @@
 /**
  * `defineRawChannel`: channels that leave everything to user code.
  *
- * Runs on: shard. Each shard makes a definition once, for all joins.
+ * Runs on: shard. Each shard creates a definition once, for all joins.
  */
 
 import { checkCallbacks } from "../definition-checks.ts";
@@ -16,7 +16,7 @@ import type { Until } from "../callbacks/expiry.ts";
 import type { ExitReason } from "../callbacks/results.ts";
 
 /**
- * One connection's membership of one topic, as user code sees it.
+ * One connection's membership of one topic, as seen by user code.
  *
  * It may be stored and used from anywhere in the shard. Once the channel has ended, its methods do
  * nothing.
@@ -25,11 +25,11 @@ export interface RawChannelHandle<Assigns = object, Context = object> {
   readonly topic: string;
   /** The socket's id, or null. */
   readonly id: string | null;
-  /** What `connect` returned, overridden by the route's `assigns`. Frozen. */
+  /** Assigns returned by `connect`, overridden by the route's `assigns`. Frozen. */
   readonly assigns: Readonly<Assigns>;
   /** `options` of its route. */
   readonly options: unknown;
-  /** The join's join_ref, any JSON value; the join's ref if the client sent no join_ref. */
+  /** The join's join_ref (any JSON value), or the join's ref if the client sent no join_ref. */
   readonly joinRef: unknown;
   readonly transport: string;
   /** Index of the shard that serves the channel. */
@@ -40,13 +40,13 @@ export interface RawChannelHandle<Assigns = object, Context = object> {
   readonly isOpen: boolean;
 
   /**
-   * Answers the join with ok. Messages from the client wait until then.
+   * Accepts the join. Messages from the client wait until then.
    *
-   * @throws SIM_ERR_JOIN_ANSWERED if the join has been answered; SIM_ERR_PAYLOAD if the payload
-   *   cannot be sent, and the join stays unanswered
+   * @throws SIM_ERR_JOIN_ANSWERED if the join has already been answered; SIM_ERR_PAYLOAD if the
+   *   payload cannot be sent, in which case the join stays unanswered
    */
   accept(payload?: unknown): void;
-  /** Answers the join with error, which ends the channel. Throws like `accept`. */
+  /** Refuses the join with an error, which ends the channel. Throws like `accept`. */
   refuse(payload?: unknown): void;
   /**
    * Sends a message to this client.
@@ -58,21 +58,23 @@ export interface RawChannelHandle<Assigns = object, Context = object> {
   reply(message: { readonly ref: unknown }, status: string, payload?: unknown): void;
   /** Sends a frame that is already encoded for the client's version. Throws like `push`. */
   sendFrame(frame: Frame): void;
-  /** Ends the channel with phx_close: the client does not rejoin. */
+  /** Ends the channel with phx_close, so the client does not rejoin. */
   close(): void;
-  /** Ends the channel with phx_error: the client rejoins. */
+  /** Ends the channel with phx_error, so the client rejoins. */
   fail(reason?: string): void;
-  /** Subscribes to a topic, its own or another. Its broadcasts go to the `broadcast` handler. */
+  /**
+   * Subscribes to the channel's own or another topic. Its broadcasts go to the `broadcast` handler.
+   */
   subscribe(topic: string): void;
   /** Unsubscribes from a topic. */
   unsubscribe(topic: string): void;
-  /** When the connection expires (ms since 1970); undefined: never. */
+  /** Time when the connection expires (ms since 1970), or undefined if it never does. */
   readonly expiresAtMs: number | undefined;
-  /** Changes when the whole connection expires, like `renew` of ChannelSocket. */
+  /** Changes the expiry time of the whole connection, like `renew` of ChannelSocket. */
   renew(assigns: Assigns, until: Until): boolean;
 }
 
-/** Handlers that `start` of a raw channel returns. */
+/** Handlers returned by `start` of a raw channel. */
 export interface RawChannelHandlers {
   /**
    * Handles a message from the client. It must answer `phx_leave` with a reply, and then call `close`.
@@ -80,40 +82,43 @@ export interface RawChannelHandlers {
    * It may be called while the promise of an earlier call has not settled.
    */
   receive(message: Message): void | Promise<void>;
-  /** Handles a broadcast of a topic that it has subscribed to. */
+  /** Handles a broadcast to a topic that the channel has subscribed to. */
   broadcast?(broadcast: Broadcast): void | Promise<void>;
   /**
-   * Called if broadcasts of a subscribed topic were lost on their way to this thread. Without it the
-   * channel ends with phx_error `missed broadcasts`.
+   * Called if broadcasts to a subscribed topic were lost on their way to this thread. Without this
+   * handler, the channel ends with phx_error `missed broadcasts`.
    */
   missed?(topic: string): void | Promise<void>;
-  /** Called before the connection expires, with the time left (ms), unless it is renewed. */
+  /** Called before the connection expires, with the remaining time (ms), unless it is renewed. */
   expiring?(leftMs: number): void | Promise<void>;
-  /** Called before the connection is closed because the shard closes. It may still push. */
+  /**
+   * Called before the connection is closed because the shard is closing. The channel may still
+   * push.
+   */
   drain?(): void;
-  /** Runs once when the channel has ended, for any reason. */
+  /** Runs once when the channel has ended, for whatever reason. */
   end?(reason: ExitReason): void | Promise<void>;
 }
 
 /** The callbacks and options of a raw channel. */
 export interface RawChannelCallbacks<Assigns, Context = object> {
   /**
-   * Starts a channel. It answers the join by `accept` or `refuse`, at once or later, and returns the
-   * channel's handlers, or nothing if it has refused.
+   * Starts a channel. It answers the join with `accept` or `refuse`, immediately or later, and
+   * returns the channel's handlers, or nothing if it has refused.
    *
-   * If it or a handler throws or rejects, the client is told as by other channels: with error
-   * `join crashed` if the join has not been answered, otherwise with phx_error.
+   * If `start` or a handler throws or rejects, the client receives the same frames as from other
+   * channels: error `join crashed` if the join has not been answered, otherwise phx_error.
    */
   start(
     channel: RawChannelHandle<Assigns, Context>,
     payload: unknown,
   ): RawChannelHandlers | undefined;
   /**
-   * Time in which the join must be answered (ms). Default: `joinTimeoutMs` of the server. After it
-   * the client gets `join timeout`, and the channel ends.
+   * Time limit for answering the join (ms). Default: `joinTimeoutMs` of the server. When it
+   * elapses, the client receives `join timeout`, and the channel ends.
    */
   readonly joinTimeoutMs?: number;
-  /** Level at which joins are logged; false: not at all. Default: `info`. */
+  /** Level at which joins are logged, or false to disable logging. Default: `info`. */
   readonly logJoin?: LineLevel | false;
 }
 
@@ -123,7 +128,7 @@ export interface RawChannelDefinition<Assigns = never, Context = never> extends 
   Context
 > {
   readonly start: (channel: object, payload: unknown) => unknown;
-  /** Undefined: the server's applies. */
+  /** If undefined, the server's time limit applies. */
   readonly joinTimeoutMs: number | undefined;
   readonly logJoin: LineLevel | false;
 }
@@ -131,9 +136,10 @@ export interface RawChannelDefinition<Assigns = never, Context = never> extends 
 /**
  * Defines a raw channel for the connections of a socket.
  *
- * @param _socket - the socket's definition, which gives `start` the types of assigns and context
+ * @param _socket - the socket's definition, which determines the types of assigns and context in
+ *   `start`
  * @throws SIM_ERR_DEFINITION_INVALID if `start` is not a function or `logJoin` is not a log level;
- *   SIM_ERR_OPTION_INVALID if `joinTimeoutMs` is out of the option's range
+ *   SIM_ERR_OPTION_INVALID if `joinTimeoutMs` is out of range
  */
 export function defineRawChannel<Assigns, Context>(
   _socket: HasAssigns<Assigns, Context>,
@@ -152,7 +158,7 @@ export function defineRawChannel<Assigns, Context>(
 
 const OPTIONAL = ["broadcast", "missed", "expiring", "drain", "end"] as const;
 
-/** Reports whether a value has the form of handlers. */
+/** Reports whether a value is a valid object of handlers. */
 export function areHandlers(value: unknown): value is RawChannelHandlers {
   if (typeof value !== "object" || value === null) return false;
   const given = value as Readonly<Record<string, unknown>>;

@@ -1,6 +1,6 @@
 /**
- * PORT: what a socket needs from its channels, and what they need from it. The classes of `channel`
- * and `raw-channel` implement the first part, the socket implements the second.
+ * PORT: the interface between a socket and its channels. The classes in `channel` and `raw-channel`
+ * implement the channel's part, the socket implements the other.
  *
  * Runs on: the shard that owns the connection.
  */
@@ -14,92 +14,101 @@ import type { ChannelState } from "./channel-state.ts";
 import type { Connection } from "./connection.ts";
 import type { ChannelLimiter } from "./limits.ts";
 
-/** A channel, as its socket knows it. */
+/** A channel as seen by its socket. */
 export interface RoutedChannel {
   readonly topic: string;
-  /** The join's join_ref, or its ref if the client sent no join_ref. */
+  /** The join's join_ref, or the join's ref if the client sent no join_ref. */
   readonly joinRef: Ref;
-  /** join_ref of the join as sent, or null. Messages are compared with it, and the end contains it. */
+  /**
+   * The join_ref as sent by the client, or null. Messages are compared with it, and the frame that
+   * ends the channel contains it.
+   */
   readonly sentJoinRef: Ref;
   readonly assigns: object;
   readonly state: ChannelState;
   /** True once the client has asked to leave. */
   readonly isLeaving: boolean;
-  /** True if the engine publishes broadcasts of its topic to the client. */
+  /** True if the engine publishes broadcasts to the channel's topic to the client. */
   readonly isPublished: boolean;
   /** True while such broadcasts are held until the end of a window. */
   readonly isHeld: boolean;
-  /** Set while the join is not answered. Written by the socket. */
+  /** Set until the join is answered. Written by the socket. */
   pending: PendingJoin | undefined;
-  /** Undefined if it has no rate limits. */
+  /** Undefined if the channel has no rate limits. */
   readonly limiter: ChannelLimiter | undefined;
-  /** State of its rate limits. Absent until one applies. */
+  /** State of the rate limits. Absent until a limit applies. */
   buckets?: Buckets;
 
-  /** Runs the join and answers it, now or later. Called once. */
+  /** Runs the join and answers it, immediately or later. Called once. */
   join(ref: Ref, payload: unknown): void;
   /**
-   * Handles a message of the client.
+   * Handles a message from the client.
    *
-   * @param frame - the text frame that it came in; undefined for a binary frame
+   * @param frame - the text frame that contained the message; undefined for a binary frame
    */
   receiveIn(message: Message, frame: string | undefined): void;
   /** Handles the client's leave. */
   leave(message: Message): void;
-  /** Handles now what waits for it, unless one of its callbacks is running. */
+  /** Handles all waiting messages now, unless one of the channel's callbacks is running. */
   flush(): void;
-  /** Called before its connection is closed because the shard closes. */
+  /** Called before the connection is closed because the shard is closing. */
   drain(): void;
-  /** Called when its connection is about to expire. */
+  /** Called when the connection is about to expire. */
   expiring(leftMs: number): void;
-  /** Ends it because its connection ends. Waiting messages are handled first. */
+  /** Ends the channel because its connection has ended. Waiting messages are handled first. */
   connectionEnded(reason: ExitReason): void;
-  /** Ends it at once, and sends nothing: a rejoin replaces it. */
+  /** Ends the channel immediately without sending anything, because a rejoin replaces it. */
   kill(): void;
-  /** Ends it because its client is too slow for the broadcasts that are published to it. */
+  /** Ends the channel because its client is too slow for the published broadcasts. */
   tooSlow(): void;
 }
 
-/** A message that waits behind a join. */
+/** A message that waits until a join is answered. */
 export interface WaitingMessage {
   readonly message: Message;
-  /** The text frame that it came in, if a channel may need it. */
+  /** The text frame that contained the message, if a channel may need it. */
   readonly frame: string | undefined;
 }
 
 /** State of a join that has not been answered. */
 export interface PendingJoin {
-  /** Messages for the topic that have arrived since. */
+  /** Messages for the topic that have arrived since the join. */
   readonly backlog: WaitingMessage[];
   /** The channel that this one replaces. */
   readonly replaced: { readonly joinRef: Ref } | undefined;
 }
 
-/** A join, from which a channel is made. */
+/** A join for which a channel is created. */
 export interface NewChannel {
   readonly owner: ChannelOwner;
   readonly topic: string;
   readonly assigns: object;
   readonly joinRef: Ref;
-  /** Ref of the join; it replaces a join_ref that the client did not send. */
+  /** Ref of the join, used as the join_ref if the client did not send one. */
   readonly ref: Ref;
 }
 
-/** A socket, as its channels know it. */
+/** A socket as seen by its channels. */
 export interface ChannelOwner {
   readonly connection: Connection;
   readonly serializer: Serializer;
   readonly id: string | null;
   /** True if messages wait until the whole burst of frames has been read, as in Phoenix. */
   readonly isSerial: boolean;
-  /** When the connection expires (ms since 1970); undefined: never. */
+  /** Time when the connection expires (ms since 1970), or undefined if it never does. */
   readonly expiresAtMs: number | undefined;
-  /** Moves the expiry and replaces the assigns, unless these belong to another `id`. */
+  /**
+   * Changes the expiry time and replaces the assigns, unless the new assigns belong to another
+   * `id`.
+   */
   renew(assigns: unknown, until: Until): boolean;
-  /** Called when a channel has left its topic, which is free again. */
+  /** Called when a channel has left its topic, which can then be joined again. */
   channelGone(channel: RoutedChannel): void;
-  /** Called when a join was answered. */
+  /** Called when a join has been answered. */
   joinSettled(channel: RoutedChannel): void;
-  /** Closes the connection: a user's serializer could not write what its client must be told. */
+  /**
+   * Closes the connection because a custom serializer could not encode a frame that the client must
+   * receive.
+   */
   failed(error: unknown): void;
 }

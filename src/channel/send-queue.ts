@@ -1,5 +1,5 @@
 /**
- * Broadcasts that wait for one channel's client. Later ones may replace earlier ones.
+ * Broadcasts that wait for one channel's client. Newer broadcasts may replace older ones.
  *
  *   conflate      the latest of each event is kept; of more events than the bound, the latest ones
  *   drop-oldest   the latest broadcasts are kept, up to the bound
@@ -7,8 +7,8 @@
  * Runs on: shard. Created when the first broadcast finds no room, dropped when none waits.
  * Order: broadcasts leave in the order in which they came. Pushes and replies of the channel never
  *        wait here, and overtake them.
- * Full: a broadcast is left out, and counted at once. When the kept broadcasts have been sent, the
- *       channel is told how many were left out, so that whatever it pushes then arrives last.
+ * Full: a broadcast is dropped, and counted immediately. When the kept broadcasts have been sent,
+ *       the channel is told how many were dropped, so that its subsequent pushes arrive last.
  */
 
 import type { Counters } from "../memory/counters.ts";
@@ -16,19 +16,19 @@ import { COUNTER } from "../memory/counters-layout.ts";
 import type { Connection, RoomWaiter } from "./connection.ts";
 import type { SlowChannel } from "./definition.ts";
 
-/** A broadcast that waits. Queues share it. */
+/** A waiting broadcast, shared by all queues that contain it. */
 export interface QueuedBroadcast {
   readonly event: string;
   readonly frame: Uint8Array;
   readonly isBinary: boolean;
 }
 
-/** A channel with such a queue. */
+/** A channel with a send queue. */
 export interface QueueOwner {
   readonly owner: { readonly connection: Connection };
-  /** Its queue, while broadcasts wait. */
+  /** The channel's queue, while broadcasts are waiting. */
   queue: SendQueue | undefined;
-  /** Called when the queue is empty again or ends, if it has left out broadcasts. */
+  /** Called when the queue becomes empty or ends, if it has dropped broadcasts. */
   receiveMissed(count: number): void;
 }
 
@@ -37,12 +37,15 @@ export class SendQueue implements RoomWaiter {
   readonly #channel: QueueOwner;
   readonly #slow: SlowChannel;
   readonly #counters: Counters;
-  /** By the key under which a later broadcast replaces an earlier one: its event, or a number. */
+  /**
+   * Waiting broadcasts by the key under which a newer one replaces an older one: the event, or a
+   * number.
+   */
   readonly #broadcasts = new Map<string | number, QueuedBroadcast>();
   #next = 0;
   #missed = 0;
 
-  /** Makes a queue that sends as soon as there is room. */
+  /** Creates a queue that sends as soon as there is room. */
   constructor(channel: QueueOwner, slow: SlowChannel, counters: Counters) {
     this.#channel = channel;
     this.#slow = slow;
@@ -50,12 +53,12 @@ export class SendQueue implements RoomWaiter {
     channel.owner.connection.awaitRoom(this);
   }
 
-  /** Broadcasts that wait. */
+  /** Number of waiting broadcasts. */
   get length(): number {
     return this.#broadcasts.size;
   }
 
-  /** Adds a broadcast. If there are too many, the oldest is left out. */
+  /** Adds a broadcast. If there are too many, the oldest is dropped. */
   put(broadcast: QueuedBroadcast): void {
     const key = this.#slow.policy === "conflate" ? broadcast.event : this.#next;
     this.#next += 1;
@@ -82,7 +85,7 @@ export class SendQueue implements RoomWaiter {
     if (channel.queue === this) this.#close();
   }
 
-  /** Drops everything that waits, because the channel ends. */
+  /** Drops all waiting broadcasts, because the channel is ending. */
   end(): void {
     this.#broadcasts.clear();
     this.#close();

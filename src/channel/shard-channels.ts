@@ -1,7 +1,7 @@
 /**
- * What all channels of a shard share, so that each of them needs only one pointer.
+ * State shared by all channels of a shard, so that each channel needs only one pointer.
  *
- * Runs on: shard; one for all its channels, raw ones included.
+ * Runs on: shard; one instance for all channels, including raw ones.
  */
 
 import type { Callbacks } from "../callbacks/callbacks.ts";
@@ -18,15 +18,15 @@ import type { Tasks } from "./tasks/tasks.ts";
 /** Options that channels use. */
 export type ChannelOptions = Pick<ResolvedOptions, "handlerTimeoutMs" | "joinTimeoutMs">;
 
-/** A join that user code has not answered yet. */
+/** A join that user code has not yet answered. */
 export interface OpenJoin {
   readonly startedMs: number;
   readonly joinTimeoutMs: number;
-  /** Ends the channel: its join was not answered in time. */
+  /** Ends the channel because its join was not answered in time. */
   timedOut(): void;
 }
 
-/** The dependencies and the common state of a shard's channels. */
+/** The dependencies and the shared state of a shard's channels. */
 export class ShardChannels {
   readonly shard: number;
   readonly context: ShardContext;
@@ -37,7 +37,7 @@ export class ShardChannels {
   readonly counters: Counters;
   readonly options: ChannelOptions;
   readonly reports: ChannelReports;
-  /** Called with each channel that has ended, or whose join has failed. */
+  /** Called for each channel that has ended, or whose join has failed. */
   readonly onEnded: (channel: object) => void;
   /** Joins of raw channels that have not been answered. */
   readonly openJoins = new Set<OpenJoin>();

@@ -1,5 +1,5 @@
 /**
- * `verbatim`: handlers that get a payload as the client wrote it, to pass it on unchanged.
+ * `verbatim`: handlers that receive a payload as sent by the client, to forward it unchanged.
  *
  * Runs on: shard.
  */
@@ -15,10 +15,11 @@ import type { AnswersLater } from "./schemas/declarations.ts";
 import type { HandleInResult } from "../callbacks/results.ts";
 
 /**
- * A handler of `handleIn` that gets payloads verbatim.
+ * A handler in `handleIn` that receives payloads verbatim.
  *
- * The type parameters are the parts of a socket, because a surrounding definition can infer those.
- * The payload is `never`, which is assignable to whatever `in` declares; the handler gets text.
+ * The type parameters are the individual parts of a socket, because an enclosing definition can
+ * infer those. The payload is `never`, which is assignable to any type that `in` declares; the
+ * handler receives text.
  */
 export type VerbatimHandler<Assigns, Locals, Out, Info, Tasks, Answer, Context = object> = (
   socket: ChannelSocket<Assigns, Locals, Out, Info, Tasks, Context> & AnswersLater,
@@ -28,9 +29,9 @@ export type VerbatimHandler<Assigns, Locals, Out, Info, Tasks, Answer, Context =
 const made = new WeakSet<object>();
 
 /**
- * Makes a handler of `handleIn` that gets the payload as the client wrote it: a `JsonText`, or, as
- * in any handler, the bytes of a binary frame. When the handler pushes, broadcasts or replies with
- * this text, it is sent unchanged and no JSON is written.
+ * Creates a handler for `handleIn` that receives the payload as sent by the client: a `JsonText`
+ * or, as in any handler, the bytes of a binary frame. When the handler pushes, broadcasts or
+ * replies with this text, the text is sent unchanged without encoding JSON.
  *
  * ```ts
  * handleIn: {
@@ -38,8 +39,8 @@ const made = new WeakSet<object>();
  * },
  * ```
  *
- * Use it for payloads that you do not inspect: others receive everything that the client wrote. If
- * you validate what `json()` returns, send that instead of the text.
+ * Use it for payloads that you do not inspect: recipients receive everything that the client sent.
+ * If you validate the result of `json()`, send that instead of the text.
  *
  * @throws SIM_ERR_DEFINITION_INVALID if the handler is not a function
  */
@@ -60,18 +61,18 @@ export function verbatim<
   if (typeof handler !== "function") {
     throw invalid(`verbatim must be given a function, got ${kindOf(handler)}`);
   }
-  // A new function, because the given one may also be used as an ordinary handler.
+  // A new function, because the original may also be used as an ordinary handler.
   const own: typeof handler = (socket, payload) => handler(socket, payload);
   made.add(own);
   return own;
 }
 
-/** Reports whether `verbatim` made a handler. */
+/** Reports whether a handler was created by `verbatim`. */
 export function isVerbatim(handler: unknown): boolean {
   return typeof handler === "function" && made.has(handler);
 }
 
-/** The part of a message that concerns its handler. */
+/** The parts of a message that are passed to its handler. */
 export interface Incoming {
   readonly event: unknown;
   readonly payload: unknown;
@@ -81,7 +82,7 @@ export interface Incoming {
 /**
  * Returns a message with its payload verbatim.
  *
- * @param frame - the text frame that it came in; undefined for a binary frame
+ * @param frame - the text frame that contained the message; undefined for a binary frame
  */
 export function asVerbatim(
   { owner }: RoutedTo,
@@ -91,7 +92,7 @@ export function asVerbatim(
   const { event, payload, ref } = message;
   if (bytesOf(payload)) return message;
   const text = frame === undefined ? undefined : owner.serializer.payloadText?.(frame, message);
-  // A payload that has no text in the frame is encoded when its text is first read.
+  // A payload without text in the frame is encoded when its text is first read.
   return { event, ref, payload: text === undefined ? JsonText.of(payload) : new JsonText(text) };
 }
 

@@ -1,24 +1,24 @@
 /**
  * PORT: the link to other nodes.
  *
- * Each broadcast costs at most one message to each other node. Losses are reported: a node whose link
- * was overtaken sends a *gap* in place of what was lost, and the channels concerned on other nodes end
- * with phx_error, so that their clients rejoin. To the adapter a gap is just bytes (`gap.ts` draws
- * them).
+ * Each broadcast costs at most one message to each other node. Losses are reported: a node whose
+ * link was overtaken sends a *gap* in place of the lost broadcasts, and the affected channels on
+ * other nodes end with phx_error, so that their clients rejoin. To the adapter a gap is just bytes
+ * (see `gap.ts` for the format).
  *
  * Runs on: link.
  */
 
-/** Handles a broadcast from another node. The callee may keep and change `envelope`. */
+/** Handles a broadcast from another node. The callee may keep and modify `envelope`. */
 export type RemoteBroadcastHandler = (topic: string, envelope: Uint8Array) => void;
 
 /**
- * Handles a loss of broadcasts from another node. `gap` is what that node sent. It is empty if the
- * adapter knows that something was lost, but not what; then all topics are told.
+ * Handles a loss of broadcasts from another node. `gap` contains the bytes sent by that node. It is
+ * empty if the adapter knows only that something was lost; then all topics are notified.
  */
 export type RemoteGapHandler = (gap: Uint8Array) => void;
 
-/** What an adapter reports to the link about itself. */
+/** Reports from an adapter to the link. */
 export interface AdapterReports {
   /**
    * Reports that accepted broadcasts did not reach the other nodes, or may not have. `topics` has one
@@ -39,10 +39,10 @@ export interface Adapter {
   readonly nodeName: string;
 
   /**
-   * Starts the link. From then on the handlers get what other nodes send.
+   * Starts the link. From then on the handlers receive everything that other nodes send.
    *
-   * If the adapter cannot connect now but may later, the promise still resolves, and the node is alone
-   * until then. It rejects if trying again would be pointless.
+   * If the adapter cannot connect now but may connect later, the promise still resolves, and the
+   * node is isolated until then. It rejects if retrying would be pointless.
    */
   start(
     onBroadcast: RemoteBroadcastHandler,
@@ -53,26 +53,27 @@ export interface Adapter {
   /**
    * Sends to every other node, never to this one. `envelope` is valid only during the call.
    *
-   * @throws if nothing can be sent. The link sends a gap once it can. It logs the error, unless that
-   *   is SIM_ERR_NOT_SENT, which an adapter throws after `onDisconnected` or while it is full
+   * @throws if nothing can be sent. The link sends a gap as soon as it can. It logs the error,
+   *   unless the error is SIM_ERR_NOT_SENT, which an adapter throws after `onDisconnected` or while
+   *   it is full
    */
   broadcast(topic: string, envelope: Uint8Array): void;
 
   /**
-   * Sends to one node, even if nobody there has subscribed to the topic: mail between members is sent
-   * this way too, under a name that is not a topic. Does nothing if the node is unknown. Throws like
+   * Sends to one node, even if it has no subscriber to the topic: mail between members is also sent
+   * this way, under a name that is not a topic. Does nothing if the node is unknown. Throws like
    * `broadcast`.
    */
   directBroadcast(node: string, topic: string, envelope: Uint8Array): void;
 
-  /** Sends a gap to every other node, after what was sent before. Throws like `broadcast`. */
+  /** Sends a gap to every other node, after everything sent earlier. Throws like `broadcast`. */
   gap(gap: Uint8Array): void;
 
   /** Stops the link. No handler is called after the promise has resolved. */
   stop(): Promise<void>;
 }
 
-/** Which adapter a server uses: a module that the link thread imports, and its options. */
+/** Adapter used by a server: a module that the link thread imports, and its options. */
 export interface AdapterSpec {
   /** URL of a module that exports `makeAdapter(options): Adapter`. */
   readonly module: string;
@@ -80,7 +81,7 @@ export interface AdapterSpec {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-/** What an adapter's module exports. */
+/** Exports of an adapter's module. */
 export interface AdapterModule {
   makeAdapter(options: Readonly<Record<string, unknown>>): Adapter;
 }

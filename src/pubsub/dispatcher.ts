@@ -13,10 +13,10 @@ export interface Dispatcher<Lane> {
    * Delivers a broadcast.
    *
    * @param envelope - valid only during the call
-   * @param from - the subscriber to leave out, if any
+   * @param from - the subscriber to exclude, if any
    */
   dispatch(entry: TopicEntry<Lane>, envelope: Envelope, from: object | undefined): void;
 
-  /** Tells the subscribers of a topic that broadcasts were lost on their way to this thread. */
+  /** Notifies the subscribers to a topic that broadcasts were lost on their way to this thread. */
   missed(entry: TopicEntry<Lane>): void;
 }

@@ -35,22 +35,22 @@ const BINARY_FRAME = 2;
  */
 export const KIND = { broadcast: 1, direct: 2, gap: 3, mail: 4 } as const;
 
-/** A broadcast, as listeners get it. */
+/** A broadcast as received by listeners. */
 export interface Broadcast {
   readonly topic: string;
   readonly event: string;
   readonly payload: unknown;
 }
 
-/** Handles the broadcasts of a topic. An error it throws is logged. */
+/** Handles broadcasts to a topic. If it throws, the error is logged. */
 export type BroadcastHandler = (broadcast: Broadcast) => void;
 
-/** A view of an envelope within some bytes. One object is used for many envelopes. */
+/** A view of an envelope within a byte array. One object is reused for many envelopes. */
 export class Envelope implements BroadcastParts {
   bytes: Uint8Array = new Uint8Array(0);
-  /** Where the header begins. */
+  /** Offset of the header. */
   offset = 0;
-  /** Bytes of header, frame, and what follows it. */
+  /** Length of the header, the frame, and anything after it, in bytes. */
   length = 0;
   hash = 0;
   topicOffset = 0;
@@ -60,15 +60,15 @@ export class Envelope implements BroadcastParts {
   payloadOffset = 0;
   payloadLength = 0;
   frameLength = 0;
-  /** True if another thread has sent it. */
+  /** True if the envelope was sent by another thread. */
   readonly isReceived: boolean;
 
-  /** @param isReceived - true if it reads what other threads send */
+  /** @param isReceived - true if this reads envelopes sent by other threads */
   constructor(isReceived = false) {
     this.isReceived = isReceived;
   }
 
-  /** Points this at the envelope at `offset`. */
+  /** Points this view at the envelope at `offset`. */
   read(bytes: Uint8Array, offset: number, length: number): this {
     this.bytes = bytes;
     this.offset = offset;
@@ -89,7 +89,7 @@ export class Envelope implements BroadcastParts {
     return this.bytes[this.offset + HEADER_BYTES] === BINARY_FRAME;
   }
 
-  /** Returns the frame, not copied. */
+  /** Returns the frame without copying it. */
   frame(): Uint8Array {
     const start = this.offset + HEADER_BYTES;
     return this.bytes.subarray(start, start + this.frameLength);
@@ -109,7 +109,7 @@ export class Envelope implements BroadcastParts {
     return this.#text(this.eventOffset, this.eventLength);
   }
 
-  /** Returns the payload, parsed or copied at each call, so that receivers share no objects. */
+  /** Returns the payload, parsed or copied for each call, so that receivers share no objects. */
   payload(): unknown {
     if (this.isBinary) {
       const end = this.payloadOffset + this.payloadLength;
@@ -128,7 +128,7 @@ export class Envelope implements BroadcastParts {
     if (this.isBinary) return JSON.stringify(this.topic()) === json;
     if (length !== this.topicLength) return false;
     const { bytes, topicOffset } = this;
-    // Characters beyond ASCII have more bytes than UTF-16 units: such topics are decoded.
+    // Non-ASCII characters have more bytes than UTF-16 units, so such topics are decoded.
     if (length !== json.length - 2) {
       return textOf(bytes, topicOffset, length) === json.slice(1, -1);
     }

@@ -38,7 +38,7 @@ import { doorbellBytes } from "../memory/doorbell-layout.ts";
 import { RING_WORDS_BYTES, checkCapacity } from "../memory/ring-layout.ts";
 import type { RingPlace } from "../memory/ring-layout.ts";
 
-/** What all members of an exchange share. Can be sent to a worker as it is. */
+/** State shared by all members of an exchange. Can be sent to a worker unchanged. */
 export interface ExchangeMemory {
   /** Maximum number of members, including spares. */
   readonly members: number;
@@ -49,16 +49,16 @@ export interface ExchangeMemory {
   readonly generations: SharedArrayBuffer;
 }
 
-/** Number that no member has. */
+/** Number that is never assigned to a member. */
 export const NO_MEMBER = -1;
 
 /** First kind that callers must not use. */
 export const FIRST_EXCHANGE_KIND = 0xf0;
 
-/** Kind of a record that is a part of a larger one. */
+/** Kind of a record that is a part of a larger record. */
 export const FRAGMENT_KIND = 0xf0;
 
-/** Kind of a record that reports the loss of others. */
+/** Kind of a record that reports the loss of other records. */
 export const LAPPED_KIND = 0xf1;
 
 /** Length of the header in a fragment's payload. */
@@ -67,7 +67,7 @@ export const FRAGMENT_HEADER_BYTES = 12;
 const PAGE_BYTES = 4096;
 const GENERATION_MASK = 0xffff;
 
-/** Makes the shared memory of an exchange. @throws SIM_ERR_INTERNAL if ringBytes is invalid */
+/** Creates the shared memory of an exchange. @throws SIM_ERR_INTERNAL if ringBytes is invalid */
 export function makeExchangeMemory(sizes: { members: number; ringBytes: number }): ExchangeMemory {
   const { members, ringBytes } = sizes;
   checkCapacity(ringBytes);
@@ -81,7 +81,7 @@ export function makeExchangeMemory(sizes: { members: number; ringBytes: number }
   };
 }
 
-/** Returns the place of a producer's ring in the rings to any consumer. */
+/** Returns the location of a producer's ring within the rings to any consumer. */
 export function ringPlace(memory: ExchangeMemory, producer: number): RingPlace {
   return {
     wordsOffset: producer * RING_WORDS_BYTES,
@@ -99,12 +99,12 @@ export function kindAndFlags(kind: number, flags: number): number {
   return (flags << 8) | kind;
 }
 
-/** Returns the kind from a result of `kindAndFlags`. */
+/** Returns the kind from a value created by `kindAndFlags`. */
 export function kindOf(type: number): number {
   return type & 0xff;
 }
 
-/** Returns the flags from a result of `kindAndFlags`. */
+/** Returns the flags from a value created by `kindAndFlags`. */
 export function flagsOf(type: number): number {
   return (type >>> 8) & 0xff;
 }

@@ -42,7 +42,7 @@ export interface ExchangeOptions {
   readonly counters: Counters;
   readonly logger: Logger;
   readonly options: Pick<ResolvedOptions, "overflowBytes" | "overflowTotalBytes">;
-  /** If given, members are woken for broadcasts at its end. */
+  /** If given, members are woken for broadcasts at the end of this window. */
   readonly window?: CoalescingWindow | undefined;
   /** Number of records that one turn delivers before it yields to the event loop. */
   readonly maxRecordsPerTurn?: number;
@@ -64,10 +64,10 @@ export class Exchange {
   readonly #stalls: StallWatch;
   readonly #latePresses: LatePresses | undefined;
   readonly #maxRecordsPerTurn: number;
-  /** By member; undefined at this member's own number. */
+  /** Paths by member; undefined at this member's own number. */
   readonly #outbound: readonly (Outbound | undefined)[];
   readonly #inbound: readonly (Inbound | undefined)[];
-  /** For each member that was forgotten: 1 + its generation then. */
+  /** For each forgotten member: 1 + its generation at that time. */
   readonly #forgotten: Float64Array;
   readonly #record = new OutgoingRecord();
   #handler: ExchangeHandler | undefined = undefined;
@@ -104,12 +104,12 @@ export class Exchange {
   /**
    * Writes one record to every other member in a slot's set.
    *
-   * @param slot - of the record's topic
+   * @param slot - slot of the record's topic
    * @param type - made by `kindAndFlags`
    * @param record - the caller's scratch buffer, read during the call only; fastest if it is the
-   *   same one each time
-   * @param also - one more member that gets the record, in the set or not; -1 for none
-   * @returns false if the record is larger than what may wait for a member; then nobody gets it
+   *   same buffer each time
+   * @param also - one more member that receives the record, in the set or not; -1 for none
+   * @returns false if the record exceeds the bound for one member; then no member receives it
    */
   publish(slot: number, type: number, record: Uint8Array, length: number, also: number): boolean {
     if (!this.#hold(slot, type, record, length, this.#budget.overflowBytes)) return false;
@@ -129,9 +129,11 @@ export class Exchange {
   /**
    * Writes one record to one member.
    *
-   * @param slot - of its topic; CONTROL_SLOT for a control record, which is never lapped
-   * @returns false if it was not taken: it is too large, the member is forgotten, or a control
-   *   record found its reserve full. True for a topic's record that is lapped: that is reported
+   * @param slot - slot of the record's topic; CONTROL_SLOT for a control record, which is never
+   *   lapped
+   * @returns false if the record was not accepted: it is too large, the member is forgotten, or the
+   *   reserve for control records is full. True for a topic record that is lapped, because that is
+   *   reported
    */
   send(to: number, slot: number, type: number, record: Uint8Array, length: number): boolean {
     const { overflowBytes, controlBytes } = this.#budget;
@@ -144,12 +146,12 @@ export class Exchange {
     this.#latePresses?.pressAll();
   }
 
-  /** Reports whether there is such a member, other than this one. */
+  /** Reports whether a member with this number exists, other than this member. */
   reaches(member: number): boolean {
     return this.#outbound[member] !== undefined;
   }
 
-  /** Reports whether a record is longer than what may wait for a member, and so cannot be sent. */
+  /** Reports whether a record exceeds the bound for one member, and so cannot be sent. */
   isTooLarge(length: number): boolean {
     return queuedBytes(length) > this.#budget.overflowBytes;
   }
@@ -160,7 +162,9 @@ export class Exchange {
     this.#loop.start();
   }
 
-  /** Stops passing records on. What others write from now on waits, and is finally lapped. */
+  /**
+   * Stops passing records on. Records that others write from now on wait, and are finally lapped.
+   */
   stop(): void {
     this.#stalls.stop();
     this.#loop.stop();
@@ -172,16 +176,16 @@ export class Exchange {
   }
 
   /**
-   * Runs one turn at once: moves what waits into rings, and passes records to the handler.
+   * Runs one turn immediately: moves waiting records into rings, and passes records to the handler.
    *
-   * @returns how many records were read; each fragment counts as one
+   * @returns the number of records read; each fragment counts as one
    */
   drainNow(limit: number = Number.MAX_SAFE_INTEGER): number {
     this.#flush();
     return this.#drain(limit);
   }
 
-  /** Passes on everything that a member has written, before it is forgotten. */
+  /** Passes on all records that a member has written, before the member is forgotten. */
   drainFrom(member: number): void {
     const inbound = this.#inbound[member];
     if (inbound === undefined) return;
@@ -189,8 +193,8 @@ export class Exchange {
   }
 
   /**
-   * Drops what waits for a member, and the part of a large record that has arrived from it. Nothing is
-   * sent to it until its number has a new generation.
+   * Drops the records waiting for a member, and the part of a large record that has arrived from
+   * it. Nothing is sent to the member until its number has a new generation.
    */
   forget(member: number): void {
     this.#outbound[member]?.forget();
@@ -216,9 +220,9 @@ export class Exchange {
   }
 
   /**
-   * Waits until nothing waits for room any more, before this member ends.
+   * Waits until no records are waiting for room any more, before this member ends.
    *
-   * @returns false if the time ran out; then the gauge `overflowBytes` stays above 0
+   * @returns false if the time limit was reached; then the gauge `overflowBytes` stays above 0
    */
   async sent(limitMs: number): Promise<boolean> {
     if (!this.#isWaiting()) return true;
@@ -233,14 +237,15 @@ export class Exchange {
     });
   }
 
-  /** Returns how many bytes wait for room in the ring to a member. */
+  /** Returns the number of bytes waiting for room in the ring to a member. */
   queuedBytesTo(member: number): number {
     return this.#outbound[member]?.queuedBytes ?? 0;
   }
 
   #makeLatePresses(window: CoalescingWindow | undefined): LatePresses | undefined {
     if (window === undefined) return undefined;
-    // Other windows end now as well: what has arrived is sent together with what was held here.
+    // The windows of other threads also end now: what has arrived is sent together with what was
+    // held here.
     window.onEnd(() => {
       if (this.#handler) this.drainNow(this.#maxRecordsPerTurn);
     });
@@ -345,7 +350,7 @@ export class Exchange {
     if (hasFlushed) this.#countOverflow();
   }
 
-  /** Visits each ring once, starting where the last call ended, so that none starves. */
+  /** Visits each ring once, starting where the last call ended, so that no ring is starved. */
   #drain(limit: number): number {
     const { members } = this.#memory;
     let left = limit;
@@ -387,14 +392,14 @@ export class Exchange {
     }
   }
 
-  /** Wakes a member whose ring may have something to read. */
+  /** Wakes a member whose ring may contain records to read. */
   #press(to: number, outbound: Outbound): void {
     this.#doorbell.press(to);
-    // A member that naps takes records out of its ring once it is asked for room.
+    // A napping member takes records out of its ring once it is asked for room.
     if (outbound.isWaiting) this.#doorbell.wakeNapper(to);
   }
 
-  /** Wakes a producer that waits for room if there is some now, whether it sleeps or naps. */
+  /** Wakes a producer that is waiting for room if there is room now, whether it sleeps or naps. */
   #giveRoom(from: number, inbound: Inbound): void {
     if (!inbound.isRoomWanted) return;
     this.#doorbell.press(from);

@@ -1,16 +1,16 @@
 /**
- * A gap: broadcasts of one node that others did not get, reported by the slots of their topics.
+ * A gap: broadcasts from one node that did not reach others, reported as the slots of their topics.
  *
  *   0          4            8
  *   +----------+------------+----------------------------------------------------
  *   | seed     | index bits | slots, an int32 each; an empty list means all slots
  *   +----------+------------+----------------------------------------------------
  *
- * Every node hashes topics with a seed of its own, so its slots mean nothing elsewhere. With the seed
- * and the bits, however, each thread can compute in which slots of that node its own topics are. So
- * only the topics concerned are told, and a few that share a slot with one of them. An empty gap,
- * without even a seed, concerns all topics: it is for an adapter that knows only that something from
- * another node was lost.
+ * Every node hashes topics with its own seed, so its slots have no meaning on other nodes. With the
+ * seed and the bits, however, each thread can compute the slots of its own topics on that node.
+ * Therefore only the affected topics are notified, plus a few that share a slot with one of them.
+ * An empty gap, without even a seed, affects all topics. It is for an adapter that knows only that
+ * something from another node was lost.
  *
  * Runs on: link, which packs and forwards gaps; any thread that has subscribers.
  */
@@ -20,35 +20,35 @@ import type { LappedNotice } from "./outgoing-records.ts";
 import { slotOf } from "./subscription-index-layout.ts";
 
 /**
- * Slot through which a gap reaches every thread that may have subscribers: each has its bit set there
- * as long as it lives. A thread that lost records of this slot may have lost a gap, and acts as if all
- * topics were concerned.
+ * Slot through which a gap reaches every thread that may have subscribers: each such thread sets
+ * its bit there for its whole lifetime. A thread that lost records in this slot may have lost a
+ * gap, and acts as if all topics were affected.
  */
 export const GAP_SLOT = 0;
 
 const HEADER_BYTES = 8;
 const EMPTY = new Int32Array(0);
 
-/** How a node maps topics to slots. */
+/** Mapping of a node's topics to slots. */
 export interface TopicSlots {
   readonly seed: number;
   readonly indexBits: number;
 }
 
-/** Encodes a gap of this node for the others. */
+/** Encodes a gap of this node for the other nodes. */
 export function packGap({ seed, indexBits }: TopicSlots, slots: LappedNotice): Uint8Array {
   const words = Int32Array.from([seed, indexBits, ...(slots === "all" ? EMPTY : slots)]);
   return new Uint8Array(words.buffer);
 }
 
-/** Returns a function that reports whether a gap concerns a topic. Keeps nothing of the bytes. */
+/** Returns a function that reports whether a gap affects a topic. Does not retain the bytes. */
 export function unpackGap(
   bytes: Uint8Array,
   offset: number,
   length: number,
 ): (topic: string) => boolean {
   if (length <= HEADER_BYTES) return () => true;
-  // Copied, because the bytes may be at any offset, and in memory that others write.
+  // Copied, because the bytes may be at any offset, and in memory that other threads write to.
   const copy = new Uint8Array(length & ~3);
   copy.set(bytes.subarray(offset, offset + copy.length));
   const [seed = 0, indexBits = 0, ...slots] = new Int32Array(copy.buffer);

@@ -13,11 +13,11 @@
 export interface HoldingWindow {
   /** Calls a task whenever the window ends. The task publishes what it holds. */
   onEnd(task: () => void): void;
-  /** Reports whether the next broadcast is to be held. Call it once for each. */
+  /** Reports whether the next broadcast must be held. Call this once for each broadcast. */
   takes(): boolean;
-  /** Opens the window, unless it is open. */
+  /** Opens the window, unless it is already open. */
   open(): void;
-  /** Ends the window at once, if it is open. */
+  /** Ends the window immediately, if it is open. */
   end(): void;
 }
 
@@ -25,11 +25,12 @@ const MS_PER_SECOND = 1_000;
 const NS_PER_MS = 1_000_000;
 
 /**
- * The window of a shard that coalesces.
+ * A shard's coalescing window.
  *
- * The windows of all threads end at the same moments: at the multiples of their length on the system's
- * monotonic clock. So a thread gets what all others have held at about the same time, and wakes once
- * for all of it. A broadcast waits half a window on average, and a whole window at most.
+ * The windows of all threads end at the same times: at multiples of their length on the system's
+ * monotonic clock. A thread therefore receives everything that other threads have held at about the
+ * same time, and wakes once for all of it. A broadcast waits half a window on average, and a whole
+ * window at most.
  */
 export class CoalescingWindow implements HoldingWindow {
   readonly #lengthMs: number;
@@ -45,7 +46,7 @@ export class CoalescingWindow implements HoldingWindow {
     this.#tasks.push(task);
   }
 
-  /** Returns true: every broadcast is held. */
+  /** Always returns true, because every broadcast is held. */
   takes(): boolean {
     return true;
   }
@@ -71,7 +72,7 @@ export function leftMs(nowMs: number, lengthMs: number): number {
   return Math.ceil(lengthMs - (nowMs % lengthMs));
 }
 
-/** Makes a shard's window. @returns undefined for a length of 0 ms: nothing is held */
+/** Creates a shard's window. @returns undefined for a length of 0 ms, for which nothing is held */
 export function makeCoalescingWindow(lengthMs: number): CoalescingWindow | undefined {
   return lengthMs > 0 ? new CoalescingWindow(lengthMs) : undefined;
 }

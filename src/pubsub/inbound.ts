@@ -28,7 +28,8 @@ import { unpackLapped, type LappedNotice } from "./outgoing-records.ts";
 /** The receiver of records from other members: a PubSub or a Link. */
 export interface ExchangeHandler {
   /**
-   * Handles one record. An error it throws affects only this record, and is passed to `onError`.
+   * Handles one record. If it throws, only this record is affected, and the error is passed to
+   * `onError`.
    *
    * @param bytes - shared memory or a buffer of the exchange; valid during the call only
    */
@@ -41,11 +42,14 @@ export interface ExchangeHandler {
   ): void;
   /** Called in place of lost records, with their slots. */
   onLapped(from: number, slots: LappedNotice): void;
-  /** Called with errors that the other two have thrown. */
+  /** Called with errors thrown by the other two handlers. */
   onError(error: unknown, from: number): void;
 }
 
-/** This much may be taken out of a smaller ring too, or it would carry only its capacity per turn. */
+/**
+ * Minimum that may be taken out, because a small ring would otherwise carry only its capacity per
+ * turn.
+ */
 const MIN_TAKEN_BYTES = 65_536;
 
 /** The receiving side of one ordered pair of members. */
@@ -81,7 +85,7 @@ export class Inbound {
     return this.#taken.usedBytes === 0 && this.#ring.usedBytes() === 0;
   }
 
-  /** True if the producer asked for room, and has it now. */
+  /** True if the producer asked for room, and room is now available. */
   get isRoomWanted(): boolean {
     return this.#ring.isRoomWanted();
   }
@@ -89,7 +93,7 @@ export class Inbound {
   /**
    * Passes records to a handler, up to a limit, and up to about a quarter of the ring.
    *
-   * @returns how many were read (a fragment counts as one); 0 only if there were none
+   * @returns the number of records read (a fragment counts as one); 0 only if there were none
    */
   drain(handler: ExchangeHandler, limit: number): number {
     const usedBytes = this.#ring.usedBytes();
@@ -105,7 +109,7 @@ export class Inbound {
    * Takes records out of the ring if their producer asks for room, and keeps them for `drain`.
    * Must not be called from within `drain`.
    *
-   * @returns whether it took any. If so, the producer has room, and must be woken
+   * @returns whether any records were taken. If so, the producer has room, and must be woken
    */
   takeOut(): boolean {
     if (!this.#ring.isRoomAskedFor()) return false;
@@ -115,7 +119,7 @@ export class Inbound {
     return true;
   }
 
-  /** Forgets the part of a large record that has arrived. */
+  /** Discards the part of a large record that has arrived. */
   forget(): void {
     this.#reassembly.clear();
   }
@@ -167,7 +171,7 @@ const KEEP_BYTES = 262_144;
 
 const NOTHING = new Uint8Array(0);
 
-/** A large record that is arriving: its fragments, put together in one buffer. */
+/** A large record that is arriving: its fragments, assembled in one buffer. */
 class Reassembly {
   /** The record's bytes from 0 on, once it is complete. */
   bytes: Uint8Array = NOTHING;
@@ -202,7 +206,7 @@ class Reassembly {
     return this.#filledBytes === this.length ? "complete" : "more";
   }
 
-  /** Forgets what has arrived of a record. Also called after a complete one. */
+  /** Discards the parts of a record that have arrived. Also called after a complete record. */
   clear(): void {
     this.#filledBytes = 0;
     this.length = 0;

@@ -30,7 +30,7 @@ import { LappedSlots } from "./outgoing-records.ts";
 
 /** The name under which mail is passed to the adapter, in place of a topic. */
 const MAIL = "mail";
-/** How soon a gap that could not be sent is sent again, if nothing else is sent before. */
+/** Delay before a gap that could not be sent is retried, unless something else is sent first. */
 const RETRY_MS = 1_000;
 const ALL_TOPICS = new Uint8Array(0);
 const NO_SLOTS = new Int32Array(0);
@@ -76,7 +76,7 @@ export class Link implements ExchangeHandler {
     this.#member.start(this);
   }
 
-  /** Sends what is left, and disconnects. */
+  /** Sends all remaining records, and disconnects. */
   async stop(): Promise<void> {
     this.#member.exchange.drainNow();
     this.#member.stop();
@@ -86,7 +86,7 @@ export class Link implements ExchangeHandler {
 
   // -- to other nodes ----------------------------------------------------------------------------
 
-  /** Sends a record of this node's members. */
+  /** Sends a record from this node's members. */
   onRecord(_from: number, type: number, bytes: Uint8Array, offset: number, length: number): void {
     const { index, counters } = this.#member;
     const record = bytes.subarray(offset, offset + length);
@@ -112,14 +112,14 @@ export class Link implements ExchangeHandler {
     }
   }
 
-  /** Tells the other nodes that a member's records were lost on their way here. */
+  /** Notifies the other nodes that a member's records were lost on their way to this link. */
   onLapped(from: number, slots: LappedNotice): void {
     const count = slots === "all" ? slots : slots.length;
     this.#member.logger.log("linkLapped", { from, slots: count });
     this.#tellOthers(slots);
   }
 
-  /** Logs what could not be sent or delivered. */
+  /** Logs an error from sending or delivering a record. */
   onError(error: unknown): void {
     this.#member.logger.log("adapterFailed", { err: error });
   }
@@ -170,7 +170,7 @@ export class Link implements ExchangeHandler {
     }
   }
 
-  /** Tells the other nodes what they did not get, if anything. Throws if it cannot. */
+  /** Notifies the other nodes of the broadcasts that they missed, if any. Throws if it cannot. */
   #sendGap(): void {
     if (this.#lost.isEmpty) return;
     this.#adapter.gap(this.#gapOf(this.#lost.notice()));
@@ -183,7 +183,7 @@ export class Link implements ExchangeHandler {
       try {
         this.#sendGap();
       } catch {
-        // The first failure was reported already.
+        // The first failure has already been reported.
         this.#retryLater();
       }
     }, RETRY_MS).unref();
@@ -216,8 +216,8 @@ export class Link implements ExchangeHandler {
   #deliverMail(mail: Uint8Array): void {
     const { exchange, index } = this.#member;
     const { member } = unpackMail(mail).to;
-    // The member may have no thread at the moment, or this node may have restarted with fewer members:
-    // what is written there would never be read.
+    // The member may have no thread at the moment, or this node may have restarted with fewer
+    // members. Mail written to such a member would never be read.
     if (!exchange.reaches(member) || !index.has(GAP_SLOT, member)) return;
     const type = kindAndFlags(KIND.mail, 0);
     if (exchange.send(member, CONTROL_SLOT, type, mail, mail.length)) return;

@@ -23,7 +23,7 @@ import type { CoalescingWindow } from "./holding-windows.ts";
 import type { SubscriptionIndexLayout } from "./subscription-index-layout.ts";
 import { SubscriptionIndex } from "./subscription-index.ts";
 
-/** What all members of a node share. Can be sent to a worker as it is. */
+/** State shared by all members of a node. Can be sent to a worker unchanged. */
 export interface MemberMemory {
   readonly exchange: ExchangeMemory;
   readonly index: SharedArrayBuffer;
@@ -43,7 +43,7 @@ export interface MemberOptions {
   readonly counters: Counters;
   readonly logger: Logger;
   readonly options: Pick<ResolvedOptions, "overflowBytes" | "overflowTotalBytes">;
-  /** If given, other members are woken for broadcasts at its end. */
+  /** If given, other members are woken for broadcasts at the end of this window. */
   readonly window?: CoalescingWindow | undefined;
 }
 
@@ -105,16 +105,17 @@ export class Member {
     this.index.clear();
   }
 
-  /** Calls a task with each member that is retired, after all its records have been delivered. */
+  /** Calls a task for each member that is retired, after all its records have been delivered. */
   onRetired(task: (member: number) => void): void {
     this.#retireTasks.push(task);
   }
 
   /**
-   * Forgets another member, whose thread has ended: delivers what it had written, and drops what
-   * waits for it.
+   * Forgets another member, whose thread has ended: delivers the records that it had written, and
+   * drops the records waiting for it.
    *
-   * @param hasLost - true if it ended with unsent records. Then all its slots count as lapped
+   * @param hasLost - true if the member ended with unsent records. Then all its slots count as
+   *   lapped
    */
   retire(member: number, hasLost: boolean): void {
     this.exchange.drainFrom(member);

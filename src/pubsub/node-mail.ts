@@ -11,13 +11,13 @@
  *              never 0
  *     lengths  in bytes of UTF-8; all numbers little-endian
  *
- * It has no topic, so nobody can subscribe to it. It is delivered at most once, and in order for one
- * sender. Senders must tolerate its loss.
+ * Mail has no topic, so nobody can subscribe to it. It is delivered at most once, and in order for
+ * each sender. Senders must tolerate its loss.
  *
  * Runs on: any thread. Pure.
  */
 
-/** A member of some node. */
+/** A member of any node. */
 export interface MailAddress {
   readonly node: string;
   readonly member: number;
@@ -27,7 +27,7 @@ export interface MailAddress {
 export interface Mail {
   readonly to: MailAddress;
   readonly from: MailAddress;
-  /** Offset of the body in the bytes that were read. It extends to their end. */
+  /** Offset of the body in the decoded bytes. The body extends to their end. */
   readonly bodyOffset: number;
 }
 
@@ -40,7 +40,7 @@ export function packMail(to: MailAddress, from: MailAddress, body: Uint8Array): 
   const toNode = Buffer.from(to.node);
   const fromNode = Buffer.from(from.node);
   const bodyOffset = HEADER_BYTES + toNode.length + fromNode.length;
-  // Not from the pool, because the sender reads it as words, which must be aligned.
+  // Not from the pool, because the sender reads the bytes as words, which must be aligned.
   const mail = Buffer.alloc(bodyOffset + body.length);
   mail.writeUInt16LE(to.member, 8);
   mail.writeUInt16LE(from.member, 10);
@@ -55,7 +55,7 @@ export function packMail(to: MailAddress, from: MailAddress, body: Uint8Array): 
 /** Reports whether bytes from another node are mail rather than a broadcast. */
 export function isMail(bytes: Uint8Array): boolean {
   if (bytes.length < HEADER_BYTES) return false;
-  // Reads bytes, because a view would be an allocation for each broadcast of another node.
+  // Reads bytes, because a view would require an allocation for each broadcast from another node.
   for (let at = MARK_OFFSET; at < MARK_OFFSET + MARK_BYTES; at += 1) {
     if (bytes[at] !== 0) return false;
   }

@@ -1,5 +1,5 @@
 /**
- * The path from this member to another: its ring, and behind it what waits for room.
+ * The path from this member to another: its ring, followed by a queue of records waiting for room.
  *
  *   offer --room--> ring                          nothing waits: the hot path
  *     |
@@ -33,7 +33,7 @@ import {
 } from "./outgoing-records.ts";
 import { Pace, type Patience, type WatchedWay } from "./patience.ts";
 
-/** Outcomes of an offer. */
+/** Outcomes of offering a record. */
 export const Offered = {
   /** In the ring. */
   written: 0,
@@ -62,7 +62,7 @@ export interface OutboundOptions {
 
 /** The sending side of one ordered pair of members. */
 export class Outbound implements WatchedWay {
-  /** Whether the other member reads what is written to it. */
+  /** Tracks whether the other member reads the records written to it. */
   readonly pace: Pace;
   readonly #to: number;
   readonly #patience: Patience;
@@ -74,7 +74,7 @@ export class Outbound implements WatchedWay {
   readonly #maxFragmentBytes: number;
   /** Number of bytes of the current record that have been written, in fragments. */
   #sentBytes = 0;
-  /** True if something waits, in the queue or as lapped slots. */
+  /** True if anything is waiting, in the queue or as lapped slots. */
   #isWaiting = false;
 
   constructor({ to, views, place, generation, budget, patience }: OutboundOptions) {
@@ -88,7 +88,7 @@ export class Outbound implements WatchedWay {
     this.#maxFragmentBytes = (this.#ring.maxPayloadBytes - FRAGMENT_HEADER_BYTES) & ~3;
   }
 
-  /** True if something waits for room. */
+  /** True if anything is waiting for room. */
   get isWaiting(): boolean {
     return this.#isWaiting;
   }
@@ -103,12 +103,14 @@ export class Outbound implements WatchedWay {
     return this.#ring.freeBytes() < this.#ring.capacityBytes;
   }
 
-  /** Bytes of all records that wait. */
+  /** Size of all waiting records in bytes. */
   get queuedBytes(): number {
     return this.#queue.topicBytes + this.#queue.controlBytes;
   }
 
-  /** Writes or queues a record, if it can. Whatever the outcome, earlier records may have moved. */
+  /**
+   * Writes or queues a record, if possible. Whatever the outcome, earlier records may have moved.
+   */
   offer(record: OutgoingRecord): OfferedOutcome {
     do {
       if (this.#isWaiting && this.#ring.hasRoom()) this.flush();
@@ -118,8 +120,8 @@ export class Outbound implements WatchedWay {
   }
 
   /**
-   * Moves what waits into the ring, at most a ring's worth, and asks for room for the rest.
-   * Before it sleeps, the caller must check `canFlush`, since there may be room by then.
+   * Moves waiting records into the ring, at most a ring's worth, and asks for room for the rest.
+   * Before sleeping, the caller must check `canFlush`, since room may have become available.
    *
    * @returns whether the consumer has something new to read
    */
@@ -147,7 +149,7 @@ export class Outbound implements WatchedWay {
     return hasWritten;
   }
 
-  /** Drops everything that waits. */
+  /** Drops all waiting records. */
   forget(): void {
     this.#queue.clear();
     this.#lapped.clear();
@@ -159,7 +161,7 @@ export class Outbound implements WatchedWay {
   /** Writes a record or a part of it. @returns whether all of it is in the ring */
   #tryWrite(record: OutgoingRecord): boolean {
     if (record.length <= this.#ring.maxPayloadBytes) return this.#writeWhole(record);
-    // A record that was begun must be finished, so all of it must fit into the ring or the queue.
+    // A record that was started must be finished, so all of it must fit into the ring or the queue.
     const mayBegin =
       this.#sentBytes > 0 ||
       this.#ring.freeBytes() >= this.#ringBytesOf(record.length) ||
@@ -170,12 +172,12 @@ export class Outbound implements WatchedWay {
   /** Waits for room as long as the patience allows. @returns whether there is room */
   #awaitRoom(): boolean {
     const hasRoom = this.#patience.waitFor(this.#to, this.#ring, this.pace);
-    // The wait has asked for room, but nothing waits any more.
+    // The wait has asked for room, but nothing is waiting any more.
     if (!this.#isWaiting) this.#ring.stopAskingForRoom();
     return hasRoom;
   }
 
-  /** Queues a record behind what waits, or gives it up. */
+  /** Queues a record behind the waiting records, or drops it. */
   #wait(record: OutgoingRecord): OfferedOutcome {
     const isControl = record.slot === CONTROL_SLOT;
     const noticeBytes = this.#lapped.isEmpty ? 0 : queuedBytes(this.#lapped.noticeBytes);
@@ -185,7 +187,7 @@ export class Outbound implements WatchedWay {
       this.#askToBeWoken();
       return Offered.lapped;
     }
-    // A control record says nothing about topics, so it need not follow the notice.
+    // A control record does not concern topics, so it need not follow the notice.
     if (!isControl && noticeBytes > 0) this.#queue.push(this.#lapped.takeNotice());
     this.#queue.push(record);
     this.#askToBeWoken();
@@ -204,19 +206,22 @@ export class Outbound implements WatchedWay {
       return this.#queue.controlBytes + bytes <= this.#budget.controlBytes;
     }
     if (this.#queue.topicBytes + noticeBytes + bytes > this.#budget.overflowBytes) return false;
-    // A copy that waits for another member is counted already.
+    // A copy that is waiting for another member has already been counted.
     const newBytes = noticeBytes + (record.waiting === undefined ? bytes : 0);
     return this.#budget.topicBytesWaiting + newBytes <= this.#budget.overflowTotalBytes;
   }
 
-  /** Returns the most bytes that a record can take in the ring, in fragments and with padding. */
+  /**
+   * Returns the maximum number of bytes that a record occupies in the ring, in fragments and with
+   * padding.
+   */
   #ringBytesOf(length: number): number {
     const fragments = Math.ceil(length / this.#maxFragmentBytes);
     const headers = fragments * align(HEADER_BYTES + FRAGMENT_HEADER_BYTES);
     return align(length) + headers + this.#ring.maxPayloadBytes + HEADER_BYTES;
   }
 
-  /** Writes a record or continues one. @returns whether all of it is in the ring */
+  /** Writes a record, or continues writing it. @returns whether all of it is in the ring */
   #write(record: OutgoingRecord): boolean {
     if (record.length <= this.#ring.maxPayloadBytes) return this.#writeWhole(record);
     while (this.#sentBytes < record.length) {

@@ -1,6 +1,6 @@
 /**
- * What a producer has for other members: the record it offers, the records that wait for room,
- * and the slots of the records that were lost.
+ * A producer's records for other members: the record being offered, the records that wait for room,
+ * and the slots of lost records.
  *
  * Runs on: the producer's thread; `unpackLapped` on the consumer's.
  * Full:    the queue itself has no bound: `Outbound` compares it with its `OverflowBudget` before
@@ -11,16 +11,18 @@ import type { RingViews } from "../memory/ring.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import { LAPPED_KIND } from "./exchange-layout.ts";
 
-/** Up to this length a loop over words copies faster than `set` (tried on Node 20, x64). */
+/** Up to this length, a loop over words copies faster than `set` (measured on Node 20, x64). */
 const WORD_COPY_BYTES = 256;
 
-/** Slot of a record that belongs to no topic, and is never lapped. */
+/** Slot of a record that belongs to no topic and is never lapped. */
 export const CONTROL_SLOT = -1;
 
 /** Approximate size of the objects that hold a queued record, in addition to its bytes. */
 const QUEUED_OVERHEAD_BYTES = 256;
 
-/** Returns how many bytes a record of this length counts against the bounds of a queue. */
+/**
+ * Returns the number of bytes that a record of this length counts towards the bounds of a queue.
+ */
 export function queuedBytes(length: number): number {
   return length + QUEUED_OVERHEAD_BYTES;
 }
@@ -28,8 +30,8 @@ export function queuedBytes(length: number): number {
 // -- the record ------------------------------------------------------------------------------------
 
 /**
- * One record and its slot: the caller's scratch buffer, or a copy that waits. An exchange has one
- * for everything that it publishes.
+ * One record and its slot: the caller's scratch buffer, or a waiting copy. An exchange has one
+ * instance for all records that it publishes.
  */
 export class OutgoingRecord {
   /** Kind and flags. */
@@ -39,7 +41,7 @@ export class OutgoingRecord {
   length = 0;
   /** Number of queues that hold this record. */
   waiters = 0;
-  /** The copy of this record that waits in queues, once there is one. */
+  /** The copy of this record that waits in queues, once it exists. */
   waiting: OutgoingRecord | undefined = undefined;
   #bytes: Uint8Array = new Uint8Array(0);
   /** The same bytes as words, if they are aligned. */
@@ -68,7 +70,7 @@ export class OutgoingRecord {
     }
   }
 
-  /** Returns a copy that outlives the caller's buffer; the same one for all queues. */
+  /** Returns a copy that outlives the caller's buffer; all queues share it. */
   copyToWait(): OutgoingRecord {
     if (this.waiting !== undefined) return this.waiting;
     const copy = new OutgoingRecord();
@@ -85,17 +87,17 @@ export class OutgoingRecord {
 
 // -- records that wait -----------------------------------------------------------------------------
 
-/** Bounds of what waits, and how much waits in all queues of one producer. */
+/** Bounds for waiting records, and the amount waiting in all queues of one producer. */
 export class OverflowBudget {
-  /** Bound of the topics' records that wait for one member. */
+  /** Maximum bytes of topic records waiting for one member. */
   readonly overflowBytes: number;
-  /** Bound of the topics' records that wait for all members, each counted once. */
+  /** Maximum bytes of topic records waiting for all members, each record counted once. */
   readonly overflowTotalBytes: number;
-  /** Bound of the control records that wait for one member: a reserve of their own. */
+  /** Maximum bytes of control records waiting for one member: a separate reserve. */
   readonly controlBytes: number;
-  /** Topics' records that wait for any member, each counted once. */
+  /** Bytes of topic records waiting for any member, each record counted once. */
   topicBytesWaiting = 0;
-  /** Control records that wait for any member. */
+  /** Bytes of control records waiting for any member. */
   controlBytesWaiting = 0;
 
   constructor(options: Pick<ResolvedOptions, "overflowBytes" | "overflowTotalBytes">) {
@@ -113,11 +115,11 @@ export class OverflowBudget {
 export class OverflowQueue {
   readonly #budget: OverflowBudget;
   #records: OutgoingRecord[] = [];
-  /** Index of the front in `#records`; those before it have left. */
+  /** Index of the front in `#records`. The records before it have been removed. */
   #front = 0;
-  /** Bytes of topics' records that wait here. */
+  /** Bytes of topic records waiting in this queue. */
   topicBytes = 0;
-  /** Bytes of control records that wait here. */
+  /** Bytes of control records waiting in this queue. */
   controlBytes = 0;
 
   constructor(budget: OverflowBudget) {
@@ -148,13 +150,14 @@ export class OverflowQueue {
     this.#records.push(copy);
   }
 
-  /** Removes the front. */
+  /** Removes the front record. */
   shift(): void {
     const record = this.front();
     if (record === undefined) return;
     this.#release(record);
     this.#front += 1;
-    // Moving the rest down only after half has left keeps this cheap for a long queue.
+    // Compacting only after half of the records have been removed keeps this cheap for a long
+    // queue.
     if (this.#front * 2 < this.#records.length) return;
     this.#records.splice(0, this.#front);
     this.#front = 0;
@@ -184,13 +187,13 @@ export class OverflowQueue {
 
 // -- records that were lost ------------------------------------------------------------------------
 
-/** Slots whose records were lost; "all" if there were too many to name. */
+/** Slots with lost records, or "all" if there were too many to list. */
 export type LappedNotice = Int32Array | "all";
 
-/** Most slots that a notice names. */
+/** Maximum number of slots in a notice. */
 const MAX_LAPPED_SLOTS = 1_024;
 
-/** The slots of records that a member has lost, until it can be told. */
+/** The slots of records that a member has lost, until the member can be notified. */
 export class LappedSlots {
   readonly #slots = new Set<number>();
   #isAll = false;
@@ -199,12 +202,12 @@ export class LappedSlots {
     return !this.#isAll && this.#slots.size === 0;
   }
 
-  /** Bytes of the notice. */
+  /** Size of the notice in bytes. */
   get noticeBytes(): number {
     return this.#slots.size * 4;
   }
 
-  /** Notes a lost record. */
+  /** Adds the slot of a lost record. */
   add(slot: number): void {
     if (this.#isAll) return;
     this.#slots.add(slot);
@@ -213,7 +216,7 @@ export class LappedSlots {
     this.#slots.clear();
   }
 
-  /** Notes slots that another member reported as lost. */
+  /** Adds slots that another member reported as lost. */
   addAll(notice: LappedNotice): void {
     if (notice === "all") {
       this.#isAll = true;
@@ -228,19 +231,19 @@ export class LappedSlots {
     this.#isAll = false;
   }
 
-  /** Returns the slots that lost records. */
+  /** Returns the slots with lost records. */
   notice(): LappedNotice {
     return this.#isAll ? "all" : Int32Array.from(this.#slots);
   }
 
-  /** Makes the record that reports everything that was noted, and forgets it. */
+  /** Creates the record that reports all added slots, and clears them. */
   takeNotice(): OutgoingRecord {
     // An empty list means all.
     const slots = Int32Array.from(this.#slots);
     const record = new OutgoingRecord();
     record.set(new Uint8Array(slots.buffer), slots.byteLength);
     record.type = LAPPED_KIND;
-    // Never read, since a notice is not lapped; but it counts with the topics' records.
+    // Never read, because a notice is not lapped; but it makes the notice count as a topic record.
     record.slot = 0;
     this.clear();
     return record;

@@ -1,5 +1,5 @@
 /**
- * How long a producer waits for room in other members' rings, and which members are stalled.
+ * Limits how long a producer waits for room in other members' rings, and detects stalled members.
  *
  * A producer that finds no room waits before it queues a record: at most MAX_WAIT_MS in one turn of
  * the event loop, for all members together, and only for a member whose head has moved since the
@@ -34,15 +34,15 @@ import { telemetry } from "../telemetry.ts";
 /** Longest wait in one turn of the event loop. */
 const MAX_WAIT_MS = 1;
 
-/** A member is stalled if its head stands still for this long while records wait. */
+/** A member is stalled if its head does not move for this long while records wait. */
 export const STALLED_AFTER_MS = 50;
 
 // -- one member --------------------------------------------------------------------------------------
 
-/** A change that `look` has found. */
+/** A change detected by `look`. */
 export type PaceChange = "stalled" | "goes on" | undefined;
 
-/** Whether a member reads what is written to it, judged by its head. */
+/** Tracks, by a member's head, whether the member reads the records written to it. */
 export class Pace {
   readonly #ring: RingProducer;
   /** The head at the last wait for this member. */
@@ -62,13 +62,13 @@ export class Pace {
     return this.#isStalled;
   }
 
-  /** When `look` first saw the head where it is now. */
+  /** Time when `look` first saw the head at its current position. */
   get sinceMs(): number {
     return this.#sinceMs;
   }
 
   /**
-   * Begins a wait for this member, if one may help.
+   * Begins a wait for this member, if waiting may help.
    *
    * @returns false if the head has not moved since the last wait began, or the member is stalled
    */
@@ -83,7 +83,7 @@ export class Pace {
   /**
    * Looks at the head again.
    *
-   * @param isBehind - true if something waits and there is no room for it
+   * @param isBehind - true if records are waiting and there is no room for them
    */
   look(isBehind: boolean, nowMs: number): PaceChange {
     const head = this.#ring.head();
@@ -128,7 +128,8 @@ export class Patience {
   /**
    * Waits for room in a ring, if a wait is allowed.
    *
-   * @param to - the ring's consumer. It is woken, as it may not know yet what was written before
+   * @param to - the ring's consumer, which is woken because it may not yet know about earlier
+   *   records
    * @returns whether there is room for any record
    */
   waitFor(to: number, ring: RingProducer, pace: Pace): boolean {
@@ -157,15 +158,15 @@ export class Patience {
 /** A report that a member has stalled, or moves again. */
 export interface Stall {
   readonly member: number;
-  /** False: it moves again, or its number was retired. */
+  /** False if the member moves again, or if its number was retired. */
   readonly isStalled: boolean;
-  /** Approximate time for which it stood still. */
+  /** Approximate time for which the member did not move. */
   readonly forMs: number;
-  /** Bytes that wait for it. */
+  /** Bytes waiting for the member. */
   readonly queuedBytes: number;
 }
 
-/** The path to one member, as its watch sees it (`Outbound`). */
+/** The path to one member, as seen by its watch (`Outbound`). */
 export interface WatchedWay {
   readonly pace: Pace;
   readonly isWaiting: boolean;
@@ -173,10 +174,12 @@ export interface WatchedWay {
   readonly queuedBytes: number;
 }
 
-/** Half the time after which a member is stalled, so that no stall is noticed much too late. */
+/** Half the time after which a member is stalled, so that a stall is noticed promptly. */
 const LOOK_EVERY_MS = STALLED_AFTER_MS / 2;
 
-/** Watches the members that something waits for. Logs when one stalls, and when it moves again. */
+/**
+ * Watches the members for which records are waiting. Logs when one stalls, and when it moves again.
+ */
 export class StallWatch {
   readonly #ways: readonly (WatchedWay | undefined)[];
   readonly #counters: Counters;
@@ -184,21 +187,21 @@ export class StallWatch {
   #timer: NodeJS.Timeout | undefined = undefined;
   readonly #onTimer = (): void => this.#lookAtAll();
 
-  /** @param ways - by member */
+  /** @param ways - paths, indexed by member */
   constructor(ways: readonly (WatchedWay | undefined)[], counters: Counters, logger: Logger) {
     this.#ways = ways;
     this.#counters = counters;
     this.#logger = logger;
   }
 
-  /** Starts looking at the members, unless it does already. Called when something waits. */
+  /** Starts watching the members, unless already started. Called when a record waits. */
   start(): void {
     if (this.#timer !== undefined) return;
     this.#timer = setInterval(this.#onTimer, LOOK_EVERY_MS).unref();
     this.#lookAtAll();
   }
 
-  /** Stops looking. */
+  /** Stops watching. */
   stop(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;

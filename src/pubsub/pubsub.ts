@@ -27,7 +27,7 @@ import type { SubscriptionIndex } from "./subscription-index.ts";
 import { firstTopics, type TopicCount } from "./topic-counts.ts";
 
 /**
- * How far a broadcast goes: to every node, this node only, this thread only, all other threads of this
+ * Scope of a broadcast: every node, this node only, this thread only, all other threads of this
  * node, or all other nodes.
  */
 export type Scope = "cluster" | "node" | "thread" | "otherThreads" | "otherNodes";
@@ -35,7 +35,7 @@ export type Scope = "cluster" | "node" | "thread" | "otherThreads" | "otherNodes
 const BROADCAST_TYPE = kindAndFlags(KIND.broadcast, 0);
 const DIRECT_TYPE = kindAndFlags(KIND.direct, 0);
 
-/** PubSub of one thread: its member's subscriptions and broadcasts. */
+/** PubSub for one thread: its member's subscriptions and broadcasts. */
 export class PubSub<Lane = never> implements ExchangeHandler {
   readonly member: Member;
   readonly registry: Registry<Lane>;
@@ -47,7 +47,9 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   readonly #received = new Envelope(true);
   readonly #deliveries: Deliveries;
 
-  /** @param dispatcher - delivers frames to this thread's lanes; undefined: it has listeners only */
+  /**
+   * @param dispatcher - delivers frames to this thread's lanes; undefined if it has only listeners
+   */
   constructor(member: Member, dispatcher?: Dispatcher<Lane>) {
     this.member = member;
     this.#index = member.index;
@@ -60,7 +62,10 @@ export class PubSub<Lane = never> implements ExchangeHandler {
 
   // -- subscribers -------------------------------------------------------------------------------
 
-  /** Counts one more subscriber. With the first one, broadcasts of all threads start to arrive. */
+  /**
+   * Adds a subscriber to the count. With the first one, broadcasts from all threads start to
+   * arrive.
+   */
   acquire(topic: string): TopicEntry<Lane> {
     const entry = this.registry.ensure(topic);
     if (entry.count === 0) this.#index.add(this.#index.slotOf(entry.hash));
@@ -68,7 +73,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     return entry;
   }
 
-  /** Counts one subscriber less. */
+  /** Subtracts a subscriber from the count. */
   release(entry: TopicEntry<Lane>): void {
     entry.count -= 1;
     if (entry.count > 0) return;
@@ -76,7 +81,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     this.#index.remove(this.#index.slotOf(entry.hash));
   }
 
-  /** Adds a listener. One that is added to a topic twice gets everything twice. */
+  /** Adds a listener. A listener that is added to a topic twice receives everything twice. */
   subscribe(topic: string, listener: Listener): void {
     const entry = this.acquire(topic);
     entry.listeners ??= new Map();
@@ -84,7 +89,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   }
 
   /**
-   * Adds a handler of broadcasts, and a function that is called if some were lost.
+   * Adds a handler for broadcasts, and a function that is called if broadcasts were lost.
    *
    * @returns a function that removes both
    */
@@ -104,16 +109,16 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     for (let count = 0; count < gone; count += 1) this.release(entry);
   }
 
-  /** Returns the number of subscribers, of both kinds, that a topic has on this thread. */
+  /** Returns the number of subscribers of both kinds to a topic on this thread. */
   count(topic: string): number {
     return this.registry.get(topic)?.count ?? 0;
   }
 
   /**
-   * Returns the first topics of this thread by name. Goes through all topics, so it does not belong
-   * on the path of a message.
+   * Returns the first topics of this thread by name. Visits all topics, so it must not be called
+   * for each message.
    *
-   * @param isShown - returns false for a topic to leave out; without it all topics are shown
+   * @param isShown - returns false for topics to exclude; without it all topics are shown
    */
   topicCounts(prefix: string, limit: number, isShown?: (topic: string) => boolean): TopicCount[] {
     return firstTopics(this.registry.entries(), prefix, limit, isShown);
@@ -126,8 +131,8 @@ export class PubSub<Lane = never> implements ExchangeHandler {
    *
    * @param topic - the topic's entry if the sender has it, otherwise its name
    * @param payload - an object, or bytes
-   * @param from - the subscriber of this thread to leave out
-   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE; nobody receives it then
+   * @param from - the subscriber on this thread to exclude
+   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE; nothing is sent in these cases
    */
   broadcast(
     topic: TopicEntry<Lane> | string,
@@ -148,7 +153,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
       this.#exchange.pressNow();
       return;
     }
-    // An entry whose last subscriber has left has nobody to deliver to.
+    // After its last subscriber has left, an entry has no receivers.
     if (entry && entry.count > 0) {
       this.#deliver(entry, this.#sent.read(encoder.bytes, 0, encoder.length), from);
     }
@@ -157,7 +162,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   /**
    * Broadcasts to the subscribers of one node. Does nothing if the node is unknown.
    *
-   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE; nobody receives it then
+   * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE; nothing is sent in these cases
    */
   directBroadcast(node: string, topic: string, event: string, payload: unknown): void {
     if (node === this.member.node) {
@@ -176,7 +181,10 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     this.#exchange.send(link, this.#index.slotOf(hash), DIRECT_TYPE, encoder.bytes, length);
   }
 
-  /** Writes the records of a broadcast. @returns false if it is too large: nobody gets it */
+  /**
+   * Writes the records of a broadcast. @returns false if it is too large, in which case nothing is
+   * sent
+   */
   #publish(hash: number, scope: Scope): boolean {
     const { bytes, length } = this.#encoder;
     const { link } = this.member;
@@ -211,13 +219,13 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     else this.member.counters.add(COUNTER.recordsWithoutSubscriber);
   }
 
-  /** Tells all subscribers of topics in these index slots that broadcasts were lost. */
+  /** Notifies all subscribers to topics in these index slots that broadcasts were lost. */
   onLapped(from: number, slots: LappedNotice): void {
     const count = slots === "all" ? slots : slots.length;
     this.member.logger.log("lapped", { from, slots: count });
     if (telemetry.lapped.hasSubscribers) telemetry.lapped.publish({ from, slots: count });
     const lost = slots === "all" ? undefined : new Set(slots);
-    // A gap may have been lost, and it is unknown which topics it concerned.
+    // A gap may have been lost, and it is unknown which topics it affected.
     const isAll = lost === undefined || lost.has(GAP_SLOT);
     this.#tellMissed(({ hash }) => isAll || lost.has(this.#index.slotOf(hash)));
   }
@@ -227,9 +235,9 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     this.member.logger.log("recordFailed", { from, err: error });
   }
 
-  /** Tells the subscribers of topics that broadcasts were lost. @returns the number of topics */
+  /** Notifies the subscribers to topics that broadcasts were lost. @returns the number of topics */
   #tellMissed(isConcerned: (entry: TopicEntry<Lane>) => boolean): number {
-    // Telling may end channels, which changes the registry, so the topics are collected first.
+    // Notifying may end channels, which changes the registry, so the topics are collected first.
     const concerned = this.registry.all().filter(isConcerned);
     for (const entry of concerned) {
       this.#tell(entry, () => this.#dispatcher?.missed(entry));
@@ -240,7 +248,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     return concerned.length;
   }
 
-  // If one of them throws, the others must still be told.
+  // If one of them throws, the others must still be notified.
   #tell({ topic }: TopicEntry<Lane>, tell: () => void): void {
     try {
       tell();
@@ -275,7 +283,10 @@ function tooLarge(length: number): Error {
   );
 }
 
-/** Deliveries before the event loop gets a turn, even if listeners answer each other endlessly. */
+/**
+ * Maximum deliveries before yielding to the event loop, even if listeners answer each other
+ * endlessly.
+ */
 const MOST_IN_A_ROW = 1_000;
 
 /** A broadcast for the listeners of its topic, decoded for each of them. */
@@ -284,7 +295,7 @@ interface Delivery {
   readonly event: string;
   readonly listeners: readonly Listener[];
   readonly payloads: readonly unknown[];
-  /** The listener to leave out. */
+  /** The listener to exclude. */
   readonly from: object | undefined;
 }
 
@@ -299,17 +310,19 @@ class Deliveries {
   readonly #waiting: Delivery[] = [];
   #isRunning = false;
 
-  /** @param onError - called with what a listener threw; the others still receive the broadcast */
+  /**
+   * @param onError - called with errors thrown by listeners; the others still receive the broadcast
+   */
   constructor(onError: (error: unknown, topic: string) => void) {
     this.#onError = onError;
   }
 
-  /** Adds a broadcast, for the next `run`. */
+  /** Adds a broadcast for the next `run`. */
   add(delivery: Delivery): void {
     this.#waiting.push(delivery);
   }
 
-  /** Delivers what waits, unless a call further up the stack is doing that. */
+  /** Delivers the waiting broadcasts, unless a call further up the stack is already doing so. */
   run(): void {
     if (this.#isRunning) return;
     this.#isRunning = true;

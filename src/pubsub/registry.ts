@@ -11,9 +11,11 @@ import type { Broadcast, Envelope } from "./envelope.ts";
 
 /** A subscriber in code. */
 export interface Listener {
-  /** Handles a broadcast. An error it throws is logged, and does not affect other listeners. */
+  /**
+   * Handles a broadcast. If it throws, the error is logged, and other listeners are not affected.
+   */
   receive(broadcast: Broadcast): void;
-  /** Called when broadcasts of the topic were lost on their way to this thread. */
+  /** Called when broadcasts to the topic were lost on their way to this thread. */
   missed(topic: string): void;
 }
 
@@ -21,9 +23,9 @@ export interface Listener {
 export class TopicEntry<Lane> {
   readonly topic: string;
   readonly hash: number;
-  /** The topic in quotes, as frames contain it. */
+  /** The topic in quotes, as it appears in frames. */
   readonly json: string;
-  /** Bytes between the quotes. */
+  /** Number of bytes between the quotes. */
   readonly jsonLength: number;
   /** Number of subscribers of both kinds. At 0 the entry is removed. */
   count = 0;
@@ -32,7 +34,7 @@ export class TopicEntry<Lane> {
    * constant time, even if thousands of sockets share an id. A dispatch iterates over a copy.
    */
   listeners: Map<Listener, number> | undefined = undefined;
-  /** The subscribers that get frames, as the dispatcher keeps them. Replaced, never changed. */
+  /** The subscribers that receive frames, grouped by the dispatcher. Replaced, never modified. */
   lanes: readonly Lane[] = NO_LANES;
   /** Next entry with the same hash. */
   next: TopicEntry<Lane> | undefined = undefined;
@@ -47,7 +49,7 @@ export class TopicEntry<Lane> {
 
 const NO_LANES: readonly never[] = [];
 
-/** Returns a copy of the listeners, each as often as it was added. */
+/** Returns a copy of the listeners, with each repeated as often as it was added. */
 export function listenersOf({ listeners }: TopicEntry<unknown>): Listener[] {
   const all: Listener[] = [];
   for (const [listener, times] of listeners ?? NOBODY) {
@@ -64,7 +66,7 @@ export class Registry<Lane> {
   readonly #entries = new Map<number, TopicEntry<Lane>>();
   #size = 0;
 
-  /** @param seed - of the topic hash, the same in all threads of the node */
+  /** @param seed - seed of the topic hash, the same in all threads of the node */
   constructor(seed: number) {
     this.#seed = seed;
   }
@@ -93,7 +95,7 @@ export class Registry<Lane> {
     return entry;
   }
 
-  /** Returns the entry of a topic; creates it if there is none. The caller increments `count`. */
+  /** Returns the entry for a topic, creating it if necessary. The caller increments `count`. */
   ensure(topic: string): TopicEntry<Lane> {
     const known = this.get(topic);
     if (known) return known;
@@ -118,7 +120,7 @@ export class Registry<Lane> {
     if (before) before.next = entry.next;
   }
 
-  /** Returns a copy of the list of all topics. Too slow for the path of a message. */
+  /** Returns a copy of the list of all topics. Too slow to be called for each message. */
   all(): TopicEntry<Lane>[] {
     return [...this.entries()];
   }

@@ -26,12 +26,12 @@ export function slotOf(hash: number, indexBits: number): number {
   return hash >>> (32 - indexBits);
 }
 
-/** Returns the words that one slot takes. */
+/** Returns the number of words in one slot. */
 export function wordsPerSlot(members: number): number {
   return Math.ceil(members / 32);
 }
 
-/** Returns the bytes that an index takes. */
+/** Returns the size of an index in bytes. */
 export function subscriptionIndexBytes(layout: SubscriptionIndexLayout): number {
   return 2 ** layout.indexBits * wordsPerSlot(layout.members) * 4;
 }

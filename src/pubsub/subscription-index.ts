@@ -1,5 +1,5 @@
 /**
- * A filter that all members share: which members may have subscribers to a topic.
+ * A filter shared by all members, which tells which members may have subscribers to a topic.
  *
  * A member sets its bit in a topic's slot with its first subscription there, and clears it after
  * its last; it counts its own subscriptions privately. Topics whose hashes share a slot share the
@@ -21,13 +21,16 @@ export interface SubscriptionIndexStats {
   readonly slots: number;
   /** Slots in which at least one member has its bit set. */
   readonly used: number;
-  /** Share of used slots, 0 to 1: the probability that a topic without subscribers seems to have some. */
+  /**
+   * Fraction of used slots, 0 to 1: the probability that a topic without subscribers seems to have
+   * some.
+   */
   readonly fill: number;
 }
 
 /** One member's view of the subscription index. */
 export class SubscriptionIndex {
-  /** Words of each slot, as `word` returns them. */
+  /** Number of words in each slot, as returned by `word`. */
   readonly wordsPerSlot: number;
   readonly slots: number;
   readonly indexBits: number;
@@ -51,7 +54,7 @@ export class SubscriptionIndex {
     return slotOf(hash, this.indexBits);
   }
 
-  /** Counts one subscription in a slot. Others see it before this returns. */
+  /** Adds a subscription in a slot. Other members see it before this returns. */
   add(slot: number): void {
     const count = this.#counts[slot] as number;
     this.#counts[slot] = count + 1;
@@ -61,7 +64,8 @@ export class SubscriptionIndex {
 
   /** Undoes one `add`. */
   remove(slot: number): void {
-    // Subscriptions that outlive their member end one by one, with no bit left to clear.
+    // Subscriptions that outlive their member are removed later, when there is no bit left to
+    // clear.
     if (this.#hasEnded) return;
     const count = this.#counts[slot] as number;
     if (count === 0) {
@@ -82,7 +86,7 @@ export class SubscriptionIndex {
     return (Atomics.load(this.#words, this.#wordOf(slot, member)) & (1 << (member & 31))) !== 0;
   }
 
-  /** Clears all bits of this member, at its end. */
+  /** Clears all bits of this member when it ends. */
   clear(): void {
     this.#hasEnded = true;
     for (let slot = 0; slot < this.slots; slot += 1) {
@@ -93,7 +97,10 @@ export class SubscriptionIndex {
     }
   }
 
-  /** Clears all bits of another member, whose thread has ended without clearing them. For main. */
+  /**
+   * Clears all bits of another member, whose thread has ended without clearing them. Called only by
+   * main.
+   */
   clearMember(member: number): void {
     const bit = 1 << (member & 31);
     for (let slot = 0; slot < this.slots; slot += 1) {
@@ -102,7 +109,7 @@ export class SubscriptionIndex {
     }
   }
 
-  /** Counts the used slots. Reads the whole index: for metrics, not for the hot path. */
+  /** Counts the used slots. Reads the whole index, so it is for metrics, not for the hot path. */
   stats(): SubscriptionIndexStats {
     let used = 0;
     for (let slot = 0; slot < this.slots; slot += 1) {

@@ -39,7 +39,7 @@ export function joinTopics(parts: readonly (readonly TopicCount[])[], limit: num
   return joined.toSorted(byName).slice(0, limit);
 }
 
-// Compares UTF-16 units, because the order of a locale is not the same everywhere.
+// Compares UTF-16 units, because locale-dependent order is not the same everywhere.
 function byName(one: TopicCount, other: TopicCount): number {
   if (one.topic === other.topic) return 0;
   return one.topic < other.topic ? -1 : 1;

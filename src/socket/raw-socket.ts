@@ -66,7 +66,7 @@ export class RawSocket
   readonly connection: Connection;
   readonly identity: RawIdentity;
   readonly shared: ShardSockets;
-  /** True once `opened` was called: `init` runs or waits, and `terminate` will run. */
+  /** True once `opened` was called: `init` is running or pending, and `terminate` will run. */
   hasBegun = false;
   isEnded = false;
   /** True once `terminate` runs: nothing more is handled. */

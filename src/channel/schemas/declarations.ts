@@ -1,5 +1,5 @@
 /**
- * What a channel declares about its events, and the types that are derived from it.
+ * A channel's declarations about its events, and the types that are derived from them.
  *
  * Runs on: nowhere; types only.
  */
@@ -11,7 +11,7 @@ import type { LaterReply } from "../later-reply.ts";
 import type { JsonSchema, JsonSchemaValue } from "./json-schema.ts";
 import type { HandleInResult, HandleOutResult, Stop } from "../../callbacks/results.ts";
 
-/** Schema of an incoming payload: a Standard Schema of any library, or `typed()`. */
+/** Schema of an incoming payload: a Standard Schema from any library, or `typed()`. */
 export type InSchema = StandardTypedV1;
 /** Schema of an outgoing payload: a JSON Schema, or just a type (Standard Schema or `typed()`). */
 export type OutSchema = StandardTypedV1 | JsonSchema;
@@ -21,27 +21,27 @@ export interface InEvent {
   readonly payload?: InSchema;
   /** Payload of the reply with status ok. */
   readonly reply?: OutSchema;
-  /** Maximum size of the payload as the client wrote it, in bytes: 1 to 2 147 483 647. */
+  /** Maximum size of the payload as sent by the client, in bytes: 1 to 2 147 483 647. */
   readonly maxBytes?: number;
   /**
-   * How often a client may send it on one topic. Messages beyond that are answered with error
-   * `{reason: "rate_limited", retry_after}`, and the handler is not called.
+   * Maximum rate at which a client may send the event on one topic. Messages beyond it are answered
+   * with error `{reason: "rate_limited", retry_after}`, and the handler is not called.
    */
   readonly rate?: Rate;
 }
 
-/** `in` of a channel: a schema or an InEvent by event. */
+/** The type of a channel's `in`: a schema or an InEvent by event. */
 export type InDeclarations = Readonly<Record<string, InSchema | InEvent>>;
-/** `out` of a channel: a schema by event. */
+/** The type of a channel's `out`: a schema by event. */
 export type OutDeclarations = Readonly<Record<string, OutSchema>>;
-/** `out` of a channel that declares none: any event, any payload. */
+/** The type of `out` for a channel that does not declare it: any event, any payload. */
 export type AnyOut = Readonly<Record<string, StandardTypedV1>>;
 
-/** Input type of a schema: the payload as it is sent. */
+/** Input type of a schema: the payload as sent by the client. */
 export type Sent<Schema> = Schema extends StandardTypedV1
   ? StandardTypedV1.InferInput<Schema>
   : JsonSchemaValue<Schema>;
-/** Output type of a schema: the payload as a handler gets it. */
+/** Output type of a schema: the payload as received by a handler. */
 type Parsed<Schema> = Schema extends StandardTypedV1
   ? StandardTypedV1.InferOutput<Schema>
   : unknown;
@@ -52,7 +52,7 @@ type PayloadSchema<Declaration> = Declaration extends StandardTypedV1
     ? Schema
     : undefined;
 
-/** Payload that the handler of a declared event gets. */
+/** Payload that the handler of a declared event receives. */
 export type InPayload<Declaration> = Parsed<PayloadSchema<Declaration>>;
 /** Payload that a client sends. */
 export type SentPayload<Declaration> =
@@ -69,20 +69,20 @@ export type OutPayloads<Declarations> = Declarations extends infer Given
   ? { readonly [Event in keyof Given]: Sent<Given[Event]> }
   : never;
 
-/** A channel while it handles a message of its client, which it may answer later. */
+/** A channel while it handles a message from its client, which it may answer later. */
 export interface AnswersLater<Answer = unknown> {
   /**
-   * Returns the means to answer the message that is being handled, at any time and from anywhere in
-   * the shard. Phoenix's `socket_ref`.
+   * Returns an object that can answer the message that is being handled, at any time and from
+   * anywhere in the shard. Equivalent to Phoenix's `socket_ref`.
    *
-   * @throws SIM_ERR_NO_REF if the message has no ref, or none is being handled any more
+   * @throws SIM_ERR_NO_REF if the message has no ref, or if no message is being handled any more
    */
   replyLater(): LaterReply<Answer>;
 }
 
-// Method types, so that a handler may declare its payload: `echo(socket, payload: { n: number })`.
+// Method types, so that a handler can declare its payload: `echo(socket, payload: { n: number })`.
 
-/** A handler of `handleIn`. */
+/** A handler in `handleIn`. */
 export type InCallback<Socket, Payload, Answer> = {
   handle(
     socket: Socket & AnswersLater<Answer>,
@@ -90,12 +90,12 @@ export type InCallback<Socket, Payload, Answer> = {
   ): HandleInResult<Answer> | Promise<HandleInResult<Answer>>;
 }["handle"];
 
-/** A handler of `intercept`. */
+/** A handler in `intercept`. */
 export type OutCallback<Socket, Payload> = {
   handle(socket: Socket, payload: Payload): HandleOutResult | Promise<HandleOutResult>;
 }["handle"];
 
-/** `handleIn` of a channel: a handler for each declared event, and any others. */
+/** The type of a channel's `handleIn`: a handler for each declared event, and any others. */
 export type InCallbacks<Socket, In> = {
   readonly [Event in keyof In & string]: InCallback<
     Socket,
@@ -106,13 +106,13 @@ export type InCallbacks<Socket, In> = {
 
 // -- types for clients -----------------------------------------------------------------------------
 
-/** What a client sends and gets for one event. */
+/** Payload that a client sends for one event, and the payload of the reply. */
 export interface ClientCall<Payload, Answer> {
   readonly payload: Payload;
   readonly reply: Answer;
 }
 
-/** Types of a channel, for its clients. */
+/** Types of a channel for its clients. */
 export interface ChannelTypes {
   /** Parameters of the join. */
   readonly params: unknown;
@@ -120,7 +120,7 @@ export interface ChannelTypes {
   readonly joined: unknown;
   /** Events that a client sends. */
   readonly in: Readonly<Record<string, ClientCall<unknown, unknown>>>;
-  /** Payloads by event of what the channel sends. */
+  /** Payloads that the channel sends, by event. */
   readonly out: Readonly<Record<string, unknown>>;
 }
 

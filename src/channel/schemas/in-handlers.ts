@@ -1,7 +1,7 @@
 /**
- * Makes the handlers of a channel's events from `handleIn` and the declarations in `in`.
+ * Creates the handlers for a channel's events from `handleIn` and the declarations in `in`.
  *
- * Runs on: shard; made with the definition.
+ * Runs on: shard; created with the definition.
  */
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
@@ -22,15 +22,15 @@ import { payloadWriter, type PayloadWriter } from "./payload-writer.ts";
 import { Reply, Stop } from "../../callbacks/results.ts";
 import { asVerbatim, isVerbatim, type Incoming } from "../verbatim.ts";
 
-/** A handler of `handleIn`, as the runtime uses it. */
+/** A handler in `handleIn`, in the form that the runtime uses. */
 export interface InHandler {
   readonly handle: PayloadCallback;
   /**
-   * Prepares a message for the handler, using the frame that it came in. Undefined: the handler gets
-   * the message as it is, and the frame need not be kept.
+   * Prepares a message for the handler, using the frame that contained it. If undefined, the
+   * handler receives the message unchanged, and the frame need not be kept.
    */
   readonly intake: Intake | undefined;
-  /** How often a client may send it; undefined: not limited. */
+  /** Maximum rate of this event per client. Undefined: not limited. */
   readonly rate: Rate | undefined;
 }
 
@@ -47,8 +47,8 @@ const EVENT_KEYS = ["payload", "reply", "maxBytes", "rate"];
 const MOST_BYTES = 2_147_483_647;
 
 /**
- * Makes the handlers by event. It returns a map, so that an event called `constructor` finds the
- * user's handler or nothing.
+ * Creates the handlers by event. Returns a map, so that looking up an event called `constructor`
+ * finds only user handlers.
  *
  * @throws SIM_ERR_DEFINITION_INVALID
  */
@@ -66,26 +66,29 @@ export function inHandlersOf(handleIn: Given = {}, declared: Given = {}): Map<un
   return found;
 }
 
-/** Returns the rates of the events that have one. */
+/** Returns the rates of all events that have a rate limit. */
 export function ratesOf(handlers: ReadonlyMap<unknown, InHandler>): Map<string, Rate> {
   const found = new Map<string, Rate>();
   for (const [event, { rate }] of handlers) if (rate) found.set(String(event), rate);
   return found;
 }
 
-/** Makes `join` run only if its parameters match a schema. @throws SIM_ERR_DEFINITION_INVALID */
+/**
+ * Wraps `join` so that it runs only if its parameters match a schema. @throws
+ * SIM_ERR_DEFINITION_INVALID
+ */
 export function joinOf(join: PayloadCallback, params: unknown): PayloadCallback {
   if (params === undefined) return join;
   if (!isSchema(params)) throw invalid(`params must be ${SCHEMA}, got ${kindOf(params)}`);
   return checksPayloads(params) ? checked(params, join) : join;
 }
 
-/** Reports whether a value is a Standard Schema of any library, or was made by `typed`. */
+/** Reports whether a value is a Standard Schema from any library, or was created by `typed`. */
 export function isSchema(value: unknown): value is StandardSchemaV1 {
   return (isAnObject(value) || typeof value === "function") && "~standard" in value;
 }
 
-/** What a schema may be, as error messages put it. */
+/** Description of a valid schema, for error messages. */
 export const SCHEMA = "a Standard Schema or typed()";
 
 function inHandlerOf(event: string, handler: PayloadCallback, declaration: unknown): InHandler {
@@ -173,7 +176,8 @@ function replying(handle: PayloadCallback, write: PayloadWriter): PayloadCallbac
     const isOk = result instanceof Reply && result.status === "ok";
     return isOk ? new Reply("ok", write(result.payload)) : result;
   };
-  // Set while the handler runs. If it throws or rejects, its channel ends, and nothing is reset.
+  // Set while the handler runs. If the handler throws or rejects, the channel ends, so there is no
+  // need to reset it.
   return (socket: WritesReplies, payload) => {
     socket.replyWriter = write;
     const result = handle(socket, payload);

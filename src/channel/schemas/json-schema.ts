@@ -1,10 +1,10 @@
 /**
- * The part of JSON Schema (draft 7) that types are derived from.
+ * The part of JSON Schema (draft 7) from which types are derived.
  *
  * Runs on: nowhere; types only.
  */
 
-/** A JSON Schema, with the keywords that matter here. TypeBox schemas are of this type. */
+/** A JSON Schema with the supported keywords. TypeBox schemas are of this type. */
 export interface JsonSchema {
   readonly type?: string | readonly string[];
   readonly properties?: object;
@@ -18,7 +18,7 @@ export interface JsonSchema {
   readonly $ref?: string;
 }
 
-/** Type of a value that matches a schema; `unknown` if the schema does not tell. */
+/** Type of a value that matches a schema; `unknown` if the schema does not specify a type. */
 export type JsonSchemaValue<Schema> = Schema extends { readonly static: infer Value }
   ? Value
   : Schema extends { readonly const: infer Value }
@@ -75,5 +75,5 @@ type RequiredOf<Schema> = Schema extends { readonly required: readonly (infer Ke
   ? Key
   : never;
 
-/** Merges an intersection into one object type, which reads better in errors. */
+/** Merges an intersection into one object type, which is easier to read in compiler errors. */
 type Simplified<Type> = { [Key in keyof Type]: Type[Key] };

@@ -1,7 +1,7 @@
 /**
- * The writers of a channel's outgoing events that have a JSON Schema in `out`.
+ * The writers for a channel's outgoing events that have a JSON Schema in `out`.
  *
- * Runs on: shard; made with the definition.
+ * Runs on: shard; created with the definition.
  */
 
 import { invalid } from "../../definition-checks.ts";
@@ -24,9 +24,9 @@ export class OutWriters {
   }
 
   /**
-   * Makes the writers from what a channel declares.
+   * Creates the writers for a channel's declarations.
    *
-   * @returns undefined if JSON.stringify writes all of it
+   * @returns undefined if JSON.stringify writes all payloads
    * @throws SIM_ERR_DEFINITION_INVALID
    */
   static of(declared: Readonly<Record<string, unknown>> = {}): OutWriters | undefined {
@@ -41,7 +41,7 @@ export class OutWriters {
       const writer = payloadWriter(`out.${event}`, schema);
       if (!writer) continue;
       writers.set(event, writer);
-      // Without symbols, functions and getters, which cannot be sent to other threads.
+      // Removes symbols, functions and getters, which cannot be sent to other threads.
       schemas[event] = JSON.parse(JSON.stringify(schema)) as object;
     }
     return writers.size === 0 ? undefined : new OutWriters(writers, schemas);
@@ -52,7 +52,7 @@ export class OutWriters {
     return this.#writers.has(event);
   }
 
-  /** Returns what is sent as the payload of an event. @throws SIM_ERR_PAYLOAD */
+  /** Returns the encoded payload of an event. @throws SIM_ERR_PAYLOAD */
   written(event: string, payload: unknown): unknown {
     const write = this.#writers.get(event);
     return write ? write(payload) : payload;

@@ -1,8 +1,8 @@
 /**
- * Checks the payloads of clients against what a channel declares: a schema, and a size.
+ * Checks payloads from clients against a channel's declarations: a schema, and a maximum size.
  *
- * Runs on: shard; made with the definition.
- * Full: a payload larger than `maxBytes` of its event reaches neither schema nor handler.
+ * Runs on: shard; created with the definition.
+ * Full: a payload larger than `maxBytes` of its event reaches neither the schema nor the handler.
  */
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
@@ -17,12 +17,12 @@ import { error, type Refused } from "../../callbacks/results.ts";
 /** A callback that takes a payload. */
 export type PayloadCallback = (socket: object, payload: unknown) => unknown;
 
-/** A channel, with the serializer of its client's frames. */
+/** A channel with the serializer for its client's frames. */
 export interface SentBy {
   readonly owner: { readonly serializer: Serializer };
 }
 
-/** Replaces a payload that was too large, so that the message is refused in its turn. */
+/** Replaces a payload that was too large, so that the message is refused when its turn comes. */
 export class OversizePayload {
   readonly maxBytes: number;
 
@@ -30,20 +30,23 @@ export class OversizePayload {
     this.maxBytes = maxBytes;
   }
 
-  /** Returns the answer to the message. */
+  /** Returns the reply that refuses the message. */
   refusal(): Refused {
     return error({ reason: "payload_too_large", max_bytes: this.maxBytes });
   }
 }
 
-/** Makes a callback run only if its payload matches a schema. Other payloads get an error reply. */
+/**
+ * Wraps a callback so that it runs only if its payload matches a schema. Other payloads receive an
+ * error reply.
+ */
 export function checked(schema: StandardSchemaV1, callback: PayloadCallback): PayloadCallback {
   const check = checkedBy(schema, "invalid_payload");
   return (socket, payload) => check(payload, (value) => callback(socket, value));
 }
 
 /**
- * Returns a function that checks a value. If it matches, `use` gets the output of the schema;
+ * Returns a function that checks a value. If it matches, `use` receives the output of the schema;
  * otherwise the function returns a refusal with the reason and the list of issues.
  */
 export function checkedBy(
@@ -59,7 +62,7 @@ export function checkedBy(
   };
 }
 
-/** Reports whether a payload, as its client wrote it, has more than `maxBytes`. */
+/** Reports whether a payload, as sent by the client, has more than `maxBytes`. */
 export function isOversize(
   { owner }: SentBy,
   message: Message,
@@ -68,7 +71,7 @@ export function isOversize(
 ): boolean {
   const bytes = bytesOf(message.payload);
   if (bytes) return bytes.length > maxBytes;
-  // A UTF-16 code unit has at most three bytes in UTF-8, so most frames need no closer look.
+  // A UTF-16 code unit has at most three bytes in UTF-8, so most frames need no closer check.
   if (frame !== undefined && frame.length * 3 <= maxBytes) return false;
   const text = frame === undefined ? undefined : owner.serializer.payloadText?.(frame, message);
   return Buffer.byteLength(text ?? jsonOf(message.payload)) > maxBytes;
@@ -78,7 +81,7 @@ function refusal(reason: string, issues: readonly StandardSchemaV1.Issue[]): Ref
   return error({ reason, issues: issues.map(issueOf) });
 }
 
-/** Returns the part of an issue that the client is told: path and message. */
+/** Returns the part of an issue that is sent to the client: path and message. */
 function issueOf({ message, path = [] }: StandardSchemaV1.Issue): object {
   return { path: path.map(segmentOf), message };
 }

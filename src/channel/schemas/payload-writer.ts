@@ -3,8 +3,8 @@
  * JSON.stringify (`node dist/scripts/micro/payload-writer.js`).
  *
  * A schema is compiled only if an object in it forbids additional properties. The compiled writer
- * then skips them, as the schema says. For other schemas it would have to visit every property, and
- * JSON.stringify is just as fast at that.
+ * then omits them, as the schema requires. For other schemas it would have to visit every property,
+ * for which JSON.stringify is just as fast.
  *
  * Runs on: shard; each schema is compiled once, with the definition.
  */
@@ -16,7 +16,7 @@ import { kindOf, makeError } from "../../errors.ts";
 import { bytesOf } from "../../protocol/binary-v2.ts";
 import { JsonText } from "../../protocol/json-text.ts";
 
-/** Returns what is sent for a payload: bytes unchanged, anything else as JSON text. */
+/** Returns the encoded payload: bytes unchanged, anything else as JSON text. */
 export type PayloadWriter = (payload: unknown) => unknown;
 
 type Compile = (schema: object) => (value: unknown) => string;
@@ -26,14 +26,14 @@ const require = createRequire(import.meta.url);
 /**
  * Compiles a schema.
  *
- * @param subject - what the schema describes, for error messages
+ * @param subject - name of the schema's subject, for error messages
  * @returns a writer, or undefined if the schema forbids nothing. The writer throws SIM_ERR_PAYLOAD
  *   if a payload lacks a required property or cannot be converted
  * @throws SIM_ERR_DEFINITION_INVALID if it is not a JSON Schema that compiles
  */
 export function payloadWriter(subject: string, schema: object): PayloadWriter | undefined {
   if (!forbidsProperties(schema)) return undefined;
-  // Loaded when first needed: most programs have no such schema.
+  // Loaded on first use, because most programs have no such schema.
   const compile = require("fast-json-stringify") as Compile;
   let write: (value: unknown) => string;
   try {

@@ -12,8 +12,8 @@ export type Typed<Payload> = StandardTypedV1<Payload>;
 const TYPED: Typed<never> = { "~standard": { version: 1, vendor: "simurgh" } };
 
 /**
- * Declares a type in place of a schema: of an event, of join parameters, of messages that a channel
- * sends itself, of its tasks. Nothing is checked at run time.
+ * Declares a type in place of a schema: for an event, for join parameters, for messages that a
+ * channel sends to itself, or for its tasks. Nothing is checked at run time.
  *
  * ```ts
  * out: { moved: typed<{ x: number; y: number }>() },

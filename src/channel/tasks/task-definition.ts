@@ -13,16 +13,19 @@ import type { HandedOver, TaskOptions } from "./tasks.ts";
 /** Second argument of a task's function. */
 export interface TaskContext {
   /**
-   * Aborted when nobody waits for the result any more, with the reason. A task that has read
+   * Aborted, with the reason, when nobody is waiting for the result any more. A task that has read
    * `signal` or `isCancelled` then has one second to end, any other task 200 ms. After that its
    * thread is terminated.
    */
   readonly signal: AbortSignal;
-  /** The same for a loop without `await`, in which no signal can arrive. Costs one atomic load. */
+  /**
+   * The same as a flag, for loops without `await`, in which the signal cannot fire. Costs one
+   * atomic load.
+   */
   readonly isCancelled: boolean;
   /**
-   * Hands parts of the result over instead of copying them, as in
-   * `return transfer(bytes, [bytes.buffer])`.
+   * Transfers parts of the result instead of copying them, as in `return transfer(bytes,
+   * [bytes.buffer])`.
    *
    * @returns `result`, unchanged
    */
@@ -35,7 +38,7 @@ export type TaskFunction = (input: never, context: TaskContext) => unknown;
 /** Tasks by name. */
 export type TaskFunctions = Readonly<Record<string, TaskFunction>>;
 
-/** What `defineTasks` returns: the default export of a tasks module. */
+/** Return value of `defineTasks`: the default export of a tasks module. */
 export interface TasksDefinition<Functions = TaskFunctions> {
   readonly functions: Functions;
 }
@@ -91,7 +94,7 @@ export function defineTasks<const Functions extends TaskFunctions>(
   return definition;
 }
 
-/** Reports whether `defineTasks` made a value, even in another copy of this package. */
+/** Reports whether a value was created by `defineTasks`, even in another copy of this package. */
 export function isTasks(value: unknown): value is TasksDefinition {
   return typeof value === "object" && value !== null && KIND in value;
 }

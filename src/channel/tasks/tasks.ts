@@ -7,31 +7,32 @@
 import type { Worker } from "node:worker_threads";
 
 /**
- * A value that can be handed over to another thread: an ArrayBuffer, a MessagePort, a FileHandle.
+ * A value that can be transferred to another thread: an ArrayBuffer, a MessagePort, a FileHandle.
  *
- * Derived from `postMessage`, because the type of the list has another name in each release of
+ * Derived from `postMessage`, because the type of the list has a different name in each release of
  * Node.js's types.
  */
 export type HandedOver = NonNullable<Parameters<Worker["postMessage"]>[1]>[number];
 
 /** Options of one task. */
 export interface TaskOptions {
-  /** Parts of the input to hand over instead of copying; this thread can no longer use them. */
+  /** Parts of the input to transfer instead of copying; this thread can no longer use them. */
   readonly transfer?: readonly HandedOver[];
   /**
-   * Cancels the task when it is aborted; the result rejects with the signal's reason. If the signal
-   * is aborted already, the task never starts.
+   * Cancels the task when aborted; the result then rejects with the signal's reason. If the signal
+   * is already aborted, the task never starts.
    */
   readonly signal?: AbortSignal;
 }
 
-/** A task that was requested. */
+/** A requested task. */
 export interface Task {
   /**
-   * What the task returned or threw, or the reason of its signal. Never settles after `cancel`.
+   * Resolves or rejects with the outcome of the task; rejects with the reason of the signal if
+   * aborted. Never settles after `cancel`.
    */
   readonly result: Promise<unknown>;
-  /** Cancels the task, even if it runs already. Does nothing if it is done. */
+  /** Cancels the task, even if it is already running. Does nothing if the task has finished. */
   cancel(): void;
 }
 

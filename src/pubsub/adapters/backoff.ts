@@ -14,7 +14,7 @@ export class Backoff {
   /**
    * @param firstMs - delay before the second attempt
    * @param mostMs - longest delay
-   * @param random - from 0 to 1
+   * @param random - returns a number from 0 to 1
    */
   constructor(firstMs: number, mostMs: number, random: () => number = Math.random) {
     this.#firstMs = firstMs;
@@ -29,7 +29,7 @@ export class Backoff {
     return (fullMs / 2) * (1 + this.#random());
   }
 
-  /** Starts again with the first delay. Called after an attempt has succeeded. */
+  /** Restarts with the first delay. Called after a successful attempt. */
   reset(): void {
     this.#tries = 0;
   }

@@ -10,18 +10,20 @@
  * broadcasts and mail reach only that node. What a node sends to all nodes comes back to it as well
  * (brokers leave nobody out), and is ignored.
  *
- * One connection publishes everything, in the order of the calls. It is pipelined, so a second one
- * would not carry more, and would break the order of a sender. What one turn of the link sends is
- * published as one parcel.
+ * One connection publishes everything, in the order of the calls. It is pipelined, so a second
+ * connection would not increase throughput, and would break the order for a sender. Everything that
+ * the link sends in one turn is published as one parcel.
  *
- * **Losses are reported.** If the connection is lost, what the server has not acknowledged goes to
- * `onLost`; while there is no connection, sending throws. The link tells the other nodes which topics
- * are concerned, once it can. Other nodes may have sent something that did not arrive here: after each
- * loss, before anything else is delivered, all topics of this node are told.
+ * **Losses are reported.** If the connection is lost, everything that the server has not
+ * acknowledged is passed to `onLost`; while there is no connection, sending throws. The link
+ * notifies the other nodes of the affected topics as soon as it can. Messages from other nodes may
+ * also have been missed here. Therefore, after each loss, all topics of this node are notified
+ * before anything else is delivered.
  *
  * **Keepalives** are sent to the node's own channel. If none comes back in time, the connection is
- * dead. A keepalive with another boot comes from another node of the same name: a node that starts asks
- * first (hello), and fails if a node that serves answers (here).
+ * considered dead. A keepalive with a different boot ID comes from another node with the same
+ * name. To prevent this, a node that starts first sends hello, and fails if a running node replies
+ * with here.
  *
  * Runs on: link.
  * Full: what waits for the server's answer is bounded by `clusterQueueBytes`. Beyond it broadcasts
@@ -43,24 +45,24 @@ import { Backoff } from "./backoff.ts";
 import type { Broker, BrokerConnection, BrokerListener } from "./broker.ts";
 import { bootOf, makeBoot, Parcel, readParcel, RECORD_KIND, type TakenParcel } from "./parcel.ts";
 
-/** Options of a node that concern its cluster. */
+/** Node options that concern its cluster. */
 export type ClusterOptions = Pick<
   ResolvedOptions,
   "clusterUrl" | "clusterName" | "clusterQueueBytes" | "nodeName"
 >;
 
-/** Time limits of an adapter. Tests use shorter ones. */
+/** Time limits of an adapter. Tests use shorter limits. */
 export interface BrokerPatience {
   /** Time limit for the server to accept a connection and its subscriptions. */
   readonly answerMs: number;
   /** Interval of keepalives. */
   readonly keepaliveMs: number;
-  /** Time limit for a node with the same name to answer at the start. */
+  /** Time limit for a node with the same name to reply when this node starts. */
   readonly claimMs: number;
   /** Delay before the second attempt to connect, and the longest delay. */
   readonly firstRetryMs: number;
   readonly mostRetryMs: number;
-  /** Time limit for the server to accept, during `stop`, what is still to be sent. */
+  /** Time limit for the server to accept all remaining messages during `stop`. */
   readonly stopMs: number;
 }
 
@@ -75,7 +77,8 @@ const PATIENCE: BrokerPatience = {
   stopMs: 1_000,
 };
 const ALL_TOPICS = new Uint8Array(0);
-// Made once: while the server is down one is thrown for each broadcast, and nobody reads its stack.
+// Created once: while the server is down it is thrown for each broadcast, and its stack is never
+// read.
 const NO_CONNECTION = notSent("no connection to the server");
 const NO_ROOM = notSent("clusterQueueBytes of what waits for the server's answer");
 
@@ -83,7 +86,7 @@ function notSent(got: string): Error {
   return makeError("SIM_ERR_NOT_SENT", `an adapter must be able to send, got ${got}`);
 }
 
-/** A start that waits for another node to say that the name is taken. */
+/** A starting node's wait for another node to report that the name is taken. */
 interface Claim {
   reject(error: Error): void;
 }
@@ -106,7 +109,7 @@ export class BrokerAdapter implements Adapter {
   readonly #self = Buffer.from(`${hostname()}, pid ${process.pid}`);
   readonly #parcel: Parcel;
   readonly #backoff: Backoff;
-  /** Boots of nodes with the same name that were reported. */
+  /** Boots of other nodes with the same name that have been reported. */
   readonly #namesakes = new Set<string>();
   #parcelChannel = "";
   #handlers: Handlers | undefined = undefined;
@@ -114,16 +117,18 @@ export class BrokerAdapter implements Adapter {
   #connecting = new AbortController();
   #connection: BrokerConnection | undefined = undefined;
   #claim: Claim | undefined = undefined;
-  /** True if broadcasts of other nodes may have been missed, and nobody here has been told. */
+  /**
+   * True if broadcasts from other nodes may have been missed, and this node has not been notified.
+   */
   #hasMissed = false;
-  /** Bytes and messages that the server has not answered. */
+  /** Bytes and messages that the server has not acknowledged. */
   #waitingBytes = 0;
   #waiting = 0;
   #onAnswered: (() => void) | undefined = undefined;
   #missedKeepalives = 0;
   #keepalives: NodeJS.Timeout | undefined = undefined;
   #retry: NodeJS.Timeout | undefined = undefined;
-  /** What was reported last. The same is not reported twice in a row. */
+  /** The most recent report. The same report is not repeated. */
   #lastReport = "";
 
   /** @param patience - shorter time limits, for tests */
@@ -133,7 +138,7 @@ export class BrokerAdapter implements Adapter {
     this.#broker = broker;
     this.#clusterQueueBytes = clusterQueueBytes;
     this.#patience = { ...PATIENCE, ...patience };
-    // Escaped, so that no two pairs of cluster and node share a channel.
+    // Escaped, so that different pairs of cluster and node never share a channel.
     this.#cluster = encodeURIComponent(clusterName);
     this.#toAll = `simurgh:all:${this.#cluster}`;
     this.#own = this.#channelOf(nodeName);
@@ -142,7 +147,7 @@ export class BrokerAdapter implements Adapter {
   }
 
   /**
-   * Connects. If the server is down, that is reported, and the node is alone until it is up.
+   * Connects. If the server is down, this is reported, and the node is isolated until it is up.
    *
    * @throws SIM_ERR_BROKER_REFUSED, SIM_ERR_CLIENT_PACKAGE, SIM_ERR_NODE_NAME
    */
@@ -227,14 +232,14 @@ export class BrokerAdapter implements Adapter {
     }
   }
 
-  /** Announces this node, and waits if another seems to have its name. */
+  /** Announces this node, and waits if another node seems to have its name. */
   async #claimName(connection: BrokerConnection): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const outcome = new Promise<void>((resolve, reject) => {
       timer = setTimeout(resolve, this.#patience.claimMs);
       this.#claim = { reject };
     });
-    // It may be rejected before anything waits for it.
+    // The promise may be rejected before anything awaits it.
     outcome.catch(() => {});
     try {
       const hearers = await this.#hello(connection);
@@ -271,15 +276,16 @@ export class BrokerAdapter implements Adapter {
   async #reconnect(handlers: Handlers): Promise<void> {
     try {
       const connection = await this.#connect(handlers);
-      // If another node has taken the name in the meantime, it answers, and that is reported: both
-      // continue to serve. A failure needs no handling: if the connection is lost again, `onLost` is called.
+      // If another node has taken the name in the meantime, it replies, and the conflict is
+      // reported; both nodes continue to serve. A failure needs no handling: if the connection is
+      // lost again, `onLost` is called.
       if (connection) this.#hello(connection).catch(() => {});
     } catch (error) {
       if (this.#handlers === handlers) this.#alone(handlers, error);
     }
   }
 
-  /** Reports that something may have been missed, before anything else is delivered. */
+  /** Reports that messages may have been missed, before anything else is delivered. */
   #tellMissed({ onGap }: Handlers): void {
     if (!this.#hasMissed) return;
     this.#hasMissed = false;
@@ -298,7 +304,7 @@ export class BrokerAdapter implements Adapter {
     const queuedBytes = this.#waitingBytes + this.#parcel.lengthWith(topic, body);
     const isOnly = this.#waiting === 0 && this.#parcel.isEmpty;
     if (queuedBytes > this.#clusterQueueBytes && !isOnly) throw NO_ROOM;
-    // After the turn, so that whatever else it sends is in the same parcel.
+    // Flushed after the turn, so that everything else it sends is in the same parcel.
     if (this.#parcel.isEmpty) queueMicrotask(() => this.#flush());
     this.#parcelChannel = channel;
     this.#parcel.add(kind, topic, body);
@@ -380,7 +386,7 @@ export class BrokerAdapter implements Adapter {
         this.#report(handlers, `a message on ${channel} must be complete, got a part of one`);
       }
     } catch (error) {
-      // The error must not reach the client library, which would take it for one of the connection.
+      // The error must not reach the client library, which would treat it as a connection error.
       handlers.onError(error);
     }
   }
@@ -408,16 +414,16 @@ export class BrokerAdapter implements Adapter {
     try {
       this.#send(this.#own, RECORD_KIND.here, "", this.#self);
     } catch {
-      // The next one will be sent soon.
+      // The next keepalive will be sent soon.
     }
   }
 
-  /** Handles a keepalive of another node with this node's name. */
+  /** Handles a keepalive from another node with this node's name. */
   #namesake(handlers: Handlers, kind: number, boot: Buffer, who: string): void {
     const message = `nodeName must be unique in its cluster, got ${this.nodeName}, which ${who} has as well`;
     const error = makeError("SIM_ERR_NODE_NAME", message);
     const isStarting = kind === RECORD_KIND.hello;
-    // If two start at the same time, one must give way, and both must agree on which.
+    // If two nodes start at the same time, one must yield, and both must agree on which.
     if (this.#claim && (!isStarting || Buffer.compare(boot, this.#boot) < 0)) {
       this.#claim.reject(error);
       return;
@@ -454,9 +460,9 @@ function isFinal(error: unknown): boolean {
 /**
  * Loads the client library of a kind of server. Apps install it only if they need it.
  *
- * @param scheme - of the URLs that need it, such as `redis:`
+ * @param scheme - scheme of the URLs that require the library, such as `redis:`
  * @param load - imports the package
- * @throws SIM_ERR_CLIENT_PACKAGE if it is not installed
+ * @throws SIM_ERR_CLIENT_PACKAGE if the package is not installed
  */
 export async function loadClient<Library>(
   name: string,
@@ -475,7 +481,7 @@ export async function loadClient<Library>(
   }
 }
 
-/** Makes the error for a server that refuses this node. */
+/** Creates the error for a server that refuses this node. */
 export function brokerRefused({ address }: Broker, cause: Error): Error {
   const message = `${address} must let this node in, subscribe and publish, got ${cause.message}`;
   return makeError("SIM_ERR_BROKER_REFUSED", message, { cause });

@@ -8,11 +8,11 @@ import { CLUSTER_SCHEMES, NO_CLUSTER } from "../../options/cluster-schemes.ts";
 import type { AdapterSpec } from "../adapter.ts";
 import type { ClusterOptions } from "./broker-adapter.ts";
 
-/** Returns the adapter for these options; undefined if they say `none`. */
+/** Returns the adapter for these options, or undefined if `clusterUrl` is `none`. */
 export function clusterAdapter(options: ClusterOptions): AdapterSpec | undefined {
   const { clusterUrl, clusterName, clusterQueueBytes, nodeName } = options;
   if (clusterUrl === NO_CLUSTER) return undefined;
-  // The option has been checked, so there is a row for its scheme.
+  // The option has already been validated, so its scheme has an entry.
   const scheme = CLUSTER_SCHEMES[new URL(clusterUrl).protocol];
   if (!scheme) return undefined;
   return {

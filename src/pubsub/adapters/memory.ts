@@ -17,7 +17,7 @@ export interface MemoryAdapterOptions {
 }
 
 interface Packet {
-  /** Name of the only node that it is for; undefined: all. */
+  /** Name of the only node that should receive the message; undefined for all nodes. */
   readonly to: string | undefined;
   /** Topic of a broadcast; undefined for a gap. */
   readonly topic: string | undefined;
@@ -30,7 +30,7 @@ export function memoryAdapter(options: MemoryAdapterOptions): AdapterSpec {
   return { module: import.meta.url, options: { ...options } };
 }
 
-/** Makes the adapter, in the link thread. */
+/** Creates the adapter, in the link thread. */
 export function makeAdapter(options: Readonly<Record<string, unknown>>): Adapter {
   return new MemoryAdapter(options as unknown as MemoryAdapterOptions);
 }

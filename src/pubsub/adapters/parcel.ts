@@ -1,5 +1,5 @@
 /**
- * Parcels: messages that contain what one turn of the link sends to one channel of a broker.
+ * Parcels: messages that contain everything that one turn of the link sends to one broker channel.
  *
  *   0         1         4                12
  *   +---------+---------+----------------+----------
@@ -29,10 +29,13 @@ const VERSION = 1;
 const HEADER_BYTES = 12;
 const BOOT_OFFSET = 4;
 const RECORD_HEADER_BYTES = 12;
-/** A parcel of this length is full. A single record may be longer. */
+/** A parcel of this length is full. A single record may exceed it. */
 const FULL_BYTES = 65_536;
 
-/** Kinds of record: a broadcast, a gap, or a keepalive of a node that starts (hello) or serves (here). */
+/**
+ * Kinds of record: a broadcast, a gap, or a keepalive from a node that is starting (hello) or
+ * serving (here).
+ */
 export const RECORD_KIND = { broadcast: 1, gap: 2, hello: 3, here: 4 } as const;
 
 /** Handles a record of a parcel. `body` is a part of the parcel's bytes. */
@@ -41,20 +44,20 @@ export type RecordHandler = (kind: number, topic: string, body: Buffer) => void;
 /** A finished parcel. */
 export interface TakenParcel {
   readonly bytes: Buffer;
-  /** Topics of its broadcasts, one entry for each broadcast. */
+  /** Topics of the parcel's broadcasts, one entry for each broadcast. */
   readonly topics: readonly string[];
   readonly hasGap: boolean;
 }
 
 /**
- * Makes a boot, which identifies one run of an adapter. It differs between two nodes of the same name,
- * and after a restart.
+ * Creates a boot ID, which identifies one run of an adapter. It differs between two nodes with
+ * the same name, and after a restart.
  */
 export function makeBoot(): Buffer {
   return randomBytes(HEADER_BYTES - BOOT_OFFSET);
 }
 
-/** The parcel that is being packed. Used for one parcel after the other. */
+/** The parcel that is being packed. One instance is reused for successive parcels. */
 export class Parcel {
   readonly #boot: Buffer;
   #bytes = Buffer.allocUnsafeSlow(FULL_BYTES);
@@ -62,7 +65,7 @@ export class Parcel {
   #topics: string[] = [];
   #hasGap = false;
 
-  /** @param boot - the boot of the adapter that packs it */
+  /** @param boot - the boot ID of the adapter that packs the parcel */
   constructor(boot: Buffer) {
     this.#boot = boot;
   }
@@ -75,7 +78,7 @@ export class Parcel {
     return this.#length >= FULL_BYTES;
   }
 
-  /** Returns the length that it would have with another record. */
+  /** Returns the length that the parcel would have with another record. */
   lengthWith(topic: string, body: Uint8Array): number {
     return this.#length + RECORD_HEADER_BYTES + Buffer.byteLength(topic) + body.length;
   }
@@ -100,14 +103,15 @@ export class Parcel {
     else if (kind === RECORD_KIND.gap) this.#hasGap = true;
   }
 
-  /** Returns the finished parcel, which the caller may keep, and begins the next. */
+  /** Returns the finished parcel, which the caller may keep, and begins the next parcel. */
   take(): TakenParcel {
     this.#bytes.fill(0, 0, HEADER_BYTES);
     this.#bytes.writeUInt8(VERSION);
     this.#bytes.set(this.#boot, BOOT_OFFSET);
     const packed = this.#bytes.subarray(0, this.#length);
     const isLarge = this.#bytes.length > FULL_BYTES;
-    // The parcel lives until it has been written, and a small one must not hold a large buffer.
+    // The parcel is kept until it has been written, and a small parcel must not retain a large
+    // buffer.
     const bytes = isLarge ? packed : Buffer.from(packed);
     if (isLarge) this.#bytes = Buffer.allocUnsafeSlow(FULL_BYTES);
     const taken = { bytes, topics: this.#topics, hasGap: this.#hasGap };
@@ -118,7 +122,10 @@ export class Parcel {
   }
 }
 
-/** Returns the boot of the adapter that packed a parcel; undefined if this version cannot read it. */
+/**
+ * Returns the boot ID of the adapter that packed a parcel; undefined if this version cannot
+ * read it.
+ */
 export function bootOf(bytes: Buffer): Buffer | undefined {
   if (bytes.length < HEADER_BYTES || bytes[0] !== VERSION) return undefined;
   return bytes.subarray(BOOT_OFFSET, HEADER_BYTES);
@@ -127,7 +134,7 @@ export function bootOf(bytes: Buffer): Buffer | undefined {
 /**
  * Passes the records of a parcel to a handler.
  *
- * @returns false if the bytes end within a record, so that the sender is not a node
+ * @returns false if the bytes end within a record, which means that the sender is not a node
  */
 export function readParcel(bytes: Buffer, onRecord: RecordHandler): boolean {
   let at = HEADER_BYTES;

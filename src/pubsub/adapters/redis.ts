@@ -31,12 +31,12 @@ const TEMPORARY =
 /** Names that CLIENT SETNAME accepts. */
 const CLIENT_NAME = /^[!-~]+$/;
 
-/** Makes the adapter, in the link thread. */
+/** Creates the adapter, in the link thread. */
 export function makeAdapter(options: Readonly<Record<string, unknown>>): Adapter {
   return makeRedisAdapter(options as unknown as ClusterOptions);
 }
 
-/** Makes an adapter, with the time limits of a test if given. */
+/** Creates an adapter, with a test's time limits if given. */
 export function makeRedisAdapter(
   options: ClusterOptions,
   patience?: Partial<BrokerPatience>,
@@ -89,7 +89,8 @@ class Redis implements Broker {
     };
     const close = (): void => {
       isClosed = true;
-      // Before there is a socket, the library forgets to close it, and waits for its answers forever.
+      // Without a socket, the library forgets to close the client, and waits for its replies
+      // forever.
       if (hasSocket) destroy();
       else client.once("connect", destroy);
     };

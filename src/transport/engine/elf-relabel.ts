@@ -111,7 +111,7 @@ function renameSymbol(image: ElfImage, tables: Tables, symbolOffset: number): vo
   image.writeWord32(symbolOffset, nameOffset + PREFIX.length);
 }
 
-/** Returns all versions required of the library that has to provide `version`. */
+/** Returns every version that the binary requires from the library that must provide `version`. */
 function findLibraryOf(image: ElfImage, tables: Tables, version: string): NeededVersion[] {
   let at = tables.neededVersions;
   for (let library = 0; library < tables.neededCount; library += 1) {
