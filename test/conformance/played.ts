@@ -6,7 +6,6 @@
  * Scenarios share topics, so most of them run one after the other. Scenarios that take as long as their recording
  * start early, apart from the others, and their tests wait for the outcome:
  *
- *   with signals        each against a process of its own
  *   without a topic     all at once, against a server for their transcript, because they cannot affect each other
  *   with a topic        one after the other, against the same server
  */
@@ -52,10 +51,8 @@ const EARLY = transcriptNames()
   .filter((transcript) => !missingByTranscript.has(transcript))
   .flatMap((transcript) => readTranscript(transcript))
   .filter((scenario) => !unplayable.has(nameOf(scenario)))
-  .filter((scenario) => hasSignals(scenario) || hasSilence(scenario));
-const EARLY_TRANSCRIPTS = [
-  ...new Set(EARLY.filter((each) => !hasSignals(each)).map(({ transcript }) => transcript)),
-];
+  .filter((scenario) => hasSilence(scenario) && !hasSignals(scenario));
+const EARLY_TRANSCRIPTS = [...new Set(EARLY.map(({ transcript }) => transcript))];
 
 /** Defines a test for each scenario, in the calling suite. */
 export function playScenarios({ shards, coalesceMs }: Variant): void {
@@ -66,10 +63,9 @@ export function playScenarios({ shards, coalesceMs }: Variant): void {
   const early = new Map<string, Promise<Arrivals>>();
 
   before(async () => {
-    for (const scenario of EARLY.filter(hasSignals)) void keep(scenario, playInProcess(scenario));
     for (const [transcript, port] of await startFor(EARLY_TRANSCRIPTS, () => EMPTY)) {
       playTogether(
-        EARLY.filter((each) => each.transcript === transcript && !hasSignals(each)),
+        EARLY.filter((each) => each.transcript === transcript),
         port,
       );
     }
@@ -130,7 +126,9 @@ export function playScenarios({ shards, coalesceMs }: Variant): void {
         it(scenario.name, { skip: unplayed }, async () => {
           const port = ports.get(ENVIRONMENTS[transcript] ?? EMPTY);
           assert.ok(port !== undefined);
-          const arrived = await (early.get(nameOf(scenario)) ?? play(scenario, port));
+          const arrived = hasSignals(scenario)
+            ? await playInProcess(scenario)
+            : await (early.get(nameOf(scenario)) ?? play(scenario, port));
           // A broadcast that is still held would reach the next scenario, whose topics are the same.
           if (coalesceMs > 0) await delay(2 * coalesceMs);
           assert.equal(judge(scenario, arrived, EXCEPTIONS).join("\n"), "");

@@ -18,7 +18,7 @@ import { Watched } from "../support/watched.ts";
 import { keepSignedIn, Tokens } from "./sign-in-jwt/client.ts";
 
 /** Lifetimes of tokens in seconds: one that expires during the test, and one that does not. */
-const SHORT_S = 2;
+const SHORT_S = 3;
 const LONG_S = 600;
 
 /** All guests, to be closed at the end of a test. */

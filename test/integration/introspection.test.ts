@@ -2,6 +2,7 @@
  * What a server reports about its topics, connections and channels, exact over all shards.
  *
  * Runs on: the main thread of the tests, which is also the server's main thread.
+ * Slow: a shard holds its loop for seconds.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";

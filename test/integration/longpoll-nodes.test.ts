@@ -2,6 +2,7 @@
  * Long-poll sessions in a cluster: requests reach all nodes in turns, and are forwarded to the session's.
  *
  * Runs on: the main thread of the tests, which is also the main thread of both nodes.
+ * Slow: several nodes, and sessions that end in time.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";

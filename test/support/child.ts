@@ -55,7 +55,7 @@ export async function startChild(
     child.kill("SIGKILL");
     throw new Error(`${String(cause)}\n${output()}`, { cause });
   });
-  const exited = (withinMs = 10_000): Promise<Exit> =>
+  const exited = (withinMs = 30_000): Promise<Exit> =>
     within(exit, `the end of ${main}`, withinMs).catch((cause: unknown) => {
       child.kill("SIGKILL");
       throw new Error(`${String(cause)}\n${output()}`, { cause });

@@ -61,9 +61,13 @@ export class CommandLine {
       look();
     });
     const ended = this.#closed.then(() => {
-      throw new Error(`simurgh ended without printing ${pattern}: ${this.out}${this.err}`);
+      throw new Error(`simurgh ended without printing ${pattern}`);
     });
-    return within(Promise.race([seen, ended]), `${pattern} on standard output`);
+    try {
+      return await within(Promise.race([seen, ended]), `${pattern} on standard output`);
+    } catch (cause) {
+      throw new Error(`${String(cause)}; printed: ${this.out}${this.err}`, { cause });
+    }
   }
 
   /** Resolves once standard error contains a text. */

@@ -2,6 +2,7 @@
  * JSON Web Tokens: which are accepted, why others are refused, and how often keys are fetched.
  *
  * Runs on: the test's thread; issuers are real HTTP servers.
+ * Slow: it makes keys for every algorithm.
  */
 
 import assert from "node:assert/strict";

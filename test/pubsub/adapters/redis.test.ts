@@ -2,6 +2,7 @@
  * The Redis adapter when things go wrong: each test uses a real server.
  *
  * Runs on: the test's thread.
+ * Slow: each test starts a Redis server, and some wait for a time limit.
  */
 
 import assert from "node:assert/strict";

@@ -2,6 +2,7 @@
  * Long-poll on one shard: windows, answers, limits.
  *
  * Runs on: the test's thread, which is also the shard's.
+ * Slow: polls run to their window.
  */
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
