@@ -114,9 +114,11 @@ export class Routes<Context> {
       answer = prepareAnswer("route", settled);
       if (isStreamed(settled)) streamed = settled;
     } catch (error) {
-      if (body.fault === undefined) logger.log("routeFailed", { path: head.path, err: error });
+      const isOurs = body.fault !== undefined;
       answer = { status: body.fault ?? failureStatus(error), lines: [], body: "" };
       body.abort(error);
+      // Logged in the next microtask, when the answer has been sent.
+      if (!isOurs) queueMicrotask(() => logger.log("routeFailed", { path: head.path, err: error }));
     }
     if (body.isAborted) return;
     bodies.end(body);
