@@ -1,7 +1,7 @@
 /**
  * How a request says where its body ends (RFC 9112 §6): not at all, by one `Content-Length`, or by the
- * transfer coding `chunked`. Anything else is refused, since a proxy in front may see the end of the body
- * elsewhere, and what one of both takes for a body would be a request to the other.
+ * transfer coding `chunked`. Anything else is refused: a proxy in front may see another end, and then the
+ * two disagree about where the next request begins (request smuggling, RFC 9112 §11.2).
  *
  * The engine calls the handler of a request before it looks at these headers. It uses the first
  * `Content-Length`, takes an empty one for 0, and reads any transfer coding as `chunked`.

@@ -15,7 +15,7 @@ import { BodyFraming } from "../../../src/transport/http/framing.ts";
 import { exchanged, requestOf, statusesOf } from "../../support/raw-http.ts";
 import { startShard, type TestShard } from "../../support/shard.ts";
 
-/** Header lines that do not say where the body ends, each with a body that would, to one of two readers. */
+/** Header lines that do not say where the body ends, each with a body. */
 const BAD: Readonly<Record<string, readonly [headers: readonly string[], body: string]>> = {
   "two equal lengths": [["Content-Length: 3", "Content-Length: 3"], "abc"],
   "two lengths": [["Content-Length: 3", "Content-Length: 44"], "abc"],
