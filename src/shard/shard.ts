@@ -27,6 +27,7 @@ import { CustomTransports } from "../transport/custom/custom-transports.ts";
 import type { DrainCounts, DrainPace } from "../transport/drain.ts";
 import type { Engine, EngineApp } from "../transport/engine/engine-types.ts";
 import { BodyTimes } from "../transport/http/body-times.ts";
+import { HttpRouter } from "../transport/http/router.ts";
 import { Routes } from "../transport/http/routes.ts";
 import { LongPollTransport } from "../transport/longpoll/longpoll-transport.ts";
 import { timeLimitsOf } from "../transport/mount-options.ts";
@@ -101,7 +102,8 @@ export class Shard {
     const { context, sockets, held, member: self } = this.#core;
     const { app } = this;
     const bodies = new BodyTimes(options.bodyTimeoutMs, this.#sweep);
-    this.#routes = new Routes({ app, context, options, logger, tcp, bodies });
+    const router = new HttpRouter({ app, tcp, counters, logger });
+    this.#routes = new Routes({ router, context, options, logger, tcp, bodies });
     const places = placesOf(start, counters);
     const shard = {
       ...shared,
@@ -110,6 +112,7 @@ export class Shard {
       places,
       options,
       app,
+      router,
       context,
       sockets,
       sweep: this.#sweep,

@@ -245,6 +245,7 @@ function localHead(path: string): RequestHead {
     path: `${path}/websocket`,
     query: `vsn=${VSN}`,
     pathParams: {},
+    isFramed: true,
     headers: [["host", "localhost"]],
     peerAddress: "127.0.0.1",
   };

@@ -5,6 +5,7 @@
  */
 
 import type { HttpRequest, HttpResponse } from "../engine/engine-types.ts";
+import { BodyFraming } from "./framing.ts";
 import { pathParams } from "./path.ts";
 
 /** A header, with its name in lower case. */
@@ -12,7 +13,7 @@ export type Header = readonly [name: string, value: string];
 
 /** The head of a request. */
 export interface RequestHead {
-  /** The method in upper case. */
+  /** The method as sent: `get` is not `GET`. */
   readonly method: string;
   readonly path: string;
   /** The query without the question mark. */
@@ -21,6 +22,8 @@ export interface RequestHead {
   readonly pathParams: Readonly<Record<string, string>>;
   /** The wanted headers, in order. A name may repeat. */
   readonly headers: readonly Header[];
+  /** Whether the request says where its body ends. Otherwise it must be refused. */
+  readonly isFramed: boolean;
   /** Empty if the address is not wanted. */
   readonly peerAddress: string;
 }
@@ -45,19 +48,22 @@ export function readHead(
   wants: HeadWants,
 ): RequestHead {
   const headers: Header[] = [];
+  const framing = new BodyFraming();
   // One pass costs no more than look-ups by name, which cannot distinguish an empty header from a
   // missing header.
   request.forEach((name, value) => {
+    framing.read(name, value);
     const isWanted =
       wants.names.has(name) || wants.prefixes.some((prefix) => name.startsWith(prefix));
     if (isWanted) headers.push([name, value]);
   });
   return {
-    method: request.getMethod().toUpperCase(),
+    method: request.getCaseSensitiveMethod(),
     path: request.getUrl(),
     query: queryOf(request),
     pathParams: pathParams(request, variables),
     headers,
+    isFramed: framing.isValid,
     peerAddress: wants.isPeerWanted ? peerAddressOf(response) : "",
   };
 }

@@ -15,14 +15,10 @@ import type { ControlOpcode } from "../../socket/frame.ts";
 import type { ServedSocket } from "../../socket/served-socket.ts";
 import type { ConnectionSet } from "../connection-set.ts";
 import type { DrainCounts, DrainPace } from "../drain.ts";
-import type {
-  Engine,
-  HttpRequest,
-  HttpResponse,
-  WebSocketBehavior,
-} from "../engine/engine-types.ts";
+import type { Engine, WebSocketBehavior } from "../engine/engine-types.ts";
 import { handshakePolicyOf } from "../handshake/handshake-options.ts";
 import { Handshake } from "../handshake/handshake.ts";
+import { refuseUnframed } from "../http/framing.ts";
 import { joinPaths, spellingsOf, variablesOf } from "../http/path.ts";
 import { readHead } from "../http/request-head.ts";
 import type { ServedMount, Transport, TransportShard } from "../transport.ts";
@@ -97,7 +93,7 @@ export class WebSocketTransport implements Transport {
   }
 
   #serve(path: string, handshake: Handshake, options: WebSocketOptions): void {
-    const { app, sweep } = this.#shard;
+    const { app, router, sweep, tcp } = this.#shard;
     const variables = variablesOf(path);
     const wants = upgradeWants(handshake);
     const kind: WebSocketKind = {
@@ -109,7 +105,7 @@ export class WebSocketTransport implements Transport {
     const steps = {
       handshake,
       connections: this.#connections,
-      tcp: this.#shard.tcp,
+      tcp,
       places: this.#shard.places,
       accept: (identity: AnyIdentity, place: AddressPlace | undefined): WebSocketData =>
         this.#accept(identity, place, kind),
@@ -118,7 +114,8 @@ export class WebSocketTransport implements Transport {
       ...this.#limitsOf(options),
       upgrade: (response, request, upgradeContext) => {
         const head = readHead(response, request, variables, wants);
-        handleUpgrade(response, head, upgradeContext, steps);
+        if (head.isFramed) handleUpgrade(response, head, upgradeContext, steps);
+        else refuseUnframed(response, tcp);
       },
       open: (ws) => this.#open(ws as OurWebSocket),
       message: (ws, message, isBinary) =>
@@ -129,10 +126,11 @@ export class WebSocketTransport implements Transport {
       drain: (ws) => this.#drained((ws as OurWebSocket).connection),
       close: (ws, code) => this.#closed((ws as OurWebSocket).connection, code),
     };
+    router.addSocketPath(path);
     for (const spelling of spellingsOf(path)) {
       app.ws(spelling, behavior);
-      app.any(spelling, (response: HttpResponse, request: HttpRequest) => {
-        handleUpgrade(response, readHead(response, request, variables, wants), undefined, steps);
+      router.serveSpelling("any", spelling, wants, (response, head) => {
+        handleUpgrade(response, head, undefined, steps);
       });
     }
   }

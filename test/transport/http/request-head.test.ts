@@ -30,7 +30,7 @@ function read(wants: HeadWants): { readonly head: RequestHead; readonly peerCall
     },
   };
   const request = {
-    getMethod: () => "get",
+    getCaseSensitiveMethod: () => "GET",
     getUrl: () => "/org/a",
     getQuery: () => undefined,
     getParameter: () => "a",
@@ -60,6 +60,7 @@ describe("the head of a request", () => {
         ["host", "x"],
         ["origin", ""],
       ],
+      isFramed: true,
       peerAddress: "",
     });
     assert.equal(peerCalls, 0);
