@@ -177,12 +177,12 @@ class SchemaDice {
   array(depth: number): Json {
     const dice = this.#dice;
     const schema: Json = { type: "array" };
-    // Ajv is mistaken about `contains` without `minContains` or beside other schemas of items, and
+    // Ajv is mistaken about `contains` without `maxContains` or beside other schemas of items, and
     // about `uniqueItems` beside `prefixItems`.
     if (dice.chance(0.2)) {
       schema["contains"] = this.any(depth - 1);
       schema["minContains"] = dice.below(2);
-      if (dice.chance(0.5)) schema["maxContains"] = 1 + dice.below(2);
+      schema["maxContains"] = 1 + dice.below(3);
     } else {
       if (dice.chance(0.8)) schema["items"] = this.any(depth - 1);
       if (dice.chance(0.4)) schema["prefixItems"] = dice.list(1, 2, () => this.any(depth - 1));
