@@ -166,7 +166,7 @@ export class MemberThread {
   }
 
   send(message: MainMessage, transfer: readonly HandedOver[] = []): void {
-    this.#worker.postMessage(message, transfer);
+    this.#worker.postMessage(message, transfer as readonly ArrayBuffer[]);
   }
 
   /** Terminates the thread. Its app must be closed. */

@@ -139,5 +139,5 @@ function guardExit(): void {
 }
 
 function tell(message: MemberMessage, transfer: readonly HandedOver[] = []): void {
-  parentPort?.postMessage(message, transfer);
+  parentPort?.postMessage(message, transfer as readonly ArrayBuffer[]);
 }

@@ -9,14 +9,13 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { EventEmitter, once } from "node:events";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
-import type { TransferListItem } from "node:worker_threads";
 
 import { Logger, type LogSink } from "../../src/log/logger.ts";
 import { Counters, makeCountersMemory, readCounters } from "../../src/memory/counters.ts";
 import { resolveOptions } from "../../src/options/resolution.ts";
 import type { Options } from "../../src/options/options.ts";
 import { TaskPool } from "../../src/tasks/task-pool.ts";
-import type { TaskAnswer } from "../../src/tasks/task-messages.ts";
+import type { HandedOver, TaskAnswer } from "../../src/tasks/task-messages.ts";
 import { within } from "../support/deadline.ts";
 import { turn } from "../support/world.ts";
 import { WORD } from "./task-pool.functions.ts";
@@ -81,7 +80,7 @@ class Owner {
     this.#pool = pool;
   }
 
-  send(answer: TaskAnswer, transfer: readonly TransferListItem[]): void {
+  send(answer: TaskAnswer, transfer: readonly HandedOver[]): void {
     // As between threads: a value that cannot be cloned cannot be sent.
     this.answers.push(structuredClone(answer, { transfer: [...transfer] as never }));
     this.#events.emit(`answer ${answer.id}`);
