@@ -25,6 +25,7 @@ import type { Counters } from "../memory/counters.ts";
 import { makeTaskFlagMemory, TaskFlag } from "../memory/task-flag.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import { telemetry } from "../telemetry.ts";
+import { workerFlags } from "../memory/worker-flags.ts";
 import { makePiscina, type Piscina } from "./piscina.ts";
 import type {
   HandedOver,
@@ -290,6 +291,7 @@ export class TaskPool {
       // sockets.
       atomics: "disabled",
       recordTiming: false,
+      ...workerFlags(),
     });
     pool.on("error", (error) => this.#logger.log("taskThreadFailed", { err: error }));
     return pool;
