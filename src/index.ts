@@ -3,6 +3,9 @@
  * `simurgh/client`, `simurgh/testing`, and `simurgh/raw` for custom components.
  */
 
+// First, so that a second copy is reported before anything else can fail.
+import "./package-copy.ts";
+
 export { serve } from "./server/server.ts";
 export type { ServeOptions } from "./server/serve-options.ts";
 export type { ServerStats } from "./server/server-stats.ts";

@@ -77,6 +77,7 @@ const TABLES = [
   "error-report.ts",
   "definition-checks.ts",
   "nearest-name.ts",
+  "package-copy.ts",
   "telemetry.ts",
 ];
 

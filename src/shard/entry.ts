@@ -14,6 +14,7 @@ import { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import { Counters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
+import { serveWithThisCopy } from "../package-copy.ts";
 import { loadEngine } from "../transport/engine/engine.ts";
 import { loadAppModule } from "../app/app-module.ts";
 import type { DrainPace, MainMessage, MemberMessage, ShardStart } from "./control.ts";
@@ -52,6 +53,7 @@ try {
 
 /** Starts the shard. If main stops it meanwhile, this returns early and the thread ends. */
 async function startShard(): Promise<void> {
+  serveWithThisCopy();
   const endpoint = endpointOf(await loadAppModule(start.app));
   if (isClosed) return;
   const { logger: sink, filterParameters } = endpoint;
