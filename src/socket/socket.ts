@@ -295,7 +295,12 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
 
   private unmatched(message: Message): void {
     const { topic, event } = message;
-    this.shared.logger.log("unmatchedTopic", { topic, event });
+    this.shared.logger.log("unmatchedTopic", {
+      topic,
+      event,
+      connection: this.connection.id,
+      id: this.id,
+    });
     this.reply(null, message, STATUS.error, { reason: REASON.unmatchedTopic });
   }
 
@@ -332,7 +337,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     const route = this.mount.router.match(topic);
     // A join that is over a limit changes nothing, so the current channel stays open.
     if (route && !this.mayJoin(route, message)) return;
-    this.shared.logger.log("duplicateJoin", { topic });
+    this.shared.logger.log("duplicateJoin", { topic, connection: this.connection.id, id: this.id });
     channel.kill();
     if (route) this.startJoin(topic, route, message, { joinRef: sentJoinRef });
   }
@@ -353,7 +358,12 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     const { takesJoins, channels, logger } = this.shared;
     const { maxChannels } = this.mount;
     if (countChannels(this.channels) >= maxChannels) {
-      logger.log("tooManyChannels", { topic, max: maxChannels });
+      logger.log("tooManyChannels", {
+        topic,
+        max: maxChannels,
+        connection: this.connection.id,
+        id: this.id,
+      });
       this.reply(message.joinRef, message, STATUS.error, { reason: REASON.tooManyChannels });
       return;
     }
