@@ -199,16 +199,12 @@ function checkedId(mount: AnyMount, id: unknown, logger: Logger): string | null 
 
 /** Returns the fields of a log line that say whose connection it is, or why it was refused. */
 function whyOf(decision: Decision): object {
-  switch (decision.result) {
-    case "ok":
-      return { id: decision.identity.id };
-    case "refused":
-      return decision.reason === undefined ? {} : { reason: decision.reason };
-    case "limited":
-      return { reason: REASON.rateLimited, retryAfterMs: decision.retryAfterMs };
-    case "failed":
-      return {};
+  if (decision.result === "ok") return { id: decision.identity.id };
+  if (decision.result === "limited") {
+    return { reason: REASON.rateLimited, retryAfterMs: decision.retryAfterMs };
   }
+  const hasReason = decision.result === "refused" && decision.reason !== undefined;
+  return hasReason ? { reason: decision.reason } : {};
 }
 
 /** Reports the decision of `connect`. */

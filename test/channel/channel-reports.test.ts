@@ -41,17 +41,17 @@ const room = channel({
   },
 });
 
+/** Returns the level, the text and the fields of the lines, without times. */
+function linesOf(world: World): unknown[] {
+  return world.log.map(({ level, text, fields }) => {
+    const { durationMs: _, params: __, err, ...rest } = fields;
+    const reason = err instanceof Error ? { message: err.message } : {};
+    return [level, text, { ...rest, ...reason }];
+  });
+}
+
 describe("the log of joins", () => {
   const ANN = { connection: 0, id: "users:ann" };
-
-  /** Returns the level, the text and the fields of the lines, without times. */
-  function linesOf(world: World): unknown[] {
-    return world.log.map(({ level, text, fields }) => {
-      const { durationMs: _, params: __, err, ...rest } = fields;
-      const reason = err instanceof Error ? { message: err.message } : {};
-      return [level, text, { ...rest, ...reason }];
-    });
-  }
 
   it("names the topic, the connection and the id of its user", () => {
     const world = new World({ channels: { "room:*": room }, maxChannels: 1 });

@@ -291,13 +291,14 @@ describe("capacity's command line", () => {
   });
 });
 
-describe("the verdict on a plan", () => {
-  function planned(...words: readonly string[]): { status: number | null; lines: string[] } {
-    const main = fileURLToPath(new URL("../../scripts/capacity/main.js", import.meta.url));
-    const { status, stdout } = spawnSync(process.execPath, [main, ...words], { encoding: "utf8" });
-    return { status, lines: stdout.split("\n") };
-  }
+/** Runs the command with options of a plan. */
+function planned(...words: readonly string[]): { status: number | null; lines: string[] } {
+  const main = fileURLToPath(new URL("../../scripts/capacity/main.js", import.meta.url));
+  const { status, stdout } = spawnSync(process.execPath, [main, ...words], { encoding: "utf8" });
+  return { status, lines: stdout.split("\n") };
+}
 
+describe("the verdict on a plan", () => {
   it("comes first", () => {
     const { status, lines } = planned("--connections", "10k", "--rate", "100");
     assert.equal(lines[0], "FEASIBLE with 1 node");

@@ -1,10 +1,15 @@
 import type { Channel, Socket } from "phoenix";
 
 /** Joins a room where strokes are drawn, which are sent as bytes. */
-export function joinCanvas(socket: Socket, onDrawn: (strokes: Uint8Array) => void): Channel {
+export async function joinCanvas(
+  socket: Socket,
+  onDrawn: (strokes: Uint8Array) => void,
+): Promise<Channel> {
   const room = socket.channel("room:canvas");
   room.on("drawn", (strokes) => onDrawn(new Uint8Array(strokes as ArrayBuffer)));
-  room.join();
+  await new Promise((resolve, reject) => {
+    room.join().receive("ok", resolve).receive("error", reject);
+  });
   return room;
 }
 
