@@ -49,7 +49,11 @@ export const EVENTS = {
 /** Name of an event, without the prefix `simurgh:`. */
 export type EventName = keyof typeof EVENTS;
 
-/** The diagnostics channel for each event. */
+/**
+ * The diagnostics channel for each event.
+ *
+ * @internal so that the published types need none of Node.js's
+ */
 export const telemetry = Object.fromEntries(
   Object.keys(EVENTS).map((name) => [name, channel(`simurgh:${name}`)]),
 ) as Readonly<Record<EventName, Channel>>;

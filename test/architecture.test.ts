@@ -80,6 +80,7 @@ const TABLES = [
   "cut-text.ts",
   "definition-checks.ts",
   "nearest-name.ts",
+  "package-copy.ts",
   "telemetry.ts",
 ];
 

@@ -20,7 +20,7 @@ export type LineLevel = "debug" | "info" | "warn" | "error";
 export const LOG_LINES = {
   secretIsRandom: {
     level: "warn",
-    text: "no secretKeyBase (SIMURGH_SECRET_KEY_BASE): using a random one, tokens are valid for this process only",
+    text: "no secretKeyBase (SIMURGH_SECRET_KEY_BASE): using a random one, tokens are valid for this process only; to make one: node -p 'crypto.randomUUID() + crypto.randomUUID()'",
   },
   serverListening: { level: "info", text: "listening" },
   listenPaused: {

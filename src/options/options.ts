@@ -596,7 +596,8 @@ export const OPTIONS = {
     default: "auto",
     minBytes: 1,
     maxBytes: 255,
-    rule: nodeNameRule,
+    // Not the function itself, because declarations would refer to it by a name that is not exported.
+    rule: (text: string) => nodeNameRule(text),
     about:
       "Name of this node, unique in its cluster. auto: random. The name of an `adapter` passed in code overrides this.",
     atLimit: "If another node has the same name, `serve` fails with SIM_ERR_NODE_NAME.",
@@ -608,7 +609,7 @@ export const OPTIONS = {
     minBytes: 4,
     maxBytes: 4_096,
     secret: true,
-    rule: clusterUrlRule,
+    rule: (text: string) => clusterUrlRule(text),
     about: `Server that connects the nodes of a cluster, such as ${CLUSTER_FORMS}. ${NO_CLUSTER}: a single node.`,
     atLimit:
       "While the server is unreachable, the node works alone and keeps trying to reconnect. Afterwards, all topics are notified that they missed broadcasts.",

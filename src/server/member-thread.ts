@@ -26,6 +26,7 @@ import type {
 } from "../shard/control.ts";
 import type { HandedOver, TaskMessage } from "../tasks/task-messages.ts";
 import { errorOf } from "../error-report.ts";
+import { workerFlags } from "../memory/worker-flags.ts";
 import type { MemberStats } from "./member-stats.ts";
 import { within } from "./time-limit.ts";
 
@@ -79,6 +80,7 @@ export class MemberThread {
     this.#worker = new Worker(entry, {
       workerData: start,
       name: `simurgh ${this.name}`,
+      ...workerFlags(),
       resourceLimits: this.shard < 0 ? {} : limitsOf(start.options),
     });
     this.#worker.on("message", (message: MemberMessage) => {
@@ -166,7 +168,7 @@ export class MemberThread {
   }
 
   send(message: MainMessage, transfer: readonly HandedOver[] = []): void {
-    this.#worker.postMessage(message, transfer);
+    this.#worker.postMessage(message, transfer as readonly ArrayBuffer[]);
   }
 
   /** Terminates the thread. Its app must be closed. */

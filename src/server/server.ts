@@ -81,6 +81,7 @@ export class Server<App = unknown> {
   readonly #drain: NodeDrain;
   #closing: Promise<void> | undefined;
 
+  /** @internal so that the published types contain none of a server's parts */
   constructor(parts: ServerParts, port: number) {
     this.#parts = parts;
     this.host = parts.options.host;

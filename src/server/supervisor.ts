@@ -17,6 +17,7 @@ import { clearCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
 import type { OutputMemory } from "../output/queue-layout.ts";
 import type { ResolvedOptions } from "../options/options.ts";
+import { threadFile } from "../package-copy.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 import type { AnswerMessage, NodeMemory } from "../shard/control.ts";
 import type { TaskMessage } from "../tasks/task-messages.ts";
@@ -54,8 +55,8 @@ export interface SupervisorParts {
   readonly adapter: AdapterSpec | undefined;
 }
 
-const SHARD_ENTRY = new URL("../shard/entry.js", import.meta.url);
-const LINK_ENTRY = new URL("../shard/link-entry.js", import.meta.url);
+const SHARD_ENTRY = "../shard/entry.js";
+const LINK_ENTRY = "../shard/link-entry.js";
 /** Minimum number of shards that start concurrently. */
 const STARTS_AT_ONCE = 4;
 /** How long main waits for all shards to close when the process exits. */
@@ -244,7 +245,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     const predecessors = this.#launched[shard] ?? 0;
     this.#launched[shard] = predecessors + 1;
     const start = { memory, output, options, member, shard, predecessors, app, data };
-    const thread = new MemberThread(SHARD_ENTRY, start, this);
+    const thread = new MemberThread(threadFile(SHARD_ENTRY, import.meta.url), start, this);
     this.#threads.add(thread);
     await this.#ready(thread);
     logger.log("shardReady", { shard, member });
@@ -255,7 +256,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     const { memory, output, options, adapter } = this.#parts;
     if (!adapter) throw makeError("SIM_ERR_INTERNAL", "a link without an adapter");
     const start = { memory, output, options, member: LINK_MEMBER, adapter, isReplacement };
-    const thread = new MemberThread(LINK_ENTRY, start, this);
+    const thread = new MemberThread(threadFile(LINK_ENTRY, import.meta.url), start, this);
     this.#threads.add(thread);
     return this.#ready(thread);
   }
