@@ -127,6 +127,14 @@ export const COUNTERS = {
   tasksWaitedMs: { kind: "total", about: "Milliseconds that tasks waited for a thread." },
   tasksRanMs: { kind: "total", about: "Milliseconds that tasks occupied a thread." },
   uncaught: { kind: "total", about: "Exceptions outside any handler." },
+  slowCallbacks: {
+    kind: "total",
+    about: "Callbacks that held the event loop for `slowCallbackMs` or longer.",
+  },
+  stuckShards: {
+    kind: "gauge",
+    about: "Shards whose event loop has stood still for `stallMs`. Belongs to main.",
+  },
   loopLagMs: { kind: "level", about: "Lag of this thread's event loop (ms)." },
   heapBytes: { kind: "gauge", about: "Bytes of JavaScript heap in use." },
   overloadLevel: {
