@@ -9,7 +9,12 @@
  */
 
 import { once } from "node:events";
-import { Worker, type ResourceLimits } from "node:worker_threads";
+import {
+  MessageChannel,
+  Worker,
+  type ResourceLimits,
+  type WorkerOptions,
+} from "node:worker_threads";
 
 import { makeError } from "../errors.ts";
 import { readCounters } from "../memory/counters.ts";
@@ -23,6 +28,7 @@ import type {
   MemberMessage,
   ShardDrain,
   ShardStart,
+  ShardThreadStart,
 } from "../shard/control.ts";
 import type { HandedOver, TaskMessage } from "../tasks/task-messages.ts";
 import { errorOf } from "../error-report.ts";
@@ -41,6 +47,8 @@ export interface MemberThreadEvents {
   onTask(thread: MemberThread, message: TaskMessage): void;
   /** The thread answers a question. */
   onAnswer(thread: MemberThread, message: AnswerMessage): void;
+  /** The thread of a shard is gone, without `onExit` and whether or not its app is closed. */
+  onGone(thread: MemberThread): void;
   /** The thread has ended. */
   onExit(thread: MemberThread): void;
 }
@@ -65,6 +73,10 @@ export class MemberThread {
   hasEnded = false;
   /** Whether the thread is overloaded and must not receive new connections. */
   isWithdrawn = false;
+  /** Whether its event loop stands still, so that the thread must not receive new connections. */
+  isStuck = false;
+  /** Whether the thread could not be ended, so that nothing waits for it any more. */
+  isAbandoned = false;
   /** Whether the thread failed to drain in time; if so, `stop` does not wait for it to finish. */
   isLate = false;
   /** The uncaught error that ended the thread, if any. */
@@ -76,11 +88,8 @@ export class MemberThread {
     this.#counters = start.memory.counters;
     this.name = this.shard < 0 ? "link" : `shard ${this.shard}`;
     this.#options = start.options;
-    this.#worker = new Worker(entry, {
-      workerData: start,
-      name: `simurgh ${this.name}`,
-      resourceLimits: this.shard < 0 ? {} : limitsOf(start.options),
-    });
+    this.#worker =
+      "shard" in start ? this.#startShard(entry, start, events) : this.#startLink(entry, start);
     this.#worker.on("message", (message: MemberMessage) => {
       if (message.kind === "leaving") events.onLeaving(this);
       if (message.kind === "rotation") events.onRotation(this, message.isIn);
@@ -93,6 +102,23 @@ export class MemberThread {
       this.failure = error;
     });
     this.#exited = this.#watchExit(events);
+  }
+
+  #startLink(entry: URL, start: LinkStart): Worker {
+    return new Worker(entry, { workerData: start, name: `simurgh ${this.name}` });
+  }
+
+  #startShard(entry: URL, start: ShardStart, events: MemberThreadEvents): Worker {
+    const { port1, port2 } = new MessageChannel();
+    port1.on("close", () => events.onGone(this));
+    port1.unref();
+    const workerData: ShardThreadStart = { ...start, lifeline: port2 };
+    return makeWorker(entry, {
+      workerData,
+      transferList: [port2],
+      name: `simurgh ${this.name}`,
+      resourceLimits: limitsOf(start.options),
+    });
   }
 
   async #watchExit(events: MemberThreadEvents): Promise<void> {
@@ -126,6 +152,11 @@ export class MemberThread {
     throw makeError("SIM_ERR_SHARD_START", `${this.name} ended before it was ready`, {
       cause: this.failure,
     });
+  }
+
+  /** Number of the thread in the process, as the inspector knows it. */
+  get threadId(): number {
+    return this.#worker.threadId;
   }
 
   /** Number of open connections, according to the thread's counters. */
@@ -169,13 +200,18 @@ export class MemberThread {
     this.#worker.postMessage(message, transfer);
   }
 
-  /** Terminates the thread. Its app must be closed. */
-  async terminate(): Promise<void> {
-    await this.#worker.terminate();
+  /**
+   * Terminates the thread. Its app must be closed.
+   *
+   * @returns false if it does not end in time, because it runs code that cannot be interrupted
+   */
+  async terminate(limitMs: number): Promise<boolean> {
+    return within(limitMs, this.#worker.terminate());
   }
 
   /** Lets the process end even if the thread is still running. */
   abandon(): void {
+    this.isAbandoned = true;
     this.#worker.unref();
   }
 
@@ -185,6 +221,26 @@ export class MemberThread {
     });
   }
 }
+
+/**
+ * Starts a worker in which Node.js does not check that asynchronous contexts are left in the order in
+ * which they were entered. When main ends a callback that holds a shard, V8 unwinds the stack without
+ * leaving them, and Node.js would end the process.
+ */
+function makeWorker(entry: URL, options: WorkerOptions): Worker {
+  const flags = [...process.execArgv, UNCHECKED_CONTEXTS];
+  try {
+    return new Worker(entry, { ...options, execArgv: flags });
+  } catch (error) {
+    // A worker cannot be given flags of V8, which apply to the whole process anyway.
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== "ERR_WORKER_INVALID_EXEC_ARGV") throw error;
+    const execArgv = flags.filter((flag) => !message.includes(flag));
+    return new Worker(entry, { ...options, execArgv });
+  }
+}
+
+const UNCHECKED_CONTEXTS = "--no-force-async-hooks-checks";
 
 // A large young generation would keep garbage from connecting and joining for a long time, spread
 // over many pages that stay resident.

@@ -93,6 +93,15 @@ export class Server<App = unknown> {
     return this.#parts.life.isReady;
   }
 
+  /**
+   * Resolves with SIM_ERR_NO_SHARDS when the server has failed: all shards have ended too often to be
+   * replaced, or have been stuck for 30 times `stallMs`. Close the server then, and end the process with
+   * an exit code other than 0, so that its supervisor starts it again.
+   */
+  get failed(): Promise<Error> {
+    return this.#parts.supervisor.failed;
+  }
+
   /** Whether `close` has been called. */
   get isClosed(): boolean {
     return this.#closing !== undefined;
@@ -265,7 +274,8 @@ export class Server<App = unknown> {
     host.member.stop();
     admission.stop();
     acceptor.close();
-    process.off("exit", onExit);
+    // If a thread cannot be ended, the process cannot exit without the handler.
+    if (supervisor.hasEnded) process.off("exit", onExit);
   }
 
   #host(): Host {
@@ -290,7 +300,7 @@ interface ServerParts {
   readonly supervisor: Supervisor;
   readonly tasks: TaskPool;
   readonly logger: Logger;
-  readonly onExit: () => void;
+  readonly onExit: (code: number) => void;
 }
 
 /**
@@ -340,7 +350,7 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
     data,
     adapter,
   });
-  const onExit = (): void => supervisor.closeOnExit();
+  const onExit = (code: number): void => supervisor.closeOnExit(code);
   process.on("exit", onExit);
   try {
     await supervisor.start();
@@ -357,7 +367,7 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
     await tasks.close();
     host.member.stop();
     acceptor.close();
-    process.off("exit", onExit);
+    if (supervisor.hasEnded) process.off("exit", onExit);
     throw error;
   }
 }
