@@ -15,7 +15,7 @@ import { fileURLToPath } from "node:url";
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ["server", "demo", "token"],
   demo: ["index"],
-  server: ["shard", "tasks", "endpoint", "transport", "pubsub", "protocol", "memory"],
+  server: ["shard", "tasks", "endpoint", "transport", "limits", "pubsub", "protocol", "memory"],
   testing: ["solo", "endpoint", "protocol"],
   solo: [
     "shard",
@@ -90,6 +90,7 @@ const TABLE_FOLDERS = ["options", "log"];
 const ONLY_FILES: Readonly<Record<string, readonly string[]>> = {
   "server -> shard": ["shard/control.ts"],
   "server -> endpoint": ["endpoint/app-types.ts", "endpoint/outgoing-schemas.ts"],
+  "server -> limits": ["limits/clock.ts"],
   "server -> tasks": ["tasks/task-pool.ts", "tasks/task-messages.ts"],
   "server -> transport": [
     "transport/engine/engine.ts",
