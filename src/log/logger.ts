@@ -52,7 +52,7 @@ export const LOG_LINES = {
     level: "error",
     text: "shard stuck: code holds its thread, and it gets no new connections (no stack: code that cannot be interrupted, such as JSON.parse)",
   },
-  shardTurns: { level: "warn", text: "stuck shard turns again, and gets new connections" },
+  shardTurns: { level: "warn", text: "stuck shard turns again" },
   callbackEnded: {
     level: "error",
     text: "ending what holds a stuck shard's thread, so that it can close its connections",
