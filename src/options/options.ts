@@ -417,6 +417,30 @@ export const OPTIONS = {
     atLimit:
       "The shard receives no new connections until its load is well below this threshold. If all shards are above it, requests are answered with 503 and Retry-After.",
   },
+  stallMs: {
+    kind: "integer",
+    env: "SIMURGH_STALL_MS",
+    default: 2_000,
+    min: 300,
+    max: 3_600_000,
+    unit: "ms",
+    about:
+      "Time for which a shard's event loop may stand still, because code holds its thread. While a debugger is attached to the process, stacks are not taken and callbacks not ended.",
+    atLimit:
+      "The shard is stuck: it gets no new connections until its loop turns, and is logged with the topic, event and stack of the code that holds it. A callback that holds a stuck shard when the node closes is ended. If all shards are stuck for 30 times as long, the server has failed.",
+  },
+  slowCallbackMs: {
+    kind: "integer",
+    env: "SIMURGH_SLOW_CALLBACK_MS",
+    default: 100,
+    min: 40,
+    max: 3_600_000,
+    unit: "ms",
+    about:
+      "Time for which a callback of a channel or raw socket may hold its shard's event loop without returning or awaiting. Measured to 20 ms.",
+    atLimit:
+      "A warning with topic and event, at most one per shard in 10 s, a counter and a telemetry event.",
+  },
   rateTableBits: {
     kind: "integer",
     env: "SIMURGH_RATE_TABLE_BITS",

@@ -62,7 +62,7 @@ describe("the log of joins", () => {
       ["info", "JOINED", { topic: "room:1", ...ANN }],
       ["debug", "duplicate channel join: the old channel was closed", { topic: "room:1", ...ANN }],
       ["info", "JOINED", { topic: "room:1", ...ANN }],
-      ["error", "too many channels joined", { topic: "room:3", max: 1, ...ANN }],
+      ["warn", "too many channels joined", { topic: "room:3", max: 1, ...ANN }],
       ["warn", "unmatched topic", { topic: "rom:1", event: "phx_join", ...ANN }],
     ]);
   });

@@ -31,7 +31,9 @@ const DOCKERFILE = read("Dockerfile");
 const MANIFEST = read("kubernetes.yaml");
 /** The time that a server needs to stop at worst (s), without a delay before the drain. */
 const WORST_S =
-  (OPTIONS.drainLimitMs.default + OPTIONS.drainMs.default + 3 * OPTIONS.shutdownMs.default) / 1_000;
+  (OPTIONS.drainLimitMs.default + OPTIONS.drainMs.default + 4 * OPTIONS.shutdownMs.default) /
+    1_000 +
+  5;
 const noSystemd: string | false =
   spawnSync("systemd-analyze", ["--version"]).status === 0 ? false : "systemd-analyze is missing";
 
@@ -69,7 +71,9 @@ describe("the deployment guide", () => {
     const graceS = Number(find(MANIFEST, /terminationGracePeriodSeconds: (\d+)/));
     assert.ok(Number(find(UNIT, /^TimeoutStopSec=(\d+)$/m)) > WORST_S);
     assert.ok(graceS > WORST_S + delayMs / 1_000);
-    assert.ok(read("README.md").includes(`3 × \`SIMURGH_SHUTDOWN_MS\`: ${WORST_S} s by default`));
+    assert.ok(
+      read("README.md").includes(`4 × \`SIMURGH_SHUTDOWN_MS\` + 5 s: ${WORST_S} s by default`),
+    );
   });
 
   it("starts a command that answers the probes, and ends in order on SIGTERM", async () => {
