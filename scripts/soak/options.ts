@@ -1,0 +1,76 @@
+/**
+ * The command line of `npm run soak`.
+ *
+ * Runs on: the soak's process, once.
+ */
+
+import { parseArgs } from "node:util";
+import { readCount, readSeed } from "../suites/words.ts";
+
+/** The options, checked and with all defaults filled in. */
+export interface SoakOptions {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly markSeconds: number;
+  readonly shards: number;
+  /** Multiplies the numbers of clients. */
+  readonly scale: number;
+  /** Shards that are restarted or ended, spread over the first half. */
+  readonly restarts: number;
+  readonly help: boolean;
+}
+
+/** The text of `--help`; fits a screen of 80 columns and 24 lines. */
+export const HELP = `npm run soak -- [OPTIONS]
+  Clients come, speak, listen, read slowly and go, while shards are restarted.
+  Each listener checks that nothing is lost, doubled or out of order, unless it
+  was told. Memory and handles are shown at each mark, and must not grow.
+  --minutes N       length of the run (60)
+  --seconds N       the same in seconds, for a short run
+  --mark N          seconds from one mark to the next (300, or a sixth of the run)
+  --restarts N      shards restarted or ended within the first half (12)
+  --scale N         multiplies the number of clients (1)
+  --seed N          repeats the choices of a run, but not its timing (random)
+  --shards N        shards of the server (2)
+  --help            show this
+The second half has no restarts. Growth is judged in it, by the slope through
+its marks, if there are at least 5 of them (from 50 minutes with default marks).
+At the end all clients leave, and nothing of them may be left.
+Options of the server come from the environment: SIMURGH_RING_BYTES=65536 npm …
+Exit code: 0 if nothing was found, 1 if something was, 2 for a bad option.
+`;
+
+/** Parses the command line. @throws TypeError with a one-line message for the user */
+export function parseSoakOptions(words: readonly string[]): SoakOptions {
+  const text = { type: "string" } as const;
+  const { values } = parseArgs({
+    args: [...words],
+    options: {
+      help: { type: "boolean", default: false },
+      minutes: text,
+      seconds: text,
+      mark: text,
+      restarts: text,
+      scale: text,
+      seed: text,
+      shards: text,
+    },
+  });
+  const count = (name: string, word: string, min: number, max: number, unit: string): number =>
+    readCount(name, word, { min, max, unit });
+  const minutes = count("minutes", values.minutes ?? "60", 1, 10_080, "minutes");
+  const seconds =
+    values.seconds === undefined
+      ? minutes * 60
+      : count("seconds", values.seconds, 5, 604_800, "seconds");
+  const usual = String(Math.max(1, Math.min(300, Math.floor(seconds / 6))));
+  return {
+    seed: readSeed(values.seed),
+    seconds,
+    markSeconds: count("mark", values.mark ?? usual, 1, 86_400, "seconds"),
+    shards: count("shards", values.shards ?? "2", 1, 64, "shards"),
+    scale: count("scale", values.scale ?? "1", 1, 100, "times"),
+    restarts: count("restarts", values.restarts ?? "12", 0, 1_000, "restarts"),
+    help: values.help,
+  };
+}
