@@ -49,6 +49,7 @@ export class Shard {
   readonly #endpoint: EndpointDefinition;
   readonly #logger: Logger;
   readonly #core: ShardCore;
+  readonly #tcp: TcpConnections;
   readonly #routes: Routes<ShardContext>;
   readonly #transports: readonly Transport[];
   readonly #sweep: Sweep;
@@ -84,6 +85,7 @@ export class Shard {
     this.#overload = new OverloadWatch(options, counters, logger, onRotation);
     const tcp = new TcpConnections({ memory: memory.counters, counters, options, logger });
     tcp.watch(this.app);
+    this.#tcp = tcp;
     const shared = sharedOf(start, counters, logger);
     const published = new ConnectionSet<WebSocketConnection>("websocket", shared);
     this.#core = new ShardCore({
@@ -176,6 +178,7 @@ export class Shard {
     this.#sweep.stop();
     this.#overload.stop();
     this.#core.endWindow();
+    this.#tcp.close();
     this.app.close();
     // `app.close` closes the engine's sockets. This closes all other connections.
     this.cut();
