@@ -14,9 +14,14 @@ export class Hearings {
   readonly #name: string;
   readonly #byTopic = new Map<string, Hearing>();
   readonly #onTold: (topic: string) => void;
+  readonly #mayLag: boolean;
 
-  /** @param onTold - called if the client was told that a channel has ended */
-  constructor(stage: Stage, name: string, onTold: (topic: string) => void) {
+  /**
+   * @param onTold - called if the client was told that a channel has ended
+   * @param mayLag - whether the client reads slowly
+   */
+  constructor(stage: Stage, name: string, onTold: (topic: string) => void, mayLag = false) {
+    this.#mayLag = mayLag;
     this.#stage = stage;
     this.#name = name;
     this.#onTold = onTold;
@@ -25,7 +30,8 @@ export class Hearings {
   /** The client has joined a topic. */
   begin(topic: string): void {
     this.#end(topic, false);
-    this.#byTopic.set(topic, this.#stage.ledger.open(this.#name, topic, this.#stage.now));
+    const { ledger, now } = this.#stage;
+    this.#byTopic.set(topic, ledger.open(this.#name, topic, now, this.#mayLag));
   }
 
   /** A message has arrived. */

@@ -32,9 +32,12 @@ export class Hearing {
   readonly topic: string;
   readonly beganAt: number;
   readonly heard = new Map<string, number>();
+  /** Whether the client reads so slowly that what was said long ago may still arrive. */
+  readonly mayLag: boolean;
   isOver = false;
 
-  constructor(listener: string, topic: string, beganAt: number) {
+  constructor(listener: string, topic: string, beganAt: number, mayLag: boolean) {
+    this.mayLag = mayLag;
     this.listener = listener;
     this.topic = topic;
     this.beganAt = beganAt;
@@ -74,6 +77,7 @@ export class Ledger {
    */
   settle(speech: Speech, minute: string): void {
     for (const hearing of this.#hearings.get(speech.topic) ?? []) {
+      if (hearing.mayLag) continue;
       const last = hearing.heard.get(speech.name) ?? 0;
       if (hearing.beganAt < speech.ackedSentAt && last < speech.acked) {
         this.#add(
@@ -87,8 +91,8 @@ export class Ledger {
   }
 
   /** A client has joined a topic. */
-  open(listener: string, topic: string, now: number): Hearing {
-    const hearing = new Hearing(listener, topic, now);
+  open(listener: string, topic: string, now: number, mayLag: boolean): Hearing {
+    const hearing = new Hearing(listener, topic, now, mayLag);
     const hearings = this.#hearings.get(topic) ?? new Set();
     this.#hearings.set(topic, hearings.add(hearing));
     return hearing;
@@ -115,6 +119,7 @@ export class Ledger {
       else if (n < last) this.#add("disordered", `${where} after ${last}`);
       else if (n > last + 1) this.#add("lost", `${where} after ${last}`);
     } else if (speech === undefined) {
+      if (hearing.mayLag) return;
       this.#add("disordered", `${where}, long after it had ended`);
     } else if (n > 1 && hearing.beganAt < speech.beganAt) {
       this.#add("lost", `${where} first, but had joined before 1`);

@@ -94,7 +94,10 @@ function enter(stage: Stage, scale: number): Cast {
     ],
     others: [
       ...times(CAST.listeners, () =>
-        listen(stage, { topics: [...new Set([stage.topic(random), stage.topic(random)])], pauseMs: 0 }),
+        listen(stage, {
+          topics: [...new Set([stage.topic(random), stage.topic(random)])],
+          pauseMs: 0,
+        }),
       ),
       ...times(CAST.slow, () => listen(stage, { topics: [BIG_TOPIC], pauseMs: 20_000 })),
       ...times(CAST.pollers, () => poll(stage, [stage.topic(random)])),
