@@ -195,7 +195,7 @@ export const BROKER_FAULTS: readonly Fault[] = [
       served.readOutputs();
       const ended = await served.end(30_000);
       expect(ended?.code === 1, `it must end with code 1, got ${textOf(ended)}`);
-      expect(served.log.end.includes("SIM_ERR_BROKER_REFUSED"), "it must name the reason");
+      expect(served.log.end.includes("must let this node in"), "it must name the reason");
     },
   },
 ];

@@ -29,9 +29,9 @@ export async function fuzz(options: FuzzOptions): Promise<number> {
   const { seed, shards, connections, from, lives } = options;
   const corpus = readCorpus();
   const server = await ServerProcess.start({
-    app: new URL("./app.js", import.meta.url),
+    app: options.app,
     shards,
-    env: { SIMURGH_LOG_LEVEL: "warn", ...environment() },
+    env: { SIMURGH_LOG_LEVEL: process.env["SIMURGH_LOG_LEVEL"] ?? "warn" },
   });
   tell(`seed ${seed}, ${shards} shards, process ${server.pid}`);
   const canaries = await Canaries.start(server.port, shards);
@@ -82,14 +82,6 @@ export async function fuzz(options: FuzzOptions): Promise<number> {
   const verdict = judgeFuzz(outcome);
   process.stdout.write(verdict.text);
   return verdict.isGood ? 0 : FAILED;
-}
-
-/** Options of the server for a test, unless the environment has others. */
-function environment(): Readonly<Record<string, string>> {
-  const given = Object.entries(process.env).filter(
-    (entry): entry is [string, string] => entry[0].startsWith("SIMURGH_") && entry[1] !== undefined,
-  );
-  return Object.fromEntries(given);
 }
 
 async function end(server: ServerProcess): Promise<Ended | "killed" | "died"> {

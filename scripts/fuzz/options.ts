@@ -4,6 +4,8 @@
  * Runs on: the fuzzer's process, once.
  */
 
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { readCount, readSeed } from "../suites/words.ts";
 
@@ -22,6 +24,8 @@ export interface FuzzOptions {
   /** Lives of each kind, or undefined for as many as the frames and requests need. */
   readonly lives: number | undefined;
   readonly maxP99Ms: number;
+  /** An app module with the mounts and routes of `app.ts`. */
+  readonly app: URL;
   readonly help: boolean;
 }
 
@@ -37,6 +41,7 @@ export const HELP = `npm run fuzz -- [OPTIONS]
   --connections N   lives at the same time, of each kind (16)
   --shards N        shards of the server (2)
   --max-p99 MS      largest p99 of the canaries (100)
+  --app FILE        another app, with the mounts and routes of scripts/fuzz/app.ts
   --help            show this
 A life is one connection. A fault names the seed and the life; to repeat it:
   npm run fuzz -- --seed 4711 --from 1234 --lives 1 --requests 0
@@ -65,6 +70,7 @@ export function parseFuzzOptions(words: readonly string[]): FuzzOptions {
       connections: text,
       shards: text,
       "max-p99": text,
+      app: text,
     },
   });
   const defaults = values.long ? LONG : SHORT;
@@ -80,6 +86,10 @@ export function parseFuzzOptions(words: readonly string[]): FuzzOptions {
     connections: count("connections", values.connections ?? "16", 1, 1_000, "connections"),
     shards: count("shards", values.shards ?? "2", 1, 64, "shards"),
     maxP99Ms: count("max-p99", values["max-p99"] ?? "100", 1, 60_000, "ms"),
+    app:
+      values.app === undefined
+        ? new URL("./app.js", import.meta.url)
+        : pathToFileURL(resolve(values.app)),
     help: values.help,
   };
 }

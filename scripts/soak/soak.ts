@@ -37,7 +37,7 @@ export async function soak(options: SoakOptions): Promise<number> {
   const server = await ServerProcess.start({
     app: new URL("./app.js", import.meta.url),
     shards,
-    env: { SIMURGH_LOG_LEVEL: "warn", ...(process.env as Record<string, string>) },
+    env: { SIMURGH_LOG_LEVEL: process.env["SIMURGH_LOG_LEVEL"] ?? "warn" },
   });
   tell(`seed ${seed}, ${shards} shards, process ${server.pid}`);
   const atStart = await server.stats();
