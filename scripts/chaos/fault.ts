@@ -114,5 +114,5 @@ export class Trial {
 /** Describes how a process ended. */
 export function textOf(ended: Served["ended"]): string {
   if (ended === undefined) return "a process that still runs";
-  return ended.signal === null ? `exit code ${ended.code}` : String(ended.signal);
+  return ended.signal === null ? `exit code ${ended.code}` : ended.signal;
 }

@@ -184,7 +184,7 @@ const presenceChannel = defineChannel(userSocket, {
       presence.update(socket, keyOf(socket), (meta) => ({ ...meta, device: String(device) }));
       return ok();
     },
-    untrack: (socket) => void presence.untrack(socket, keyOf(socket)),
+    untrack: (socket) => presence.untrack(socket, keyOf(socket)),
     list: (socket) => reply("ok", presence.list(socket)),
     crash() {
       throw new Error("the channel was asked to crash");

@@ -37,6 +37,8 @@ export class Crew {
   readonly findings: Finding[] = [];
   /** Lives that have begun and not ended, by number. */
   readonly living = new Set<number>();
+  /** Those when it was stopped. */
+  livingAtStop: readonly number[] = [];
   written = 0;
   lives = 0;
   #next: number;
@@ -50,6 +52,7 @@ export class Crew {
   /** Stops after the lives that have begun. */
   stop(): void {
     this.#isStopped = true;
+    this.livingAtStop = [...this.living];
   }
 
   /** Runs all lives. */

@@ -46,6 +46,10 @@ export async function fuzz(options: FuzzOptions): Promise<number> {
     target: options.requests,
     make: (life) => makeHttpLife(Random.of(seed, KIND.http, life), corpus, life),
   });
+  server.onEnd(() => {
+    webSocket.stop();
+    http.stop();
+  });
   const startedAt = performance.now();
   const before = server.residentBytes() ?? 0;
   const done = Promise.all([webSocket.run(), http.run()]).then(() => true);
@@ -54,10 +58,8 @@ export async function fuzz(options: FuzzOptions): Promise<number> {
     peak = Math.max(peak, server.residentBytes() ?? 0);
     const p99 = await canaries.collect();
     tell(progress(options, webSocket, http, p99, server.residentBytes() ?? 0));
-    if (server.ended !== undefined) for (const crew of [webSocket, http]) crew.stop();
   }
   const seconds = (performance.now() - startedAt) / 1_000;
-  const deaths = [...webSocket.living, ...http.living];
   const summary = await canaries.stop();
   await sleep(SETTLE_MS);
   const stats = await server.stats();
@@ -70,7 +72,7 @@ export async function fuzz(options: FuzzOptions): Promise<number> {
     requests: http.written,
     lives: { webSocket: webSocket.lives, http: http.lives },
     findings: { webSocket: webSocket.findings, http: http.findings },
-    livingAtDeath: deaths,
+    livingAtDeath: [...webSocket.livingAtStop, ...http.livingAtStop],
     canaries: summary,
     stats,
     memory: { before, peak: Math.max(peak, residentBytes), after: residentBytes },

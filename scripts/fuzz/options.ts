@@ -31,22 +31,22 @@ export interface FuzzOptions {
 
 /** The text of `--help`; fits a screen of 80 columns and 24 lines. */
 export const HELP = `npm run fuzz -- [OPTIONS]
-  Sends broken traffic to a server and checks that nobody else notices.
+  Sends broken traffic to a server and checks that nobody else notices. A life
+  is one connection. A fault names seed and life; the last line repeats it.
   --long            10 million frames and 1 million HTTP requests
   --frames N        WebSocket frames to send (200k); 0 for none
   --requests N      HTTP requests to send (20k); 0 for none
-  --seed N          repeats a run: the same lives with the same contents (random)
+  --seed N          repeats a run: the same lives, with the same contents
   --from N          number of the first life (0)
   --lives N         lives of each kind, instead of --frames and --requests
   --connections N   lives at the same time, of each kind (16)
   --shards N        shards of the server (2)
   --max-p99 MS      largest p99 of the canaries (100)
-  --app FILE        another app, with the mounts and routes of scripts/fuzz/app.ts
+  --app FILE        another app, with the mounts and routes of fuzz/app.ts
   --help            show this
-A life is one connection. A fault names the seed and the life; to repeat it:
+Numbers may end with k or m. Exit code: 0 if nothing was found, 1 if something
+was, 2 for a bad option. Options of the server come from the environment.
   npm run fuzz -- --seed 4711 --from 1234 --lives 1 --requests 0
-Numbers may end with k or m. Options of the server come from the environment.
-Exit code: 0 if nothing was found, 1 if something was, 2 for a bad option.
 `;
 
 const LONG = { frames: "10m", requests: "1m" };

@@ -18,7 +18,7 @@ export interface FuzzOutcome {
   readonly requests: number;
   readonly lives: { readonly webSocket: number; readonly http: number };
   readonly findings: { readonly webSocket: readonly Finding[]; readonly http: readonly Finding[] };
-  /** Lives that had not ended when the run ended. */
+  /** Lives that had begun and not ended when the server died. */
   readonly livingAtDeath: readonly number[];
   readonly canaries: CanarySummary;
   /** Undefined if the server did not answer. */
@@ -62,34 +62,46 @@ export function judgeFuzz(outcome: FuzzOutcome): Verdict {
 }
 
 function faultsOf(outcome: FuzzOutcome): readonly string[] {
-  const { options, canaries, findings, stats, ended, memory } = outcome;
-  const faults: string[] = [];
+  const { options, findings, memory } = outcome;
+  const hasGrown = memory.peak - memory.before > MAX_GROWTH_BYTES;
+  return [
+    ...faultsOfEnd(outcome),
+    ...outcome.logFaults.map((line) => `log: ${line}`),
+    ...repeatable(findings.webSocket, options, "--requests 0"),
+    ...repeatable(findings.http, options, "--frames 0"),
+    ...faultsOfCanaries(outcome),
+    ...(hasGrown
+      ? [`memory grew from ${mebibytes(memory.before)} to ${mebibytes(memory.peak)}`]
+      : []),
+  ];
+}
+
+function faultsOfEnd({ ended, livingAtDeath, logEnd, stats }: FuzzOutcome): readonly string[] {
   if (ended === "died") {
-    faults.push(
-      `the server died; lives at that time: ${outcome.livingAtDeath.join(", ")}; its last lines:\n${outcome.logEnd.slice(-2_000)}`,
-    );
-  } else if (ended === "killed") faults.push("the server did not end on SIGTERM");
-  else if (ended.code !== 0) {
+    const end = logEnd.slice(-2_000);
+    return [
+      `the server died; lives at that time: ${livingAtDeath.join(", ")}; its last lines:\n${end}`,
+    ];
+  }
+  if (ended === "killed") return ["the server did not end on SIGTERM"];
+  const faults: string[] = [];
+  if (ended.code !== 0) {
     faults.push(`the server ended with ${ended.code ?? ended.signal} on SIGTERM`);
   }
-  for (const line of outcome.logFaults) faults.push(`log: ${line}`);
-  faults.push(...repeatable(findings.webSocket, options, "--requests 0"));
-  faults.push(...repeatable(findings.http, options, "--frames 0"));
-  for (const fault of canaries.faults) faults.push(`canary: ${fault}`);
+  const uncaught = stats?.total.uncaught ?? 0;
+  if (uncaught > 0) faults.push(`${uncaught} exceptions outside any handler`);
+  return faults;
+}
+
+function faultsOfCanaries({ canaries, options }: FuzzOutcome): readonly string[] {
+  const faults = canaries.faults.map((fault) => `canary: ${fault}`);
   if (canaries.closes.length > 0) {
-    faults.push(`canaries were disconnected with ${canaries.closes.join(", ")}`);
+    faults.push(`canaries were disconnected: ${canaries.closes.join(", ")}`);
   }
   if (canaries.unanswered > 0) faults.push(`${canaries.unanswered} canary requests have no answer`);
   if (canaries.p99Ms >= options.maxP99Ms) {
-    faults.push(
-      `the canaries' p99 must be below ${options.maxP99Ms} ms, got ${canaries.p99Ms.toFixed(1)} ms`,
-    );
-  }
-  if (stats !== undefined && stats.total.uncaught > 0) {
-    faults.push(`${stats.total.uncaught} exceptions outside any handler`);
-  }
-  if (memory.peak - memory.before > MAX_GROWTH_BYTES) {
-    faults.push(`memory grew from ${mebibytes(memory.before)} to ${mebibytes(memory.peak)}`);
+    const got = canaries.p99Ms.toFixed(1);
+    faults.push(`the canaries' p99 must be below ${options.maxP99Ms} ms, got ${got} ms`);
   }
   return faults;
 }

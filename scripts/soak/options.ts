@@ -27,7 +27,7 @@ export const HELP = `npm run soak -- [OPTIONS]
   was told. Memory and handles are shown at each mark, and must not grow.
   --minutes N       length of the run (60)
   --seconds N       the same in seconds, for a short run
-  --mark N          seconds from one mark to the next (300, or a sixth of the run)
+  --mark N          seconds from mark to mark (300, or a sixth of the run)
   --restarts N      shards restarted or ended within the first half (12)
   --scale N         multiplies the number of clients (1)
   --seed N          repeats the choices of a run, but not its timing (random)
@@ -36,7 +36,7 @@ export const HELP = `npm run soak -- [OPTIONS]
 The second half has no restarts. Growth is judged in it, by the slope through
 its marks, if there are at least 5 of them (from 50 minutes with default marks).
 At the end all clients leave, and nothing of them may be left.
-Options of the server come from the environment: SIMURGH_RING_BYTES=65536 npm …
+Options of the server come from the environment.
 Exit code: 0 if nothing was found, 1 if something was, 2 for a bad option.
 `;
 

@@ -67,6 +67,7 @@ async function speakOnce(
       if (status === "ok") ledger.ack(speech, n, sentAt);
       // The channel has ended: what follows reaches nobody.
       else isHeard = false;
+      return undefined;
     });
     do await sleep(everyMs);
     while (waiting > MAX_WAITING && client.isOpen);

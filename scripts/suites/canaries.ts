@@ -25,7 +25,8 @@ export interface CanarySummary {
   readonly ownLatenessMs: number;
   readonly faults: readonly string[];
   readonly unanswered: number;
-  readonly closes: readonly number[];
+  /** Close codes, or phx_error. */
+  readonly closes: readonly (number | "phx_error")[];
   readonly cutOff: number;
 }
 
@@ -34,7 +35,7 @@ export class Canaries {
   readonly #worker: Worker;
   readonly #latencies: number[] = [];
   readonly #faults: string[] = [];
-  readonly #closes: number[] = [];
+  readonly #closes: (number | "phx_error")[] = [];
   #sent = 0;
   #unanswered = 0;
   #cutOff = 0;

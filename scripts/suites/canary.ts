@@ -12,6 +12,7 @@ import { within } from "../../test/support/deadline.ts";
 import { CANARY_PATH } from "./canary-mount.ts";
 
 const TOPIC = "canary:1";
+const PHX_ERROR = `["c","c","${TOPIC}","phx_error"`;
 /** More attempts than a server with 64 shards needs to deal one connection to each. */
 const MAX_ATTEMPTS = 400;
 const RECONNECT_MS = 100;
@@ -28,8 +29,8 @@ export interface CanaryReport {
   readonly faults: readonly string[];
   /** Requests that have waited for their answer for longer than the deadline. */
   readonly unanswered: number;
-  /** Close codes of its connections. */
-  readonly closes: readonly number[];
+  /** How it was told that it may have missed something: close codes, or phx_error. */
+  readonly closes: readonly (number | "phx_error")[];
   /** Requests whose connection closed before they were answered. */
   readonly cutOff: number;
 }
@@ -47,7 +48,7 @@ export class Canary {
   #cutOff = 0;
   #latencies: number[] = [];
   #faults: string[] = [];
-  #closes: number[] = [];
+  #closes: (number | "phx_error")[] = [];
   #isStopped = false;
 
   private constructor(port: number, shard: number, everyMs: number) {
@@ -142,8 +143,8 @@ export class Canary {
         Buffer,
       ];
       const [, , , , payload] = JSON.parse(data.toString()) as [0, 0, 0, 0, JoinReply];
-      webSocket.on("message", (message: Buffer) => this.#onFrame(message.toString()));
-      webSocket.once("close", (code) => this.#onClose(webSocket, code));
+      webSocket.on("message", (message: Buffer) => this.#onFrame(webSocket, message.toString()));
+      webSocket.once("close", (code) => this.#onEnd(webSocket, code));
       this.#webSocket = webSocket;
       return payload.response.shard;
     } catch (error) {
@@ -158,15 +159,20 @@ export class Canary {
     webSocket?.terminate();
   }
 
-  #onClose(webSocket: WebSocket, code: number): void {
+  /** The connection, or its channel, has ended. */
+  #onEnd(webSocket: WebSocket, how: number | "phx_error"): void {
     if (webSocket !== this.#webSocket) return;
-    this.#webSocket = undefined;
-    this.#closes.push(code);
+    this.#drop();
+    this.#closes.push(how);
     this.#cutOff += this.#waiting.size;
     this.#waiting.clear();
   }
 
-  #onFrame(text: string): void {
+  #onFrame(webSocket: WebSocket, text: string): void {
+    if (text.startsWith(PHX_ERROR)) {
+      this.#onEnd(webSocket, "phx_error");
+      return;
+    }
     const [expected] = this.#waiting.keys();
     const answer = JSON.stringify([
       "c",

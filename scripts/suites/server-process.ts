@@ -127,6 +127,12 @@ export class ServerProcess {
     }
   }
 
+  /** Calls a function once the process has ended. */
+  onEnd(listener: () => void): void {
+    if (this.ended === undefined) this.#child.once("exit", listener);
+    else listener();
+  }
+
   signal(name: NodeJS.Signals): void {
     this.#child.kill(name);
   }
