@@ -38,11 +38,7 @@ const THROWN = {
   name: () => throwing("name"),
   string: () => ({ toString: () => refuse(), [Symbol.toPrimitive]: () => refuse() }),
   json: () => ({ toJSON: () => refuse() }),
-  then: () => ({
-    get then(): unknown {
-      return refuse();
-    },
-  }),
+  thenable: () => throwing("then"),
   bigint: () => ({ big: 10n ** 30n }),
   proxy: () => new Proxy({}, REFUSING),
   revoked: () => {

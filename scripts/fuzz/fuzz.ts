@@ -98,13 +98,15 @@ function progress(
   p99Ms: number,
   residentBytes: number,
 ): string {
-  const share = (crew: Crew, target: number): string =>
-    target === 0 ? "" : ` (${Math.min(100, Math.floor((crew.written / target) * 100))} %)`;
   return [
-    `${webSocket.written} frames${share(webSocket, frames)}`,
-    `${http.written} requests${share(http, requests)}`,
+    `${webSocket.written} frames${shareOf(webSocket, frames)}`,
+    `${http.written} requests${shareOf(http, requests)}`,
     `canaries' p99 ${p99Ms.toFixed(1)} ms`,
     `${Math.round(residentBytes / 2 ** 20)} MiB`,
     `${webSocket.findings.length + http.findings.length} faults`,
   ].join("  ");
+}
+
+function shareOf({ written }: Crew, target: number): string {
+  return target === 0 ? "" : ` (${Math.min(100, Math.floor((written / target) * 100))} %)`;
 }

@@ -100,7 +100,7 @@ const VALUES: readonly unknown[] = [
   [[]],
   { length: 5 },
   { toJSON: 1 },
-  { then: 1 },
+  JSON.parse('{"then":1}'),
   { constructor: { prototype: {} } },
   { type: "Buffer", data: [1, 2] },
   { status: "ok", response: {} },

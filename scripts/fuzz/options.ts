@@ -74,18 +74,30 @@ export function parseFuzzOptions(words: readonly string[]): FuzzOptions {
     },
   });
   const defaults = values.long ? LONG : SHORT;
-  const count = (name: string, word: string, min: number, max: number, unit: string): number =>
-    readCount(name, word, { min, max, unit });
   return {
     seed: readSeed(values.seed),
-    frames: count("frames", values.frames ?? defaults.frames, 0, MAX_COUNT, "frames"),
-    requests: count("requests", values.requests ?? defaults.requests, 0, MAX_COUNT, "requests"),
-    from: count("from", values.from ?? "0", 0, MAX_COUNT, "life"),
+    frames: readCount("frames", values.frames ?? defaults.frames, {
+      min: 0,
+      max: MAX_COUNT,
+      unit: "frames",
+    }),
+    requests: readCount("requests", values.requests ?? defaults.requests, {
+      min: 0,
+      max: MAX_COUNT,
+      unit: "requests",
+    }),
+    from: readCount("from", values.from ?? "0", { min: 0, max: MAX_COUNT, unit: "life" }),
     lives:
-      values.lives === undefined ? undefined : count("lives", values.lives, 1, MAX_COUNT, "lives"),
-    connections: count("connections", values.connections ?? "16", 1, 1_000, "connections"),
-    shards: count("shards", values.shards ?? "2", 1, 64, "shards"),
-    maxP99Ms: count("max-p99", values["max-p99"] ?? "100", 1, 60_000, "ms"),
+      values.lives === undefined
+        ? undefined
+        : readCount("lives", values.lives, { min: 1, max: MAX_COUNT, unit: "lives" }),
+    connections: readCount("connections", values.connections ?? "16", {
+      min: 1,
+      max: 1_000,
+      unit: "connections",
+    }),
+    shards: readCount("shards", values.shards ?? "2", { min: 1, max: 64, unit: "shards" }),
+    maxP99Ms: readCount("max-p99", values["max-p99"] ?? "100", { min: 1, max: 60_000, unit: "ms" }),
     app:
       values.app === undefined
         ? new URL("./app.js", import.meta.url)

@@ -48,7 +48,7 @@ export class Hearings {
 
   /** The connection has ended. */
   endAll(wasTold: boolean): void {
-    for (const topic of [...this.#byTopic.keys()]) this.#end(topic, wasTold);
+    for (const topic of this.#byTopic.keys()) this.#end(topic, wasTold);
   }
 
   #end(topic: string, wasTold: boolean): void {

@@ -56,21 +56,27 @@ export function parseSoakOptions(words: readonly string[]): SoakOptions {
       shards: text,
     },
   });
-  const count = (name: string, word: string, min: number, max: number, unit: string): number =>
-    readCount(name, word, { min, max, unit });
-  const minutes = count("minutes", values.minutes ?? "60", 1, 10_080, "minutes");
+  const minutes = readCount("minutes", values.minutes ?? "60", {
+    min: 1,
+    max: 10_080,
+    unit: "minutes",
+  });
   const seconds =
     values.seconds === undefined
       ? minutes * 60
-      : count("seconds", values.seconds, 5, 604_800, "seconds");
+      : readCount("seconds", values.seconds, { min: 5, max: 604_800, unit: "seconds" });
   const usual = String(Math.max(1, Math.min(300, Math.floor(seconds / 6))));
   return {
     seed: readSeed(values.seed),
     seconds,
-    markSeconds: count("mark", values.mark ?? usual, 1, 86_400, "seconds"),
-    shards: count("shards", values.shards ?? "2", 1, 64, "shards"),
-    scale: count("scale", values.scale ?? "1", 1, 100, "times"),
-    restarts: count("restarts", values.restarts ?? "12", 0, 1_000, "restarts"),
+    markSeconds: readCount("mark", values.mark ?? usual, { min: 1, max: 86_400, unit: "seconds" }),
+    shards: readCount("shards", values.shards ?? "2", { min: 1, max: 64, unit: "shards" }),
+    scale: readCount("scale", values.scale ?? "1", { min: 1, max: 100, unit: "times" }),
+    restarts: readCount("restarts", values.restarts ?? "12", {
+      min: 0,
+      max: 1_000,
+      unit: "restarts",
+    }),
     help: values.help,
   };
 }

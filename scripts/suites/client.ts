@@ -54,7 +54,7 @@ export class Client {
     this.closed = new Promise((resolve) => {
       webSocket.once("close", (code) => {
         this.closeCode = code;
-        for (const ref of [...this.#waiting.keys()]) this.#settle(ref, CLOSED);
+        for (const ref of this.#waiting.keys()) this.#settle(ref, CLOSED);
         resolve(code);
       });
     });

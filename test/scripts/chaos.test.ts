@@ -17,10 +17,10 @@ import { runScript } from "../support/program.ts";
 const MAX_P99_MS = 20_000;
 
 describe("npm run chaos", () => {
-  for (const fault of FAULTS.filter(({ isQuick }) => isQuick)) {
-    const needsRedis = fault.name.startsWith("broker-");
-    it(`${fault.name}: ${fault.expectation}`, { skip: needsRedis && noRedis }, async () => {
-      const { failure } = await tryFault(fault, MAX_P99_MS);
+  for (const known of FAULTS.filter(({ isQuick }) => isQuick)) {
+    const needsRedis = known.name.startsWith("broker-");
+    it(`${known.name}: ${known.expectation}`, { skip: needsRedis && noRedis }, async () => {
+      const { failure } = await tryFault(known, MAX_P99_MS);
       assert.equal(failure, undefined);
     });
   }
@@ -34,14 +34,12 @@ describe("npm run chaos", () => {
   });
 });
 
-describe("a fault", () => {
-  const fault = (name: string, run: Fault["run"] = async () => {}): Fault => ({
-    name,
-    expectation: "It must be so.",
-    isQuick: true,
-    run,
-  });
+/** Makes a fault that is followed by what must follow. */
+function fault(name: string, run: Fault["run"] = async () => {}): Fault {
+  return { name, expectation: "It must be so.", isQuick: true, run };
+}
 
+describe("a fault", () => {
   it("has a name of its own", () => {
     assert.equal(new Set(FAULTS.map(({ name }) => name)).size, FAULTS.length);
   });

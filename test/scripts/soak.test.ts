@@ -109,27 +109,28 @@ describe("the ledger", () => {
   });
 });
 
-describe("growth", () => {
-  function marksWith(residents: readonly number[]): readonly Mark[] {
-    return residents.map((mebibytes, at) => ({
-      minute: at * 5,
-      residentBytes: mebibytes * 2 ** 20,
-      heapBytes: [1e7],
-      externalBytes: [1e6],
-      mainHeapBytes: 1e7,
-      handles: 20,
-      descriptors: 100,
-      connections: 100,
-      channels: 100,
-      sessions: 1,
-      presences: 1,
-      indexUsed: 10,
-      lapped: 0,
-      slowCut: 0,
-      p99Ms: 1,
-    }));
-  }
+/** Returns marks of which only the resident memory differs. */
+function marksWith(residents: readonly number[]): readonly Mark[] {
+  return residents.map((mebibytes, at) => ({
+    minute: at * 5,
+    residentBytes: mebibytes * 2 ** 20,
+    heapBytes: [1e7],
+    externalBytes: [1e6],
+    mainHeapBytes: 1e7,
+    handles: 20,
+    descriptors: 100,
+    connections: 100,
+    channels: 100,
+    sessions: 1,
+    presences: 1,
+    indexUsed: 10,
+    lapped: 0,
+    slowCut: 0,
+    p99Ms: 1,
+  }));
+}
 
+describe("growth", () => {
   it("is the slope of the line through the marks", () => {
     assert.equal(slope([0, 5, 10], [1, 2, 3]), 0.2);
     assert.equal(slope([5], [1]), 0);
