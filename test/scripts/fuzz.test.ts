@@ -49,7 +49,12 @@ describe("npm run fuzz", () => {
   it("finds a process that dies, and names the lives at that time", async () => {
     const app = faultyApp(
       "dies",
-      `setTimeout(() => process.kill(process.pid, "SIGKILL"), 1_500);
+      `import { subscribe } from "node:diagnostics_channel";
+       let connected = 0;
+       subscribe("simurgh:socket_connected", () => {
+         connected += 1;
+         if (connected === 30) process.kill(process.pid, "SIGKILL");
+       });
        export default app;`,
     );
     const words = ["--seed", "5", "--requests", "0", "--frames", "10m", "--app", app, ...P99];
@@ -177,7 +182,7 @@ describe("a frame of a client", () => {
       isLast: false,
       reserved: 5,
     });
-    assert.equal(lying.toString("hex"), "d1ffffffffffffffffff000000006869");
+    assert.equal(lying.toString("hex"), "51ffffffffffffffffff000000006869");
   });
 });
 
