@@ -25,11 +25,8 @@ export async function listen(stage: Stage, { topics, pauseMs }: ListenerStyle): 
   const name = stage.name("listener");
   while (!stage.isOver) {
     let client: Client | undefined = undefined;
-    const hearings = new Hearings(
-      stage,
-      name,
-      (topic) => void join(stage, client, hearings, topic),
-    );
+    const rejoin = (topic: string): void => void join(stage, client, hearings, topic);
+    const hearings: Hearings = new Hearings(stage, name, rejoin, pauseMs > 0);
     client = await stage.connect({ onMessage: (message) => hearings.onMessage(message) });
     if (client === undefined) return;
     const connected = client;

@@ -33,6 +33,7 @@ export interface ClientOptions {
 }
 
 const OPEN_DEADLINE_MS = 30_000;
+const CLOSE_DEADLINE_MS = 5_000;
 const CLOSED: Answer = { status: "closed", response: null };
 
 /** A connection. */
@@ -114,8 +115,10 @@ export class Client {
     this.#webSocket.resume();
   }
 
+  /** Closes the connection, and cuts it if the server does not close it too. */
   close(): void {
     this.#webSocket.close(1_000);
+    setTimeout(() => this.#webSocket.terminate(), CLOSE_DEADLINE_MS).unref();
   }
 
   /** Ends the TCP connection, with a reset or without. */
