@@ -201,15 +201,15 @@ export const USER_CODE_FAULTS: readonly Fault[] = [
       const served = await trial.start();
       const bad = await connectTo(served, 0, "room:bad");
       const good = await connectTo(served, 1, "room:good");
+      let isBlocked = true;
       const blocked = bad.call("room:bad", "block", { ms: 1_000 });
-      const late: number[] = [];
-      for (let calls = 0; calls < 30; calls++) {
-        const at = performance.now();
+      void blocked.finally(() => (isBlocked = false));
+      let answered = 0;
+      while (isBlocked) {
         await good.call("room:good", "echo");
-        late.push(performance.now() - at);
+        if (isBlocked) answered += 1;
       }
-      const slowest = Math.max(...late);
-      expect(slowest < 900, `the other shard took ${Math.round(slowest)} ms for an answer`);
+      expect(answered > 10, `the other shard answered ${answered} times meanwhile`);
       expect((await answerTo(blocked, "the slow call")) === "ok", "the slow call must be answered");
       await trial.stops(served);
     },
@@ -221,15 +221,14 @@ export const USER_CODE_FAULTS: readonly Fault[] = [
     async run(trial) {
       const served = await trial.start();
       const canaries = await trial.canaries(served);
-      for (const shard of [0, 1, 0]) {
+      for (const [at, shard] of [0, 1, 0].entries()) {
         const bad = await connectTo(served, shard, "room:bad");
         bad.push("room:bad", "exit");
         await bad.closed;
         await eventually(
-          () => served.log.count("shardReplaced") > 0 || served.ended !== undefined,
+          () => served.log.count("shardReplaced") > at || served.ended !== undefined,
           "the shard must be replaced",
         );
-        await sleep(300);
         expect(served.ended === undefined, `the process ended: ${textOf(served.ended)}`);
       }
       await trial.undoubled(canaries);

@@ -16,7 +16,10 @@ import { runScript } from "../support/program.ts";
 /** Other tests keep the machine busy: here the latencies of canaries mean little. */
 const MAX_P99_MS = 20_000;
 
-describe("npm run chaos", () => {
+/** Most of a trial is waiting. */
+const AT_ONCE = 3;
+
+describe("npm run chaos", { concurrency: AT_ONCE }, () => {
   for (const known of FAULTS.filter(({ isQuick }) => isQuick)) {
     const needsRedis = known.name.startsWith("broker-");
     it(`${known.name}: ${known.expectation}`, { skip: needsRedis && noRedis }, async () => {
