@@ -51,6 +51,7 @@ export class Shard {
   readonly #endpoint: EndpointDefinition;
   readonly #logger: Logger;
   readonly #core: ShardCore;
+  readonly #tcp: TcpConnections;
   readonly #routes: Routes<ShardContext>;
   readonly #transports: readonly Transport[];
   readonly #sweep: Sweep;
@@ -87,6 +88,7 @@ export class Shard {
     this.#overload = new OverloadWatch(options, counters, logger, onRotation);
     const tcp = new TcpConnections({ memory: memory.counters, counters, options, logger });
     tcp.watch(this.app);
+    this.#tcp = tcp;
     const shared = sharedOf(start, counters, logger);
     const published = new ConnectionSet<WebSocketConnection>("websocket", shared);
     this.#core = new ShardCore({
@@ -185,6 +187,7 @@ export class Shard {
     this.#overload.stop();
     this.#heartbeat.stop();
     this.#core.endWindow();
+    this.#tcp.close();
     this.app.close();
     // `app.close` closes the engine's sockets. This closes all other connections.
     this.cut();
