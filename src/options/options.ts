@@ -175,6 +175,40 @@ export const OPTIONS = {
     atLimit:
       "A long-poll request is answered with 400, as in Phoenix, a request to a route with 413.",
   },
+  maxJsonDepth: {
+    kind: "integer",
+    env: "SIMURGH_MAX_JSON_DEPTH",
+    default: 128,
+    min: 8,
+    max: 1_000_000,
+    unit: "levels",
+    about:
+      "Depth to which lists and objects may be nested in a message of more than 8,192 characters. The time to write a value back grows with its depth: a reply with 16,000 nested lists, which are 32 KB, takes 150 ms. Does not apply to raw sockets and custom serializers.",
+    atLimit: "The connection is closed with 1011, as for any malformed message.",
+  },
+  maxTopicBytes: {
+    kind: "integer",
+    env: "SIMURGH_MAX_TOPIC_BYTES",
+    default: 1_024,
+    min: 16,
+    max: 1_048_576,
+    unit: "bytes",
+    about:
+      "Longest topic in a message from a client. Does not apply to broadcasts of the app or the host.",
+    atLimit:
+      "The message is answered with error `topic too long`, or ignored if it has no ref. A join then fails like any refused join.",
+  },
+  maxEventBytes: {
+    kind: "integer",
+    env: "SIMURGH_MAX_EVENT_BYTES",
+    default: 256,
+    min: 16,
+    max: 1_048_576,
+    unit: "bytes",
+    about: "Longest event in a message from a client.",
+    atLimit:
+      "The message is answered with error `event too long`, or ignored if it has no ref. The channel stays open.",
+  },
   maxConnectionsPerAddress: {
     kind: "integer",
     env: "SIMURGH_MAX_CONNECTIONS_PER_ADDRESS",

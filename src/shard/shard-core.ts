@@ -146,7 +146,7 @@ export class ShardCore {
       expiries: this.#expiries,
       logger,
       refusals: this.#refusals,
-      maxMailbox: options.maxMailbox,
+      options,
       takesJoins: parts.takesJoins,
     });
   }

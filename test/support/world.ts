@@ -152,7 +152,12 @@ export class World {
       expiries: this.expiries,
       logger,
       refusals,
-      maxMailbox: options.maxBacklog ?? 8,
+      options: {
+        maxMailbox: options.maxBacklog ?? 8,
+        maxTopicBytes: 32,
+        maxEventBytes: 16,
+        maxJsonDepth: 16,
+      },
       takesJoins: () => this.takesJoins,
     });
     const routes = Object.entries(options.channels).map(
