@@ -23,6 +23,8 @@ export const EVENTS = {
   channel_crashed: "topic, event, error: a callback threw, or a limit ended the channel",
   slow_client:
     "connection, bufferedBytes, cause (behind, skipped, full), policy (close, error), channels: a client read too slowly, and its connection was cut or its channels ended",
+  buffers_shed:
+    "owners, bytes, totalBytes: the node held more than maxBufferBytes (totalBytes), and this thread closed connections, gave up requests or dropped queues (owners) that held bytes",
   broadcasts_missed:
     "topic, connection, count: a client of a channel with slow caught up, or the channel ended, after count broadcasts had been left out",
   rate_limited:

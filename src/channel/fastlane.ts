@@ -148,7 +148,8 @@ export class Fastlane implements Dispatcher<Lane> {
     const intercepted: Intercepted[] = [];
     const foreign: Decoded[] = [];
     const skipped: Subscriber[] = [];
-    const { isReceived } = envelope;
+    // Read first, because user code may reuse the encoder's buffer.
+    const { isReceived, payloadLength } = envelope;
     for (const lane of lanes) {
       const { intercepts, serializer } = lane.kind;
       const channels = lane.subscribers.filter((channel) => channel !== from);
@@ -161,7 +162,9 @@ export class Fastlane implements Dispatcher<Lane> {
       }
     }
     for (const decoded of foreign) this.#encode(topic, decoded, from);
-    for (const { channel, payload } of intercepted) channel.receiveOut(event, payload);
+    for (const { channel, payload } of intercepted) {
+      channel.receiveOut(event, payload, payloadLength);
+    }
     if (skipped.length > 0) {
       this.#counters.add(COUNTER.skippedOnV1, skipped.length);
       this.#skip(skipped, NO_FORM);

@@ -130,6 +130,10 @@ export const LOG_LINES = {
     level: "warn",
     text: "too many bytes of a client's messages wait for joins and handlers: the connection was closed",
   },
+  buffersShed: {
+    level: "error",
+    text: "the node held more than maxBufferBytes: those that held most were closed",
+  },
   slowClient: {
     level: "warn",
     text: "a client reads too slowly: connection cut (policy close) or channels ended (policy error)",

@@ -13,8 +13,12 @@
  * Full: `shed` of an owner closes a connection, or drops what waits for another member, which is told so.
  */
 
+import type { Logger } from "../log/logger.ts";
+import { telemetry } from "../telemetry.ts";
 import { CLASSES, classOf } from "./buffer-gauges-layout.ts";
-import type { BufferGauges } from "./buffer-gauges.ts";
+import { BufferGauges } from "./buffer-gauges.ts";
+import { COUNTER } from "./counters-layout.ts";
+import type { Counters } from "./counters.ts";
 
 /** Something that is held: for a client, a request, or another member. */
 export interface BufferOwner {
@@ -47,6 +51,32 @@ const SAMPLE_MS = 250;
 const TARGET_SHARE = 7 / 8;
 /** All members together may hold this part of the limit without visiting their sources. */
 const UNVISITED_SHARE = 1 / 16;
+
+/** The dependencies of a member's watch. */
+export interface BufferWatchParts {
+  /** The gauges of all members. */
+  readonly memory: SharedArrayBuffer;
+  readonly member: number;
+  readonly counters: Counters;
+  readonly logger: Logger;
+  readonly maxBufferBytes: number;
+  readonly sources: readonly BufferSource[];
+}
+
+/** Starts a watch that counts, logs and publishes what it does. */
+export function watchBuffers(parts: BufferWatchParts): BufferWatch {
+  const { memory, member, counters, logger, maxBufferBytes, sources } = parts;
+  const gauges = new BufferGauges(memory, member);
+  const watch = new BufferWatch(gauges, maxBufferBytes, sources, (heldBytes, shed) => {
+    counters.set(COUNTER.bufferedBytes, heldBytes);
+    if (!shed) return;
+    counters.add(COUNTER.buffersShed, shed.owners);
+    logger.log("buffersShed", { ...shed, maxBufferBytes });
+    if (telemetry.buffers_shed.hasSubscribers) telemetry.buffers_shed.publish(shed);
+  });
+  watch.start();
+  return watch;
+}
 
 /** Watches what one member holds. */
 export class BufferWatch {

@@ -68,6 +68,15 @@ export const COUNTERS = {
     kind: "total",
     about: "Connections cut because more messages waited for the turn budget than may wait.",
   },
+  bufferedBytes: {
+    kind: "gauge",
+    about:
+      "Bytes held for clients and for other threads, as counted for `maxBufferBytes`; 0 while they are far below the limit.",
+  },
+  buffersShed: {
+    kind: "total",
+    about: "Connections closed, requests given up and queues dropped because of `maxBufferBytes`.",
+  },
   slowCut: { kind: "total", about: "Connections cut because the client read too slowly." },
   slowEnded: {
     kind: "total",

@@ -27,6 +27,8 @@ export interface AutomaticValues {
   readonly parallelism: () => number;
   /** How many file descriptors the process may have. */
   readonly descriptorLimit: () => number;
+  /** Memory of the container or the machine (bytes). */
+  readonly memoryLimit: () => number;
   readonly secretKeyBase: () => string;
   /** Returns a unique name. */
   readonly nodeName: () => string;
@@ -34,6 +36,8 @@ export interface AutomaticValues {
 
 const RINGS_TOTAL_BYTES = 268_435_456;
 const AUTOMATIC_HEAP_SHARE = 0.6;
+/** Part of the memory that buffers may take. */
+const AUTOMATIC_BUFFER_SHARE = 1 / 4;
 const AUTOMATIC_IDLE_CONNECTIONS = 16_384;
 const MIB = 1_048_576;
 /** Above 2 GiB, the garbage collector lets a heap grow to more than twice the memory in use. */
@@ -76,6 +80,10 @@ export function resolveOptions(
   if (resolved["maxIdleConnections"] === "auto") {
     const { maxConnections } = resolved as Record<string, number>;
     resolved["maxIdleConnections"] = Math.min(Number(maxConnections), AUTOMATIC_IDLE_CONNECTIONS);
+  }
+  if (resolved["maxBufferBytes"] === "auto") {
+    const bytes = Math.floor(automatic.memoryLimit() * AUTOMATIC_BUFFER_SHARE);
+    resolved["maxBufferBytes"] = Math.max(bytes, OPTIONS.maxBufferBytes.min);
   }
   if (resolved["oldGenerationMb"] === "auto") {
     // By default, each worker may use as much memory as the main thread.

@@ -14,6 +14,7 @@ import { randomBytes, randomInt } from "node:crypto";
 
 import { makeError } from "../errors.ts";
 import { makeAddressCountsMemory } from "../memory/address-counts.ts";
+import { makeBufferGaugesMemory } from "../memory/buffer-gauges.ts";
 import { makeCountersMemory } from "../memory/counters.ts";
 import { lifeBytes } from "../memory/life-layout.ts";
 import { makeRateTableMemory } from "../memory/rate-table.ts";
@@ -44,6 +45,7 @@ export function makeNodeMemory(
     indexLayout,
     counters: makeCountersMemory(members),
     life: new SharedArrayBuffer(lifeBytes(members)),
+    buffers: makeBufferGaugesMemory(members),
     rates: makeRateTableMemory(rateTableBits, seed()),
     addresses:
       maxConnectionsPerAddress > 0

@@ -13,6 +13,7 @@ import { availableParallelism } from "node:os";
 import { makeError } from "../errors.ts";
 import type { Logger } from "../log/logger.ts";
 import { clearAddressCounts } from "../memory/address-counts.ts";
+import { clearBufferGauges } from "../memory/buffer-gauges.ts";
 import { clearCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
 import type { ResolvedOptions } from "../options/options.ts";
@@ -380,6 +381,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     if (hasLost) logger.log("recordsLost", { shard, member, bytes: last.overflowBytes });
     if (shard >= 0) this.#past.add(shard, last);
     clearCounters(memory.counters, member);
+    clearBufferGauges(memory.buffers, member);
     if (memory.addresses) clearAddressCounts(memory.addresses, member);
     this.#retirement.begin(member, [...this.#threads], hasLost);
   }

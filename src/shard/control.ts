@@ -51,6 +51,8 @@ export type {
 export interface NodeMemory extends MemberMemory {
   readonly counters: SharedArrayBuffer;
   readonly life: SharedArrayBuffer;
+  /** What each member holds for its clients and for other members. */
+  readonly buffers: SharedArrayBuffer;
   /** Buckets of the rate limits that apply across all shards. */
   readonly rates: RateTableMemory;
   /** Connections of each client address; undefined if they are not limited. */

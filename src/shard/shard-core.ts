@@ -10,6 +10,7 @@
  */
 
 import { Callbacks } from "../callbacks/callbacks.ts";
+import type { WaitingBytes } from "../callbacks/waiting-bytes.ts";
 import type { Publisher } from "../channel/connection.ts";
 import type { ShardContext } from "../channel/context.ts";
 import { Channel } from "../channel/channel.ts";
@@ -63,6 +64,8 @@ export interface ShardCoreParts {
   readonly tasks: Tasks;
   readonly logger: Logger;
   readonly endpoint: EndpointDefinition;
+  /** Counts messages and broadcasts that wait for user code. */
+  readonly waiting: WaitingBytes;
   /** Clock for rate limits. */
   readonly clock: Clock;
   /** Reports whether joins are accepted. */
@@ -121,7 +124,7 @@ export class ShardCore {
     this.held = new HeldBroadcasts(this.#window, parts.publisher);
     const fastlane = new Fastlane(parts.publisher, this.held, counters);
     this.pubsub = new PubSub(this.member, fastlane);
-    this.#callbacks = new Callbacks(options);
+    this.#callbacks = new Callbacks({ ...options, waiting: parts.waiting });
     this.#channels = new ShardChannels({
       shard: start.shard,
       context: this.context,

@@ -5,6 +5,7 @@
  * Runs on: shard.
  */
 
+import { WaitingBytes } from "../callbacks/waiting-bytes.ts";
 import type { ShardContext } from "../channel/context.ts";
 import type { Tasks } from "../channel/tasks/tasks.ts";
 import {
@@ -18,6 +19,7 @@ import { AddressPlaces } from "../limits/address-places.ts";
 import { monotonicMs } from "../limits/clock.ts";
 import type { Logger } from "../log/logger.ts";
 import { AddressCounts } from "../memory/address-counts.ts";
+import { watchBuffers, type BufferWatch } from "../memory/buffer-watch.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
 import type { ServedSocket } from "../socket/served-socket.ts";
@@ -28,6 +30,7 @@ import type { DrainCounts, DrainPace } from "../transport/drain.ts";
 import type { Engine, EngineApp } from "../transport/engine/engine-types.ts";
 import { BodyTimes } from "../transport/http/body-times.ts";
 import { Routes } from "../transport/http/routes.ts";
+import { StreamBuffers } from "../transport/http/stream-buffers.ts";
 import { LongPollTransport } from "../transport/longpoll/longpoll-transport.ts";
 import { timeLimitsOf } from "../transport/mount-options.ts";
 import { Sweep, tickFor } from "../transport/sweep.ts";
@@ -53,6 +56,7 @@ export class Shard {
   readonly #transports: readonly Transport[];
   readonly #sweep: Sweep;
   readonly #overload: OverloadWatch;
+  readonly #buffers: BufferWatch;
   #drained: Promise<ShardDrain> | undefined;
   #finished: Promise<void> | undefined;
   #isClosed = false;
@@ -84,7 +88,8 @@ export class Shard {
     this.#overload = new OverloadWatch(options, counters, logger, onRotation);
     const tcp = new TcpConnections({ memory: memory.counters, counters, options, logger });
     tcp.watch(this.app);
-    const shared = sharedOf(start, counters, logger);
+    const waiting = new WaitingBytes(options.maxWaitingBytes);
+    const shared = { ...sharedOf(start, counters, logger), waiting };
     const published = new ConnectionSet<WebSocketConnection>("websocket", shared);
     this.#core = new ShardCore({
       start,
@@ -93,6 +98,7 @@ export class Shard {
       tasks,
       logger,
       endpoint,
+      waiting,
       clock: monotonicMs,
       takesJoins: () => this.#overload.takesJoins,
       onForwardingRecord: ({ from, record }) => longpoll.receive(from, record),
@@ -101,7 +107,8 @@ export class Shard {
     const { context, sockets, held, member: self } = this.#core;
     const { app } = this;
     const bodies = new BodyTimes(options.bodyTimeoutMs, this.#sweep);
-    this.#routes = new Routes({ app, context, options, logger, tcp, bodies });
+    const streams = new StreamBuffers();
+    this.#routes = new Routes({ app, context, options, logger, tcp, bodies, streams });
     const places = placesOf(start, counters);
     const shard = {
       ...shared,
@@ -121,6 +128,14 @@ export class Shard {
       longpoll,
       new CustomTransports(shard, endpoint.transports ?? [], this.#routes),
     ];
+    this.#buffers = watchBuffers({
+      memory: memory.buffers,
+      member,
+      counters,
+      logger,
+      maxBufferBytes: options.maxBufferBytes,
+      sources: [...this.#transports, waiting, bodies, streams, self.exchange],
+    });
   }
 
   /** Runs the app's `start`, mounts sockets and routes, and starts receiving records. */
@@ -175,6 +190,7 @@ export class Shard {
     this.#isClosed = true;
     this.#sweep.stop();
     this.#overload.stop();
+    this.#buffers.stop();
     this.#core.endWindow();
     this.app.close();
     // `app.close` closes the engine's sockets. This closes all other connections.
@@ -244,7 +260,11 @@ export class Shard {
 }
 
 /** Returns the state shared by all connections of a shard. */
-function sharedOf(start: ShardStart, counters: Counters, logger: Logger): SharedByConnections {
+function sharedOf(
+  start: ShardStart,
+  counters: Counters,
+  logger: Logger,
+): Omit<SharedByConnections, "waiting"> {
   const { memory, options, shard, predecessors } = start;
   const life = new Life(memory.life);
   return {

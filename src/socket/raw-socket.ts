@@ -45,7 +45,7 @@ export type RawSocketLetter =
   | { readonly kind: "init" }
   | { readonly kind: "in"; readonly frame: DataFrame; readonly bytes: number }
   | { readonly kind: "control"; readonly frame: ControlFrame; readonly bytes: number }
-  | { readonly kind: "info"; readonly message: unknown }
+  | { readonly kind: "info"; readonly message: unknown; readonly bytes: number }
   | { readonly kind: "missed"; readonly topic: string }
   | { readonly kind: "expiring"; readonly leftMs: number }
   | { readonly kind: "close"; readonly reason: ExitReason };
@@ -145,7 +145,7 @@ export class RawSocket
   }
 
   send(message: unknown): void {
-    this.handleLater({ kind: "info", message });
+    this.handleLater({ kind: "info", message, bytes: 0 });
   }
 
   sendAfter(delayMs: number, message: unknown): () => void {
@@ -230,8 +230,8 @@ export class RawSocket
 
   // -- Listener: for the topics that it has subscribed to ----------------------------------------
 
-  receive(broadcast: { readonly topic: string; readonly event: string }): void {
-    this.send(broadcast);
+  receive(broadcast: { readonly topic: string; readonly event: string }, bytes: number): void {
+    this.handleLater({ kind: "info", message: broadcast, bytes });
   }
 
   missed(topic: string): void {
@@ -281,8 +281,12 @@ export class RawSocket
 
   waitTooMuch(): void {
     this.shared.logger.log("waitingFull", { connection: this.number });
-    this.shared.channels.callbacks.dropMailbox(this);
+    this.dropWaiting();
     this.end(CLOSE.policyViolation, { shutdown: "closed" });
+  }
+
+  dropWaiting(): void {
+    this.shared.channels.callbacks.dropWaiting(this);
   }
 
   failed(event: unknown, error: unknown): void {

@@ -453,8 +453,15 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
   waitTooMuch(): void {
     this.shared.logger.log("waitingFull", { connection: this.connection.id });
     // Otherwise a client that reconnects could have more of them waiting each time.
-    for (const channel of this.allChannels()) channel.dropWaiting();
+    this.dropWaiting();
     this.end(CLOSE.policyViolation, { shutdown: "closed" });
+  }
+
+  dropWaiting(): void {
+    for (const channel of this.allChannels()) {
+      this.dropBacklog(channel);
+      channel.dropWaiting();
+    }
   }
 
   failed(error: unknown): void {

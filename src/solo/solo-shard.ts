@@ -10,7 +10,9 @@
 
 import type { ShardContext } from "../channel/context.ts";
 import { ok } from "../callbacks/results.ts";
+import { WaitingBytes } from "../callbacks/waiting-bytes.ts";
 import type { Logger } from "../log/logger.ts";
+import { makeBufferGaugesMemory } from "../memory/buffer-gauges.ts";
 import { Counters, makeCountersMemory } from "../memory/counters.ts";
 import { lifeBytes } from "../memory/life-layout.ts";
 import { Life } from "../memory/life.ts";
@@ -120,7 +122,9 @@ export class SoloShard {
     this.#ticks = ticks;
     this.#sweep = new Sweep(tickFor(options.handlerTimeoutMs, options.joinTimeoutMs));
     const counters = new Counters(memory.counters, MEMBER);
+    const waiting = new WaitingBytes(options.maxWaitingBytes);
     this.#core = new ShardCore({
+      waiting,
       start: { memory, options, member: MEMBER, shard: 0, data },
       counters,
       publisher: { publish() {} },
@@ -137,6 +141,7 @@ export class SoloShard {
       numbers: new ConnectionNumbers(0, 1, 0),
       options,
       isNodeDrained: () => false,
+      waiting,
     });
     const { sockets, context } = this.#core;
     const shard = { sockets, context, logger, places: undefined, sweep: this.#sweep };
@@ -259,6 +264,7 @@ function makeSoloMemory(options: ResolvedOptions): NodeMemory {
     indexLayout,
     counters: makeCountersMemory(1),
     life: new SharedArrayBuffer(lifeBytes(1)),
+    buffers: makeBufferGaugesMemory(1),
     rates: makeRateTableMemory(SOLO_RATE_BITS, "solo"),
     addresses: undefined,
     hashSeed: 0,

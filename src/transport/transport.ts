@@ -31,6 +31,10 @@ export interface Transport {
   start?(): Promise<void>;
   /** Returns the sockets of all open connections, in the order in which they were opened. */
   sockets(): Iterable<ServedSocket>;
+  /** Bytes that are held for clients at most; costs nothing to read. */
+  readonly maxHeldBytes: number;
+  /** Visits each client, or request, for which bytes are held. `shed` gives them up. */
+  visitHeld(visit: (owner: { shed(): void }, bytes: number) => void): void;
   /**
    * Ends all connections in batches, and accepts no new ones; resolves when no connections remain.
    */

@@ -28,6 +28,7 @@ function resolved(
   return resolveOptions(given, environment, {
     parallelism: () => 3,
     descriptorLimit: () => 4_096,
+    memoryLimit: () => 1_073_741_824,
     secretKeyBase: () => SECRET,
     nodeName: () => "node-x",
   });
@@ -38,6 +39,7 @@ function limits(descriptors: number, shards: number): number[] {
   const automatic = {
     parallelism: () => 1,
     descriptorLimit: () => descriptors,
+    memoryLimit: () => 1_073_741_824,
     secretKeyBase: () => SECRET,
     nodeName: () => "node",
   };
@@ -250,6 +252,7 @@ describe("options", () => {
     const automatic = {
       parallelism: () => asked.push("parallelism"),
       descriptorLimit: () => asked.push("descriptorLimit"),
+      memoryLimit: () => asked.push("memoryLimit"),
       secretKeyBase: () => {
         asked.push("secretKeyBase");
         return SECRET;

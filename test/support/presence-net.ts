@@ -181,7 +181,7 @@ export class PresenceShard implements PresencePubSub {
   }
 
   receive({ topic, event, json }: Packet): void {
-    this.#listeners.get(topic)?.receive({ topic, event, payload: JSON.parse(json) });
+    this.#listeners.get(topic)?.receive({ topic, event, payload: JSON.parse(json) }, json.length);
   }
 
   /** Called as by PubSub when it may have missed messages. */

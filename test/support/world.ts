@@ -6,6 +6,7 @@
  */
 
 import { Callbacks } from "../../src/callbacks/callbacks.ts";
+import { WaitingBytes } from "../../src/callbacks/waiting-bytes.ts";
 import type { ShardContext } from "../../src/channel/context.ts";
 import type { Channel } from "../../src/channel/channel.ts";
 import { defineChannel } from "../../src/channel/definition.ts";
@@ -134,7 +135,8 @@ export class World {
     this.member = (options.node ?? new TestNode()).member<Lane>(options.member ?? 0, fastlane);
     const { maxMailbox = 8, handlerTimeoutMs = 1_000, joinTimeoutMs = 1_000 } = options;
     const { maxWaitingBytes = 10_000 } = options;
-    this.callbacks = new Callbacks({ maxMailbox, maxWaitingBytes, handlerTimeoutMs });
+    const waiting = new WaitingBytes(maxWaitingBytes);
+    this.callbacks = new Callbacks({ maxMailbox, handlerTimeoutMs, waiting });
     this.channels = new ShardChannels({
       shard: 0,
       context: CONTEXT,

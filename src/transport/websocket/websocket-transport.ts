@@ -88,6 +88,14 @@ export class WebSocketTransport implements Transport {
     return this.#connections.sockets();
   }
 
+  get maxHeldBytes(): number {
+    return this.#connections.maxHeldBytes + this.#budget.bytes;
+  }
+
+  visitHeld(visit: (owner: { shed(): void }, bytes: number) => void): void {
+    this.#connections.visitHeld(visit);
+  }
+
   async drain(pace: DrainPace): Promise<DrainCounts> {
     return this.#connections.drain(pace);
   }
@@ -105,6 +113,7 @@ export class WebSocketTransport implements Transport {
       held: this.#held,
       idleTicks: Math.ceil(options.timeoutMs / sweep.tickMs) + 1,
       isCompressed: options.compress,
+      budget: this.#budget,
     };
     const steps = {
       handshake,
