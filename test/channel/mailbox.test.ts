@@ -68,6 +68,34 @@ describe("a mailbox", () => {
     assert.equal(world.callbacks.waiting.size, 0);
   });
 
+  it("counts intercepted broadcasts too; beyond the limit they end the channel, not the connection", async () => {
+    const slow = new Deferred();
+    const world = new World({
+      channels: {
+        "room:*": channel({
+          handleIn: { slow: () => slow.promise as never },
+          intercept: { e: () => undefined },
+        }),
+      },
+      maxWaitingBytes: 100,
+    });
+    const client = world.joined(["room:1", "room:2"]);
+    client.send(push("slow"));
+    const payload = { x: "y".repeat(42) };
+    assert.equal(JSON.stringify(payload).length, 50);
+    world.member.broadcast("room:1", "e", payload);
+    world.member.broadcast("room:1", "e", payload);
+    assert.deepEqual(client.taken(), []);
+    world.member.broadcast("room:1", "e", payload);
+    assert.deepEqual(client.taken(), [
+      '["11","11","room:1","phx_error",{"reason":"mailbox full"}]',
+    ]);
+    const most = "100 (bytes, for all channels of a connection)";
+    assert.equal(world.lastError(), `the mailbox must hold at most ${most}`);
+    assert.deepEqual([client.socket.isEnded, world.count], [false, 1]);
+    assert.equal(world.callbacks.waiting.size, 0);
+  });
+
   it("that waits behind a join counts like one that waits behind a handler", async () => {
     const joined = new Deferred();
     const world = new World({

@@ -21,17 +21,19 @@ const TEXTS: Readonly<Partial<Record<OptionName, readonly [string, string]>>> = 
 /** Options that depend on each other are given room for the one that is looked at. */
 const ROOM: Options = { overflowBytes: 65_536, overflowTotalBytes: 4_294_967_296 };
 
+const AUTOMATIC = {
+  parallelism: () => 3,
+  descriptorLimit: () => 4_096,
+  memoryLimit: () => 1_073_741_824,
+  secretKeyBase: () => SECRET,
+  nodeName: () => "node-x",
+};
+
 function resolved(
   given: Readonly<Record<string, unknown>> = {},
   environment: Readonly<Record<string, string>> = {},
 ): ResolvedOptions {
-  return resolveOptions(given, environment, {
-    parallelism: () => 3,
-    descriptorLimit: () => 4_096,
-    memoryLimit: () => 1_073_741_824,
-    secretKeyBase: () => SECRET,
-    nodeName: () => "node-x",
-  });
+  return resolveOptions(given, environment, AUTOMATIC);
 }
 
 /** Returns the limits of connections of a process that may have so many descriptors. */
@@ -247,6 +249,15 @@ describe("options", () => {
     assert.equal(resolved({ maxConnections: 7 }).maxIdleConnections, 7);
   });
 
+  it("lets buffers take a quarter of the memory, but at least 1 MiB", () => {
+    const on = (bytes: number): number => {
+      const automatic = { ...AUTOMATIC, memoryLimit: () => bytes };
+      return resolveOptions({}, {}, automatic).maxBufferBytes;
+    };
+    assert.equal(on(1_073_741_827), 268_435_456);
+    assert.equal(on(1_000_000), 1_048_576);
+  });
+
   it("asks for automatic values only where none is given", () => {
     const asked: string[] = [];
     const automatic = {
@@ -266,6 +277,7 @@ describe("options", () => {
       shards: 2,
       taskThreads: 1,
       maxConnections: 1,
+      maxBufferBytes: 1_048_576,
       secretKeyBase: SECRET,
       nodeName: "ant",
     };
@@ -276,6 +288,7 @@ describe("options", () => {
       "parallelism",
       "parallelism",
       "descriptorLimit",
+      "memoryLimit",
       "nodeName",
       "secretKeyBase",
     ]);

@@ -6,7 +6,7 @@ import { jsonV2 } from "../../src/protocol/json-v2.ts";
 import type { Serializer } from "../../src/protocol/serializer.ts";
 import { channel, World, type ConnectOptions, type WorldClient } from "../support/world.ts";
 
-// A world's limits: topics of 32 bytes, events of 16 bytes, and 16 levels.
+const LIMITS = { maxTopicBytes: 32, maxEventBytes: 16, maxJsonDepth: 16 };
 const TOPIC = `room:${"t".repeat(27)}`;
 const EVENT = "e".repeat(16);
 const OK = '{"status":"ok","response":{}}';
@@ -42,7 +42,7 @@ function counting(decodes: Decodes): Serializer {
 
 function makeWorld(): World {
   const handleIn = { [EVENT]: () => ok() };
-  return new World({ channels: { "room:*": channel({ handleIn }) } });
+  return new World({ channels: { "room:*": channel({ handleIn }) }, ...LIMITS });
 }
 
 describe("a topic", () => {

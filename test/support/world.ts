@@ -65,6 +65,9 @@ export interface WorldOptions {
   readonly maxMailbox?: number;
   readonly maxBacklog?: number;
   readonly maxWaitingBytes?: number;
+  readonly maxTopicBytes?: number;
+  readonly maxEventBytes?: number;
+  readonly maxJsonDepth?: number;
   readonly maxChannels?: number;
   readonly handlerTimeoutMs?: number;
   readonly joinTimeoutMs?: number;
@@ -156,9 +159,9 @@ export class World {
       refusals,
       options: {
         maxMailbox: options.maxBacklog ?? 8,
-        maxTopicBytes: 32,
-        maxEventBytes: 16,
-        maxJsonDepth: 16,
+        maxTopicBytes: options.maxTopicBytes ?? 1_024,
+        maxEventBytes: options.maxEventBytes ?? 256,
+        maxJsonDepth: options.maxJsonDepth ?? 1_000_000,
       },
       takesJoins: () => this.takesJoins,
     });

@@ -342,6 +342,20 @@ describe("a POST", () => {
     assert.deepEqual(refs, ["1", "2", "3"]);
   });
 
+  it("ends the session of a serial socket if more bytes of them wait than may", async () => {
+    const parts = { joins: "serial", join: () => new Promise(() => {}) } as const;
+    const { port } = await serving(parts, { maxWaitingBytes: 2_048 });
+    const client = await LongPollClient.connect(port);
+    const pad = { pad: "x".repeat(1_000) };
+    const sent = [
+      client.send(JOIN, ["1", "2", "room:1", "echo", pad]),
+      client.send(["1", "3", "room:1", "echo", pad]),
+      client.send(["1", "4", "room:1", "echo", pad]),
+    ];
+    for (const answer of sent) assert.equal((await answer).status, 408);
+    assert.equal((await client.post("[]")).status, 410);
+  });
+
   it("may contain anything without harm to the server (property)", async () => {
     const { port } = await serving();
     const well = await LongPollClient.connect(port);
