@@ -220,6 +220,17 @@ export const OPTIONS = {
       "WebSockets and long-poll sessions of one client address on the whole node, including connection requests that `connect` has not decided yet. 0: no limit. Of IPv6, the /64 network counts as an address. Behind a proxy all clients have the proxy's address: leave it at 0 there, and set the proxy's own limit.",
     atLimit: "The connection request is answered with 429.",
   },
+  maxPendingConnects: {
+    kind: "integer",
+    env: "SIMURGH_MAX_PENDING_CONNECTS",
+    default: 1_000,
+    min: 1,
+    max: 1_000_000,
+    unit: "connections",
+    about:
+      "Connection requests of one shard for which an asynchronous `connect` has not settled yet. Each keeps its parameters and headers, up to `maxHeaderBytes`.",
+    atLimit: "Further requests are answered with 503, and clients try again.",
+  },
   bodyTimeoutMs: {
     kind: "integer",
     env: "SIMURGH_BODY_TIMEOUT_MS",

@@ -22,6 +22,7 @@ import { AddressCounts } from "../memory/address-counts.ts";
 import { watchBuffers, type BufferWatch } from "../memory/buffer-watch.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
+import { PendingConnects } from "../socket/pending-connects.ts";
 import type { ServedSocket } from "../socket/served-socket.ts";
 import { ConnectionNumbers } from "../transport/connection-numbers.ts";
 import { ConnectionSet, type SharedByConnections } from "../transport/connection-set.ts";
@@ -114,6 +115,7 @@ export class Shard {
       ...shared,
       tcp,
       bodies,
+      pending: new PendingConnects(options.maxPendingConnects),
       places,
       options,
       app,

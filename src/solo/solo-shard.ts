@@ -26,6 +26,7 @@ import type { Broadcast } from "../pubsub/envelope.ts";
 import { subscriptionIndexBytes } from "../pubsub/subscription-index-layout.ts";
 import type { ConnectInfo } from "../socket/connect-request.ts";
 import type { AnyMount } from "../socket/mount.ts";
+import { PendingConnects } from "../socket/pending-connects.ts";
 import { ConnectionNumbers } from "../transport/connection-numbers.ts";
 import { ConnectionSet } from "../transport/connection-set.ts";
 import type { CustomConnection } from "../transport/custom/custom-connection.ts";
@@ -144,7 +145,8 @@ export class SoloShard {
       waiting,
     });
     const { sockets, context } = this.#core;
-    const shard = { sockets, context, logger, places: undefined, sweep: this.#sweep };
+    const pending = new PendingConnects(options.maxPendingConnects);
+    const shard = { sockets, context, logger, pending, places: undefined, sweep: this.#sweep };
     this.#connections = new CustomConnections(this.#open, shard);
     this.#mounts = Object.entries(endpoint.sockets).map(([path, given]) => {
       const mount = this.#core.makeMount(path, given);

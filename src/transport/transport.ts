@@ -13,6 +13,7 @@ import type { ShardContext } from "../channel/context.ts";
 import type { AddressPlaces } from "../limits/address-places.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type { AnyMount } from "../socket/mount.ts";
+import type { PendingConnects } from "../socket/pending-connects.ts";
 import type { ServedSocket, SocketOpener } from "../socket/served-socket.ts";
 import type { SharedByConnections } from "./connection-set.ts";
 import type { DrainCounts, DrainPace } from "./drain.ts";
@@ -66,6 +67,7 @@ export interface TransportShard extends SharedByConnections {
   readonly sweep: Sweep;
   readonly tcp: TcpConnections;
   readonly bodies: BodyTimes;
+  readonly pending: PendingConnects;
   /** Undefined if connections per address are not limited. */
   readonly places: AddressPlaces | undefined;
   readonly options: ResolvedOptions;

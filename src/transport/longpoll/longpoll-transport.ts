@@ -294,7 +294,7 @@ export class LongPollTransport implements Transport {
     if (decision.result === "failed") response.fail(500);
     else if (decision.result === "limited") response.limited(decision.retryAfterMs);
     else if (decision.result === "refused") response.status(403);
-    else if (this.#sessions.isDraining) response.unavailable();
+    else if (decision.result === "unavailable" || this.#sessions.isDraining) response.unavailable();
     else {
       const { node, member } = this.#port.address;
       const { id: number, secret } = this.#sessions.open(decision.identity, mount.kind, place);

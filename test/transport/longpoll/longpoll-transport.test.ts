@@ -352,7 +352,9 @@ describe("a POST", () => {
       client.send(["1", "3", "room:1", "echo", pad]),
       client.send(["1", "4", "room:1", "echo", pad]),
     ];
-    for (const answer of sent) assert.equal((await answer).status, 408);
+    const statuses = (await Promise.all(sent)).map(({ status }) => status);
+    // Each uses a connection of its own, so the last may arrive after the end.
+    assert.ok(statuses.includes(408) && statuses.every((it) => it === 408 || it === 410));
     assert.equal((await client.post("[]")).status, 410);
   });
 
