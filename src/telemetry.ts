@@ -30,8 +30,9 @@ export const EVENTS = {
   rate_limited:
     "scope (socket, channel, event, id, address), counted (messages, bytes, joins, connects), connection, id, topic, event, retryAfterMs: a message, join or connect was refused; the client was told, unless the message had no ref",
   overload_begin:
-    "level (refusing, withdrawn), lagMs, heapBytes: a shard reached an overload level",
-  overload_end: "level (refusing, withdrawn), lagMs, heapBytes: a shard left an overload level",
+    "level (refusing, withdrawn), lagMs, heapBytes, externalBytes, residentBytes: a shard reached an overload level",
+  overload_end:
+    "level (refusing, withdrawn), lagMs, heapBytes, externalBytes, residentBytes: a shard left an overload level",
   lapped: "from, slots: records from another thread were lost",
   gap: "topics: broadcasts from another node were lost; topics is the number affected in this thread",
   stalled:

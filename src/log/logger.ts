@@ -134,6 +134,14 @@ export const LOG_LINES = {
     level: "error",
     text: "the node held more than maxBufferBytes: those that held most were closed",
   },
+  silentCut: {
+    level: "error",
+    text: "the process takes more memory than maxResidentBytes: connections that have completed no message for longest were cut",
+  },
+  unjoinedClosed: {
+    level: "warn",
+    text: "more connections without a channel than maxUnjoinedConnections: the oldest were closed",
+  },
   slowClient: {
     level: "warn",
     text: "a client reads too slowly: connection cut (policy close) or channels ended (policy error)",

@@ -77,6 +77,14 @@ export const COUNTERS = {
     kind: "total",
     about: "Connections closed, requests given up and queues dropped because of `maxBufferBytes`.",
   },
+  silentCut: {
+    kind: "total",
+    about: "Silent connections cut because of `maxResidentBytes`.",
+  },
+  unjoinedClosed: {
+    kind: "total",
+    about: "Connections without a channel closed because of `maxUnjoinedConnections`.",
+  },
   slowCut: { kind: "total", about: "Connections cut because the client read too slowly." },
   slowEnded: {
     kind: "total",
@@ -138,6 +146,14 @@ export const COUNTERS = {
   uncaught: { kind: "total", about: "Exceptions outside any handler." },
   loopLagMs: { kind: "level", about: "Lag of this thread's event loop (ms)." },
   heapBytes: { kind: "gauge", about: "Bytes of JavaScript heap in use." },
+  externalBytes: {
+    kind: "gauge",
+    about: "Bytes outside the heap that belong to its objects, such as buffers.",
+  },
+  residentBytes: {
+    kind: "level",
+    about: "Resident memory of the whole process (bytes), as a shard sees it.",
+  },
   overloadLevel: {
     kind: "level",
     about: "0: normal; 1: refuses joins; 2: also receives no new connections.",

@@ -459,8 +459,43 @@ export const OPTIONS = {
     min: 1_048_576,
     max: 1_099_511_627_776,
     unit: "bytes",
-    about: "JavaScript heap above which a shard is overloaded. auto: 60 % of `oldGenerationMb`.",
-    atLimit: "Joins are answered with error `overloaded` until the heap is well below this.",
+    about:
+      "JavaScript heap above which a shard is overloaded, together with memory outside the heap that belongs to it, such as buffers. Shared memory is not included. auto: 60 % of `oldGenerationMb`.",
+    atLimit: "Joins are answered with error `overloaded` until the memory is well below this.",
+  },
+  maxResidentBytes: {
+    kind: "integer",
+    env: "SIMURGH_MAX_RESIDENT_BYTES",
+    default: "auto",
+    min: 1_048_576,
+    max: 1_099_511_627_776,
+    unit: "bytes",
+    about:
+      "Resident memory of the process above which all shards are overloaded. It also bounds what the engine holds of messages that have not arrived completely, which nobody else can see: at most (`maxFrameBytes` + 64 KiB) for each connection. auto: 85 % of the memory of the container or the machine.",
+    atLimit:
+      "Joins are answered with error `overloaded`. While the memory grows, the connections that have not completed a message for longest are cut (1006), in each shard at most a sixteenth of them every 250 ms.",
+  },
+  maxUnjoinedConnections: {
+    kind: "integer",
+    env: "SIMURGH_MAX_UNJOINED_CONNECTIONS",
+    default: "auto",
+    min: 1,
+    max: 10_000_000,
+    unit: "connections",
+    about:
+      "WebSockets of the whole node that have not joined a channel, divided among the shards. Raw sockets are not included. auto: half of `maxConnections`.",
+    atLimit:
+      "Connections that have been open for longer than `unjoinedTimeoutMs` are closed with 1008, the oldest first, until there are no more than this. Below the limit they may stay.",
+  },
+  unjoinedTimeoutMs: {
+    kind: "integer",
+    env: "SIMURGH_UNJOINED_TIMEOUT_MS",
+    default: 10_000,
+    min: 250,
+    max: 86_400_000,
+    unit: "ms",
+    about: "Time to join a channel while there are more than `maxUnjoinedConnections`.",
+    atLimit: "The connection is closed with 1008.",
   },
   withdrawPercent: {
     kind: "integer",

@@ -38,6 +38,8 @@ const RINGS_TOTAL_BYTES = 268_435_456;
 const AUTOMATIC_HEAP_SHARE = 0.6;
 /** Part of the memory that buffers may take. */
 const AUTOMATIC_BUFFER_SHARE = 1 / 4;
+/** Part of the memory that the process may take. */
+const AUTOMATIC_RESIDENT_SHARE = 0.85;
 const AUTOMATIC_IDLE_CONNECTIONS = 16_384;
 const MIB = 1_048_576;
 /** Above 2 GiB, the garbage collector lets a heap grow to more than twice the memory in use. */
@@ -84,6 +86,14 @@ export function resolveOptions(
   if (resolved["maxBufferBytes"] === "auto") {
     const bytes = Math.floor(automatic.memoryLimit() * AUTOMATIC_BUFFER_SHARE);
     resolved["maxBufferBytes"] = Math.max(bytes, OPTIONS.maxBufferBytes.min);
+  }
+  if (resolved["maxResidentBytes"] === "auto") {
+    const bytes = Math.floor(automatic.memoryLimit() * AUTOMATIC_RESIDENT_SHARE);
+    resolved["maxResidentBytes"] = Math.max(bytes, OPTIONS.maxResidentBytes.min);
+  }
+  if (resolved["maxUnjoinedConnections"] === "auto") {
+    const { maxConnections } = resolved as Record<string, number>;
+    resolved["maxUnjoinedConnections"] = Math.max(1, Math.floor(Number(maxConnections) / 2));
   }
   if (resolved["oldGenerationMb"] === "auto") {
     // By default, each worker may use as much memory as the main thread.

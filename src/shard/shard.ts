@@ -39,11 +39,15 @@ import { TcpConnections } from "../transport/tcp-connections.ts";
 import type { Transport } from "../transport/transport.ts";
 import { EnginePublisher } from "../transport/websocket/engine-publisher.ts";
 import type { WebSocketConnection } from "../transport/websocket/websocket-connection.ts";
-import { WebSocketTransport } from "../transport/websocket/websocket-transport.ts";
+import {
+  FRAME_SLACK_BYTES,
+  WebSocketTransport,
+} from "../transport/websocket/websocket-transport.ts";
 import type { ShardDrain, ShardStart } from "./control.ts";
 import { ExchangeForwarding } from "./exchange-forwarding.ts";
 import { answerOf, type Answer, type Question } from "./introspection.ts";
 import { OverloadWatch } from "./overload-watch.ts";
+import { ResidentWatch } from "./resident-watch.ts";
 import { ShardCore } from "./shard-core.ts";
 
 /** A shard. */
@@ -58,6 +62,7 @@ export class Shard {
   readonly #sweep: Sweep;
   readonly #overload: OverloadWatch;
   readonly #buffers: BufferWatch;
+  readonly #resident: ResidentWatch;
   #drained: Promise<ShardDrain> | undefined;
   #finished: Promise<void> | undefined;
   #isClosed = false;
@@ -125,8 +130,18 @@ export class Shard {
     };
     const forwarding = new ExchangeForwarding(memory, member, self.exchange);
     const longpoll = new LongPollTransport(shard, forwarding);
+    const websocket = new WebSocketTransport(shard, published, engine, held);
+    this.#resident = new ResidentWatch({
+      maxResidentBytes: options.maxResidentBytes,
+      maxMessageBytes: options.maxFrameBytes + FRAME_SLACK_BYTES,
+      shards: options.shards,
+      connections: websocket,
+      counters,
+      logger,
+      resident: process.memoryUsage.rss,
+    });
     this.#transports = [
-      new WebSocketTransport(shard, published, engine, held),
+      websocket,
       longpoll,
       new CustomTransports(shard, endpoint.transports ?? [], this.#routes),
     ];
@@ -158,6 +173,7 @@ export class Shard {
     this.#sweep.add(() => this.#core.refreshRates());
     this.#sweep.start();
     this.#overload.start();
+    this.#resident.start();
     this.#core.start();
     // Last, because clients may connect from here on.
     for (const transport of this.#transports) await transport.start?.();
@@ -193,6 +209,7 @@ export class Shard {
     this.#sweep.stop();
     this.#overload.stop();
     this.#buffers.stop();
+    this.#resident.stop();
     this.#core.endWindow();
     this.app.close();
     // `app.close` closes the engine's sockets. This closes all other connections.
@@ -257,7 +274,8 @@ export class Shard {
       ...joinTimeoutsOf(mount),
     ]);
     const { idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs, bodyTimeoutMs } = options;
-    return tickFor(idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs, bodyTimeoutMs, ...limitsMs);
+    limitsMs.push(idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs, bodyTimeoutMs);
+    return tickFor(options.unjoinedTimeoutMs, ...limitsMs);
   }
 }
 

@@ -249,6 +249,13 @@ describe("options", () => {
     assert.equal(resolved({ maxConnections: 7 }).maxIdleConnections, 7);
   });
 
+  it("lets the process take 85 % of the memory, and half of the connections be without a channel", () => {
+    const automatic = { ...AUTOMATIC, memoryLimit: () => 1_000_000_000 };
+    assert.equal(resolveOptions({}, {}, automatic).maxResidentBytes, 850_000_000);
+    assert.equal(resolved({ maxConnections: 9 }).maxUnjoinedConnections, 4);
+    assert.equal(resolved({ maxConnections: 1 }).maxUnjoinedConnections, 1);
+  });
+
   it("lets buffers take a quarter of the memory, but at least 1 MiB", () => {
     const on = (bytes: number): number => {
       const automatic = { ...AUTOMATIC, memoryLimit: () => bytes };
@@ -278,6 +285,7 @@ describe("options", () => {
       taskThreads: 1,
       maxConnections: 1,
       maxBufferBytes: 1_048_576,
+      maxResidentBytes: 1_048_576,
       secretKeyBase: SECRET,
       nodeName: "ant",
     };
@@ -288,6 +296,7 @@ describe("options", () => {
       "parallelism",
       "parallelism",
       "descriptorLimit",
+      "memoryLimit",
       "memoryLimit",
       "nodeName",
       "secretKeyBase",
