@@ -9,6 +9,7 @@
  * The topics have no subscribers, so no diffs are sent. A diff costs as much as a broadcast.
  */
 
+import { BroadcastRoom } from "../../src/channel/broadcast-room.ts";
 import { WaitingBytes } from "../../src/callbacks/waiting-bytes.ts";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout } from "node:timers/promises";
@@ -59,6 +60,7 @@ function makeShard(memory: NodeMemory, shard: number): ShardCore {
     logger: new Logger("silent"),
     endpoint: defineEndpoint({ sockets: {}, presences: [presence] }),
     waiting: new WaitingBytes(1_048_576),
+    room: new BroadcastRoom(1_048_576),
     clock: () => 0,
     takesJoins: () => true,
     onForwardingRecord() {},

@@ -12,6 +12,8 @@
  * serializer receives the decoded broadcast, and encodes it once for its lane.
  *
  * Runs on: shard.
+ * Full: a large broadcast is sent to as many clients as the shard has room for (`broadcast-room`). All other channels
+ *       of the topic end with phx_error.
  */
 
 import { jsonV1, v1Broadcast } from "../protocol/json-v1.ts";
@@ -21,6 +23,7 @@ import type { Envelope } from "../pubsub/envelope.ts";
 import type { TopicEntry } from "../pubsub/registry.ts";
 import type { Counters } from "../memory/counters.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
+import { isLarge, type BroadcastRoom } from "./broadcast-room.ts";
 import type { Publisher } from "./connection.ts";
 import type { HeldBroadcasts } from "./held-broadcasts.ts";
 import { Lane, type LaneClass, type Subscriber } from "./lane.ts";
@@ -58,6 +61,7 @@ export class Fastlane implements Dispatcher<Lane> {
   readonly #publisher: Publisher;
   readonly #held: HeldBroadcasts | undefined;
   readonly #counters: Counters;
+  readonly #room: BroadcastRoom;
   /** Sockets of clients that were told of a broadcast that cannot be encoded for them. */
   readonly #told = new WeakSet<object>();
   readonly #classes = new Map<ReadonlyMap<string, unknown>, LaneClass[]>();
@@ -66,7 +70,13 @@ export class Fastlane implements Dispatcher<Lane> {
   /**
    * @param held - holds broadcasts from this thread until a window ends; undefined: none are held
    */
-  constructor(publisher: Publisher, held: HeldBroadcasts | undefined, counters: Counters) {
+  constructor(
+    publisher: Publisher,
+    held: HeldBroadcasts | undefined,
+    room: BroadcastRoom,
+    counters: Counters,
+  ) {
+    this.#room = room;
     this.#publisher = publisher;
     this.#held = held;
     this.#counters = counters;
@@ -125,6 +135,8 @@ export class Fastlane implements Dispatcher<Lane> {
     const { isBinary } = outgoing;
     if (kind.isQueued) {
       this.#enqueue(lane, outgoing, frame, from);
+    } else if (isLarge(frame.length, lane.size)) {
+      this.#deliverLarge(lane, frame, isBinary, from);
     } else if (!kind.isNative) {
       // Copied, because a connection that ends during the call removes its channel from the lane.
       for (const channel of lane.subscribers.slice()) {
@@ -137,6 +149,30 @@ export class Fastlane implements Dispatcher<Lane> {
       this.#letGo(lane);
       lane.publish(this.#publisher, frame, isBinary, from);
     }
+  }
+
+  // Sends a frame to one client after the other, as long as what they do not read at once fits.
+  #deliverLarge(
+    lane: Lane,
+    frame: Uint8Array,
+    isBinary: boolean,
+    from: Subscriber | undefined,
+  ): void {
+    this.#letGo(lane);
+    let unsent = 0;
+    for (const channel of lane.subscribers.slice()) {
+      if (channel === from) continue;
+      if (!this.#room.hasRoom) {
+        unsent += 1;
+        channel.missed();
+        continue;
+      }
+      const { connection } = channel.owner;
+      const before = connection.heldBytes;
+      connection.sendEncoded(frame, isBinary);
+      this.#room.left(Math.max(connection.heldBytes - before, 0));
+    }
+    if (unsent > 0) this.#counters.add(COUNTER.broadcastsUnsent, unsent);
   }
 
   // Handles lanes that cannot use the bytes directly. Everything is decoded before user code runs.

@@ -61,14 +61,17 @@ export interface BufferWatchParts {
   readonly logger: Logger;
   readonly maxBufferBytes: number;
   readonly sources: readonly BufferSource[];
+  /** Called with what this member holds, after each sample. */
+  readonly onHeld?: (heldBytes: number) => void;
 }
 
 /** Starts a watch that counts, logs and publishes what it does. */
 export function watchBuffers(parts: BufferWatchParts): BufferWatch {
-  const { memory, member, counters, logger, maxBufferBytes, sources } = parts;
+  const { memory, member, counters, logger, maxBufferBytes, sources, onHeld } = parts;
   const gauges = new BufferGauges(memory, member);
   const watch = new BufferWatch(gauges, maxBufferBytes, sources, (heldBytes, shed) => {
     counters.set(COUNTER.bufferedBytes, heldBytes);
+    onHeld?.(heldBytes);
     if (!shed) return;
     counters.add(COUNTER.buffersShed, shed.owners);
     logger.log("buffersShed", { ...shed, maxBufferBytes });

@@ -63,6 +63,11 @@ export const COUNTERS = {
     about: "Channels on protocol version 1 that were skipped by a binary broadcast.",
   },
   lapped: { kind: "total", about: "Records lost on the way to other members, which are notified." },
+  broadcastsUnsent: {
+    kind: "total",
+    about:
+      "Channels ended with phx_error because the copies of a large broadcast would have exceeded `maxBufferBytes`.",
+  },
   engineSkips: { kind: "total", about: "Batches of frames that the engine skipped for a client." },
   floodCut: {
     kind: "total",

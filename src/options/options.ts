@@ -473,7 +473,7 @@ export const OPTIONS = {
     about:
       "Resident memory of the process above which all shards are overloaded. It also bounds what the engine holds of messages that have not arrived completely, which nobody else can see: at most (`maxFrameBytes` + 64 KiB) for each connection. auto: 85 % of the memory of the container or the machine.",
     atLimit:
-      "Joins are answered with error `overloaded`. While the memory grows, the connections that have not completed a message for longest are cut (1006), in each shard at most a sixteenth of them every 250 ms.",
+      "Joins are answered with error `overloaded`. While the memory grows, the connections that have not completed a message for longest are cut (1006), in each shard at most an eighth of them every 250 ms.",
   },
   maxUnjoinedConnections: {
     kind: "integer",

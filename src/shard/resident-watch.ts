@@ -9,7 +9,7 @@
  * has grown in the meantime. Otherwise a high mark alone would cost all connections.
  *
  * Runs on: shard; each watches the whole process, and cuts its share.
- * Full: at most a sixteenth of the shard's connections are cut in one sample.
+ * Full: at most an eighth of the shard's connections are cut in one sample.
  */
 
 import type { Logger } from "../log/logger.ts";
@@ -39,7 +39,7 @@ export interface ResidentWatchParts {
 
 const SAMPLE_MS = 250;
 /** At most this part of the connections is cut in one sample. */
-const MAX_SHARE = 1 / 16;
+const MAX_SHARE = 1 / 8;
 /** Below this part of the limit, the watch starts afresh. */
 const CALM_SHARE = 0.95;
 

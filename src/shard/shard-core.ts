@@ -15,6 +15,7 @@ import type { Publisher } from "../channel/connection.ts";
 import type { ShardContext } from "../channel/context.ts";
 import { Channel } from "../channel/channel.ts";
 import { STATE } from "../channel/channel-state.ts";
+import type { BroadcastRoom } from "../channel/broadcast-room.ts";
 import { Fastlane } from "../channel/fastlane.ts";
 import { HeldBroadcasts } from "../channel/held-broadcasts.ts";
 import type { Lane } from "../channel/lane.ts";
@@ -66,6 +67,8 @@ export interface ShardCoreParts {
   readonly endpoint: EndpointDefinition;
   /** Counts messages and broadcasts that wait for user code. */
   readonly waiting: WaitingBytes;
+  /** How much large broadcasts may leave unsent. */
+  readonly room: BroadcastRoom;
   /** Clock for rate limits. */
   readonly clock: Clock;
   /** Reports whether joins are accepted. */
@@ -122,7 +125,7 @@ export class ShardCore {
     this.member = new Member({ memory, member, counters, logger, options, window });
     this.context = this.#makeContext();
     this.held = new HeldBroadcasts(this.#window, parts.publisher);
-    const fastlane = new Fastlane(parts.publisher, this.held, counters);
+    const fastlane = new Fastlane(parts.publisher, this.held, parts.room, counters);
     this.pubsub = new PubSub(this.member, fastlane);
     this.#callbacks = new Callbacks({ ...options, waiting: parts.waiting });
     this.#channels = new ShardChannels({

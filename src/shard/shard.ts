@@ -6,6 +6,7 @@
  */
 
 import { WaitingBytes } from "../callbacks/waiting-bytes.ts";
+import { BroadcastRoom } from "../channel/broadcast-room.ts";
 import type { ShardContext } from "../channel/context.ts";
 import type { Tasks } from "../channel/tasks/tasks.ts";
 import {
@@ -95,6 +96,7 @@ export class Shard {
     const tcp = new TcpConnections({ memory: memory.counters, counters, options, logger });
     tcp.watch(this.app);
     const waiting = new WaitingBytes(options.maxWaitingBytes);
+    const room = new BroadcastRoom(options.maxBufferBytes / options.shards);
     const shared = { ...sharedOf(start, counters, logger), waiting };
     const published = new ConnectionSet<WebSocketConnection>("websocket", shared);
     this.#core = new ShardCore({
@@ -105,6 +107,7 @@ export class Shard {
       logger,
       endpoint,
       waiting,
+      room,
       clock: monotonicMs,
       takesJoins: () => this.#overload.takesJoins,
       onForwardingRecord: ({ from, record }) => longpoll.receive(from, record),
@@ -152,6 +155,7 @@ export class Shard {
       logger,
       maxBufferBytes: options.maxBufferBytes,
       sources: [...this.#transports, waiting, bodies, streams, self.exchange],
+      onHeld: (heldBytes) => room.sampled(heldBytes),
     });
   }
 

@@ -8,6 +8,7 @@
  * Runs on: the thread of a test.
  */
 
+import { BroadcastRoom } from "../channel/broadcast-room.ts";
 import type { ShardContext } from "../channel/context.ts";
 import { ok } from "../callbacks/results.ts";
 import { WaitingBytes } from "../callbacks/waiting-bytes.ts";
@@ -126,6 +127,7 @@ export class SoloShard {
     const waiting = new WaitingBytes(options.maxWaitingBytes);
     this.#core = new ShardCore({
       waiting,
+      room: new BroadcastRoom(options.maxBufferBytes),
       start: { memory, options, member: MEMBER, shard: 0, data },
       counters,
       publisher: { publish() {} },

@@ -49,14 +49,14 @@ describe("the watch of the resident memory", () => {
     });
   });
 
-  it("cuts this shard's share of what the excess can be, at most a sixteenth of its connections", () => {
+  it("cuts this shard's share of what the excess can be, at most an eighth of its connections", () => {
     assert.equal(sample(MAX_BYTES), undefined);
     assert.equal(sample(MAX_BYTES + 1), 1);
     assert.equal(sample(MAX_BYTES + 20_000), 10);
-    assert.equal(sample(MAX_BYTES + 1_000_000), 100);
+    assert.equal(sample(MAX_BYTES + 1_000_000), 200);
     size = 3;
     assert.equal(sample(MAX_BYTES + 1_000_001), 1);
-    assert.equal(readCounters(memory, 0).silentCut, 112);
+    assert.equal(readCounters(memory, 0).silentCut, 212);
   });
 
   it("cuts no more while the memory does not grow, since what is freed may stay with the process", () => {

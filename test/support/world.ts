@@ -5,6 +5,7 @@
  * Runs on: the test's thread.
  */
 
+import { BroadcastRoom } from "../../src/channel/broadcast-room.ts";
 import { Callbacks } from "../../src/callbacks/callbacks.ts";
 import { WaitingBytes } from "../../src/callbacks/waiting-bytes.ts";
 import type { ShardContext } from "../../src/channel/context.ts";
@@ -21,6 +22,7 @@ import { ok } from "../../src/callbacks/results.ts";
 import { Refusals } from "../../src/limits/refusals.ts";
 import { Logger } from "../../src/log/logger.ts";
 import { Counters, makeCountersMemory, readCounters } from "../../src/memory/counters.ts";
+import type { CounterName } from "../../src/memory/counters-layout.ts";
 import { makeRateTableMemory, RateTable } from "../../src/memory/rate-table.ts";
 import type { Serializer } from "../../src/protocol/serializer.ts";
 import { negotiate } from "../../src/protocol/version.ts";
@@ -106,6 +108,8 @@ export class World {
   readonly expiries = new ExpiryBook<Expirable>(() => this.nowMs);
   /** Holds broadcasts if there is a coalescing window. */
   readonly held: HeldBroadcasts | undefined;
+  /** How much large broadcasts may leave unsent. */
+  readonly room = new BroadcastRoom(1_000_000);
   /** Topics of channels that have ended. */
   readonly closed: string[] = [];
   /** Whether joins are accepted. */
@@ -132,7 +136,7 @@ export class World {
     });
     this.held = options.window && new HeldBroadcasts(options.window, this.publisher);
     const counters = new Counters(this.#counters, 0);
-    const fastlane = new Fastlane(this.publisher, this.held, counters);
+    const fastlane = new Fastlane(this.publisher, this.held, this.room, counters);
     const refusals = new Refusals(counters, logger, () => this.nowMs);
     this.#limiter = makeLimiter(options.limits, refusals);
     this.member = (options.node ?? new TestNode()).member<Lane>(options.member ?? 0, fastlane);
@@ -179,6 +183,11 @@ export class World {
   /** Number of joined channels, by the counters. */
   get count(): number {
     return readCounters(this.#counters, 0).channels;
+  }
+
+  /** Reads a counter. */
+  counter(name: CounterName): number {
+    return readCounters(this.#counters, 0)[name];
   }
 
   /** Number of channels that a binary broadcast skipped. */
