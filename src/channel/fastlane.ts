@@ -27,7 +27,8 @@ import { isLarge, type BroadcastRoom } from "./broadcast-room.ts";
 import type { Publisher } from "./connection.ts";
 import type { HeldBroadcasts } from "./held-broadcasts.ts";
 import { Lane, type LaneClass, type Subscriber } from "./lane.ts";
-import { SendQueue, type QueuedBroadcast } from "./send-queue.ts";
+import { QueuedBroadcasts, type QueuedBroadcast } from "./queued-broadcasts.ts";
+import { SendQueue } from "./send-queue.ts";
 
 /** A broadcast that is being sent. Implemented by Envelope. */
 interface Outgoing {
@@ -58,6 +59,8 @@ const NO_FORM = "a binary broadcast cannot be encoded for a client on version 1"
 
 /** The lanes of all topics of a shard. */
 export class Fastlane implements Dispatcher<Lane> {
+  /** Broadcasts that wait in the queues of slow channels. */
+  readonly queued: QueuedBroadcasts;
   readonly #publisher: Publisher;
   readonly #held: HeldBroadcasts | undefined;
   readonly #counters: Counters;
@@ -69,13 +72,16 @@ export class Fastlane implements Dispatcher<Lane> {
 
   /**
    * @param held - holds broadcasts from this thread until a window ends; undefined: none are held
+   * @param maxQueueBytes - limit for the queue of a slow channel
    */
   constructor(
     publisher: Publisher,
     held: HeldBroadcasts | undefined,
     room: BroadcastRoom,
     counters: Counters,
+    maxQueueBytes: number,
   ) {
+    this.queued = new QueuedBroadcasts(maxQueueBytes);
     this.#room = room;
     this.#publisher = publisher;
     this.#held = held;
@@ -253,8 +259,8 @@ export class Fastlane implements Dispatcher<Lane> {
         connection.sendEncoded(frame, isBinary);
         continue;
       }
-      kept ??= { event: outgoing.event(), frame: new Uint8Array(frame), isBinary };
-      channel.queue ??= new SendQueue(channel, slow, this.#counters);
+      kept ??= { event: outgoing.event(), frame: new Uint8Array(frame), isBinary, queues: 0 };
+      channel.queue ??= new SendQueue(channel, slow, this.#counters, this.queued);
       channel.queue.put(kept);
     }
   }

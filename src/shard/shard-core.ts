@@ -19,6 +19,7 @@ import type { BroadcastRoom } from "../channel/broadcast-room.ts";
 import { Fastlane } from "../channel/fastlane.ts";
 import { HeldBroadcasts } from "../channel/held-broadcasts.ts";
 import type { Lane } from "../channel/lane.ts";
+import type { QueuedBroadcasts } from "../channel/queued-broadcasts.ts";
 import { ShardChannels } from "../channel/shard-channels.ts";
 import type { Tasks } from "../channel/tasks/tasks.ts";
 import type { Clock } from "../limits/clock.ts";
@@ -95,6 +96,8 @@ export class ShardCore {
    * Broadcasts that are held until a coalescing window, or the event loop turn of a burst, ends.
    */
   readonly held: HeldBroadcasts;
+  /** Broadcasts that wait in the queues of slow channels. */
+  readonly queued: QueuedBroadcasts;
   readonly #window: HoldingWindow;
   readonly #parts: ShardCoreParts;
   readonly #writers: TopicWriters;
@@ -125,7 +128,15 @@ export class ShardCore {
     this.member = new Member({ memory, member, counters, logger, options, window });
     this.context = this.#makeContext();
     this.held = new HeldBroadcasts(this.#window, parts.publisher);
-    const fastlane = new Fastlane(parts.publisher, this.held, parts.room, counters);
+    const { maxBackpressureBytes } = options;
+    const fastlane = new Fastlane(
+      parts.publisher,
+      this.held,
+      parts.room,
+      counters,
+      maxBackpressureBytes,
+    );
+    this.queued = fastlane.queued;
     this.pubsub = new PubSub(this.member, fastlane);
     this.#callbacks = new Callbacks({ ...options, waiting: parts.waiting });
     this.#channels = new ShardChannels({

@@ -113,7 +113,7 @@ export class Shard {
       onForwardingRecord: ({ from, record }) => longpoll.receive(from, record),
     });
     this.#sweep = new Sweep(this.#tickMs());
-    const { context, sockets, held, member: self } = this.#core;
+    const { context, sockets, held, queued, member: self } = this.#core;
     const { app } = this;
     const bodies = new BodyTimes(options.bodyTimeoutMs, this.#sweep);
     const streams = new StreamBuffers();
@@ -154,7 +154,7 @@ export class Shard {
       counters,
       logger,
       maxBufferBytes: options.maxBufferBytes,
-      sources: [...this.#transports, waiting, bodies, streams, self.exchange],
+      sources: [...this.#transports, waiting, bodies, streams, queued, self.exchange],
       onHeld: (heldBytes) => room.sampled(heldBytes),
     });
   }

@@ -17,6 +17,7 @@ import { Fastlane } from "../../src/channel/fastlane.ts";
 import { HeldBroadcasts } from "../../src/channel/held-broadcasts.ts";
 import type { Lane } from "../../src/channel/lane.ts";
 import type { Task, Tasks } from "../../src/channel/tasks/tasks.ts";
+import type { QueuedBroadcasts } from "../../src/channel/queued-broadcasts.ts";
 import { ShardChannels } from "../../src/channel/shard-channels.ts";
 import { ok } from "../../src/callbacks/results.ts";
 import { Refusals } from "../../src/limits/refusals.ts";
@@ -71,6 +72,7 @@ export interface WorldOptions {
   readonly maxEventBytes?: number;
   readonly maxJsonDepth?: number;
   readonly maxChannels?: number;
+  readonly maxQueueBytes?: number;
   readonly handlerTimeoutMs?: number;
   readonly joinTimeoutMs?: number;
   readonly node?: TestNode;
@@ -110,6 +112,8 @@ export class World {
   readonly held: HeldBroadcasts | undefined;
   /** How much large broadcasts may leave unsent. */
   readonly room = new BroadcastRoom(1_000_000);
+  /** Broadcasts that wait in the queues of slow channels. */
+  readonly queued: QueuedBroadcasts;
   /** Topics of channels that have ended. */
   readonly closed: string[] = [];
   /** Whether joins are accepted. */
@@ -136,7 +140,14 @@ export class World {
     });
     this.held = options.window && new HeldBroadcasts(options.window, this.publisher);
     const counters = new Counters(this.#counters, 0);
-    const fastlane = new Fastlane(this.publisher, this.held, this.room, counters);
+    const fastlane = new Fastlane(
+      this.publisher,
+      this.held,
+      this.room,
+      counters,
+      options.maxQueueBytes ?? 1_000_000,
+    );
+    this.queued = fastlane.queued;
     const refusals = new Refusals(counters, logger, () => this.nowMs);
     this.#limiter = makeLimiter(options.limits, refusals);
     this.member = (options.node ?? new TestNode()).member<Lane>(options.member ?? 0, fastlane);
