@@ -587,6 +587,17 @@ export const OPTIONS = {
       "Maximum size of a presence as JSON: topic, key and meta together. A presence's `maxBytes` overrides this.",
     atLimit: "`track` and `update` throw SIM_ERR_PRESENCE.",
   },
+  presenceClientBytes: {
+    kind: "integer",
+    env: "SIMURGH_PRESENCE_CLIENT_BYTES",
+    default: 65_536,
+    min: 256,
+    max: 16_777_216,
+    unit: "bytes",
+    about:
+      "Maximum size of all presences that the channels of one connection track, as JSON. Each is in the memory of every shard of every node. A presence's `maxClientBytes` overrides this. Does not apply to presences of the app itself.",
+    atLimit: "`track` and `update` throw SIM_ERR_PRESENCE.",
+  },
   presenceFetchMs: {
     kind: "integer",
     env: "SIMURGH_PRESENCE_FETCH_MS",

@@ -157,6 +157,7 @@ export class ShardCore {
       context: this.context,
       pubsub: this.pubsub,
       ownerState: (owner) => this.#ownerState(owner),
+      ownersOfClient: (owner) => (owner instanceof Channel ? owner.owner.allChannels() : undefined),
     });
     this.#sockets = new ShardSockets({
       channels: this.#channels,
