@@ -74,27 +74,8 @@ export function resolveOptions(
   if (resolved["taskThreads"] === "auto") {
     resolved["taskThreads"] = Math.max(1, automatic.parallelism() - 1);
   }
-  if (resolved["maxConnections"] === "auto") {
-    const limit = automatic.descriptorLimit();
-    const reserved = reservedDescriptors(limit, resolved["shards"] as number);
-    resolved["maxConnections"] = Math.max(limit - reserved, 1);
-  }
-  if (resolved["maxIdleConnections"] === "auto") {
-    const { maxConnections } = resolved as Record<string, number>;
-    resolved["maxIdleConnections"] = Math.min(Number(maxConnections), AUTOMATIC_IDLE_CONNECTIONS);
-  }
-  if (resolved["maxBufferBytes"] === "auto") {
-    const bytes = Math.floor(automatic.memoryLimit() * AUTOMATIC_BUFFER_SHARE);
-    resolved["maxBufferBytes"] = Math.max(bytes, OPTIONS.maxBufferBytes.min);
-  }
-  if (resolved["maxResidentBytes"] === "auto") {
-    const bytes = Math.floor(automatic.memoryLimit() * AUTOMATIC_RESIDENT_SHARE);
-    resolved["maxResidentBytes"] = Math.max(bytes, OPTIONS.maxResidentBytes.min);
-  }
-  if (resolved["maxUnjoinedConnections"] === "auto") {
-    const { maxConnections } = resolved as Record<string, number>;
-    resolved["maxUnjoinedConnections"] = Math.max(1, Math.floor(Number(maxConnections) / 2));
-  }
+  resolveConnections(resolved, automatic);
+  resolveMemory(resolved, automatic);
   if (resolved["oldGenerationMb"] === "auto") {
     // By default, each worker may use as much memory as the main thread.
     const { heap_size_limit: limit } = getHeapStatistics();
@@ -119,6 +100,41 @@ export function resolveOptions(
   const result = resolved as ResolvedOptions;
   checkTotalHoldsPair(result, (name) => subjectOf(name, given[name], environment));
   return Object.freeze(result);
+}
+
+/** Fills in the limits of connections. */
+function resolveConnections(
+  resolved: Record<string, number | string>,
+  automatic: AutomaticValues,
+): void {
+  if (resolved["maxConnections"] === "auto") {
+    const limit = automatic.descriptorLimit();
+    const reserved = reservedDescriptors(limit, resolved["shards"] as number);
+    resolved["maxConnections"] = Math.max(limit - reserved, 1);
+  }
+  if (resolved["maxIdleConnections"] === "auto") {
+    const { maxConnections } = resolved as Record<string, number>;
+    resolved["maxIdleConnections"] = Math.min(Number(maxConnections), AUTOMATIC_IDLE_CONNECTIONS);
+  }
+  if (resolved["maxUnjoinedConnections"] === "auto") {
+    const { maxConnections } = resolved as Record<string, number>;
+    resolved["maxUnjoinedConnections"] = Math.max(1, Math.floor(Number(maxConnections) / 2));
+  }
+}
+
+/** Fills in the limits of memory. */
+function resolveMemory(
+  resolved: Record<string, number | string>,
+  automatic: AutomaticValues,
+): void {
+  if (resolved["maxBufferBytes"] === "auto") {
+    const bytes = Math.floor(automatic.memoryLimit() * AUTOMATIC_BUFFER_SHARE);
+    resolved["maxBufferBytes"] = Math.max(bytes, OPTIONS.maxBufferBytes.min);
+  }
+  if (resolved["maxResidentBytes"] === "auto") {
+    const bytes = Math.floor(automatic.memoryLimit() * AUTOMATIC_RESIDENT_SHARE);
+    resolved["maxResidentBytes"] = Math.max(bytes, OPTIONS.maxResidentBytes.min);
+  }
 }
 
 function checkNames(given: object): void {

@@ -24,6 +24,7 @@ import { watchBuffers, type BufferWatch } from "../memory/buffer-watch.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
 import { PendingConnects } from "../socket/pending-connects.ts";
+import type { ResolvedOptions } from "../options/options.ts";
 import type { ServedSocket } from "../socket/served-socket.ts";
 import { ConnectionNumbers } from "../transport/connection-numbers.ts";
 import { ConnectionSet, type SharedByConnections } from "../transport/connection-set.ts";
@@ -134,15 +135,7 @@ export class Shard {
     const forwarding = new ExchangeForwarding(memory, member, self.exchange);
     const longpoll = new LongPollTransport(shard, forwarding);
     const websocket = new WebSocketTransport(shard, published, engine, held);
-    this.#resident = new ResidentWatch({
-      maxResidentBytes: options.maxResidentBytes,
-      maxMessageBytes: options.maxFrameBytes + FRAME_SLACK_BYTES,
-      shards: options.shards,
-      connections: websocket,
-      counters,
-      logger,
-      resident: process.memoryUsage.rss,
-    });
+    this.#resident = residentWatchOf(websocket, options, counters, logger);
     this.#transports = [
       websocket,
       longpoll,
@@ -298,6 +291,24 @@ function sharedOf(
     options,
     isNodeDrained: () => life.isDraining,
   };
+}
+
+/** Returns the watch of the process's memory. */
+function residentWatchOf(
+  connections: WebSocketTransport,
+  { maxResidentBytes, maxFrameBytes, shards }: ResolvedOptions,
+  counters: Counters,
+  logger: Logger,
+): ResidentWatch {
+  return new ResidentWatch({
+    maxResidentBytes,
+    maxMessageBytes: maxFrameBytes + FRAME_SLACK_BYTES,
+    shards,
+    connections,
+    counters,
+    logger,
+    resident: () => process.memoryUsage.rss(),
+  });
 }
 
 /** Returns the places of addresses, if these are limited. */

@@ -189,14 +189,27 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     const { limiter } = this.mount;
     const { gate } = this.shared;
     if (limiter !== undefined && !gate.takesFrame(this, limiter, frame)) return;
-    // If its head suffices to refuse a long message, its payload is not parsed.
-    const head = frame.length > HEAD_FIRST_FROM ? this.headOf(frame) : undefined;
-    if (head && this.isRefused(head, frame)) return;
-    const channel = head && this.limitedChannel(head);
-    if (channel && this.isRefusedBy(channel, head, frame as string)) return;
+    const text = typeof frame === "string" ? frame : undefined;
+    const head =
+      text !== undefined && text.length > HEAD_FIRST_FROM
+        ? this.serializer.decodeHead?.(text)
+        : undefined;
+    if (text !== undefined && head) {
+      this.receiveByHead(text, head);
+      return;
+    }
     const message = this.decode(frame);
-    if (!message || (!head && this.isRefused(message, frame))) return;
-    this.take(message, typeof frame === "string" ? frame : undefined, frame.length, channel);
+    if (!message || this.isRefused(message, frame)) return;
+    this.take(message, text, frame.length, undefined);
+  }
+
+  /** Handles a long message. If its head suffices to refuse it, its payload is not parsed. */
+  private receiveByHead(frame: string, head: Message): void {
+    if (this.isRefused(head, frame)) return;
+    const channel = this.limitedChannel(head);
+    if (channel && this.isRefusedBy(channel, head, frame)) return;
+    const message = this.decode(frame);
+    if (message) this.take(message, frame, frame.length, channel);
   }
 
   /** Returns the channel with limits to which a message would be delivered now. */
@@ -219,10 +232,6 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     // Like every answer of a channel, it carries the join's ref, even if the message has no ref.
     this.refuse(verdict, message, message.joinRef ?? channel.joinRef);
     return true;
-  }
-
-  private headOf(frame: string | Uint8Array): Message | undefined {
-    return typeof frame === "string" ? this.serializer.decodeHead?.(frame) : undefined;
   }
 
   /** Decodes a frame. Returns undefined if it is malformed; the connection is then closed. */
@@ -293,11 +302,8 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     const { topic } = message;
     const channel = typeof topic === "string" ? findChannel(this.channels, topic) : undefined;
     const action = actionOf(message, channel);
-    if (action === ACTION.deliver && channel) {
-      const isLimited = channel.limiter !== undefined && channel !== passed;
-      if (isLimited && this.isRefusedBy(channel, message, frame)) return;
-      channel.receiveIn(message, frame, bytes);
-    } else if (action === ACTION.wait && channel) this.wait(channel, message, frame, bytes);
+    if (action === ACTION.deliver && channel) this.deliver(channel, message, frame, bytes, passed);
+    else if (action === ACTION.wait && channel) this.wait(channel, message, frame, bytes);
     else if (action === ACTION.rejoin && channel) this.rejoin(channel, message);
     else if (action === ACTION.leave && channel) channel.leave(message);
     else this.dispatchUnjoined(action, message);
@@ -320,6 +326,18 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
       case ACTION.stale:
         break;
     }
+  }
+
+  private deliver(
+    channel: RoutedChannel,
+    message: Message,
+    frame: string | undefined,
+    bytes: number,
+    passed: RoutedChannel | undefined,
+  ): void {
+    const isLimited = channel.limiter !== undefined && channel !== passed;
+    if (isLimited && this.isRefusedBy(channel, message, frame)) return;
+    channel.receiveIn(message, frame, bytes);
   }
 
   private wait(

@@ -257,12 +257,13 @@ describe("options", () => {
   });
 
   it("lets buffers take a quarter of the memory, but at least 1 MiB", () => {
-    const on = (bytes: number): number => {
+    for (const [bytes, most] of [
+      [1_073_741_827, 268_435_456],
+      [1_000_000, 1_048_576],
+    ] as const) {
       const automatic = { ...AUTOMATIC, memoryLimit: () => bytes };
-      return resolveOptions({}, {}, automatic).maxBufferBytes;
-    };
-    assert.equal(on(1_073_741_827), 268_435_456);
-    assert.equal(on(1_000_000), 1_048_576);
+      assert.equal(resolveOptions({}, {}, automatic).maxBufferBytes, most);
+    }
   });
 
   it("asks for automatic values only where none is given", () => {

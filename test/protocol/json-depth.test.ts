@@ -13,6 +13,10 @@ function isTooDeep(json: string): boolean {
   return isDeeper(json, MAX_DEPTH);
 }
 
+function v1(payload: string): string {
+  return `{"topic":"t","event":"e","payload":${payload},"ref":"1"}`;
+}
+
 /** A list of a long text and a value nested to a depth, which is one level deeper. */
 function long(depth: number, open = "[", close = "]"): string {
   return `["${"x".repeat(SCANNED_FROM_UNITS)}",${open.repeat(depth)}1${close.repeat(depth)}]`;
@@ -67,8 +71,6 @@ describe("the depth of a long JSON text", () => {
   it("makes a frame malformed in both versions", () => {
     assert.equal(jsonV2.decode(`["1","1","t","e",${long(MAX_DEPTH)}]`, MAX_DEPTH), undefined);
     assert.ok(jsonV2.decode(`["1","1","t","e",${long(8)}]`, MAX_DEPTH));
-    const v1 = (payload: string): string =>
-      `{"topic":"t","event":"e","payload":${payload},"ref":"1"}`;
     assert.equal(jsonV1.decode(v1(long(MAX_DEPTH)), MAX_DEPTH), undefined);
     assert.ok(jsonV1.decode(v1(long(8)), MAX_DEPTH));
     const bytes = Buffer.from(v1(long(MAX_DEPTH)));

@@ -29,9 +29,9 @@ const room = defineChannel(socket, {
     never: () => new Promise(() => {}),
     more: () => reply("ok"),
     /** Pushes so many bytes. */
-    push: (it, { bytes }: { bytes: number }) => {
+    push: (channel, { bytes }: { bytes: number }) => {
       const pad = "x".repeat(64 * KIB);
-      for (let sent = 0; sent < bytes; sent += pad.length) it.push("pad", { pad });
+      for (let sent = 0; sent < bytes; sent += pad.length) channel.push("pad", { pad });
     },
   },
 });
@@ -45,7 +45,10 @@ async function start(): Promise<void> {
         "/socket": { socket, channels: { "room:*": room } },
       },
       routes: {
-        "POST /body": async (it) => ({ status: 200, body: String((await it.body()).length) }),
+        "POST /body": async (asked) => ({
+          status: 200,
+          body: String((await asked.body()).length),
+        }),
         "GET /stream": () => ({
           status: 200,
           stream: (out) => {

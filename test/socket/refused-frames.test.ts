@@ -20,6 +20,10 @@ function error(reason: string): string {
   return `{"status":"error","response":{"reason":"${reason}"}}`;
 }
 
+function deep(levels: number): string {
+  return "[".repeat(levels) + "]".repeat(levels);
+}
+
 interface Decodes {
   heads: number;
   frames: number;
@@ -38,6 +42,19 @@ function counting(decodes: Decodes): Serializer {
       return jsonV2.decode(frame, maxDepth);
     },
   };
+}
+
+/** A client that has joined, and what its frames cost. */
+function counted(world: World): { client: WorldClient; decodes: Decodes } {
+  const decodes = { heads: 0, frames: 0 };
+  const client = world.connect({ serializer: counting(decodes) });
+  client.asked('["1","1","room:1","phx_join",{}]');
+  decodes.frames = 0;
+  return { client, decodes };
+}
+
+function longFrame(ref: string): string {
+  return `["1","${ref}","room:1","${EVENT}",${payloadOf(2_000)}]`;
 }
 
 function makeWorld(): World {
@@ -135,7 +152,6 @@ describe("a ref", () => {
 });
 
 describe("a long message that is nested deeper than maxJsonDepth", () => {
-  const deep = (levels: number): string => "[".repeat(levels) + "]".repeat(levels);
   const frames: readonly [string, ConnectOptions, (payload: string) => string][] = [
     ["version 2", {}, (payload) => `["1","1","phoenix","heartbeat",${payload}]`],
     [
@@ -147,29 +163,23 @@ describe("a long message that is nested deeper than maxJsonDepth", () => {
   for (const [version, options, frameOf] of frames) {
     it(`closes the connection with 1011 on ${version}`, () => {
       const long = `"${"x".repeat(8_192)}"`;
-      const send = (payload: string): WorldClient => {
+      for (const [payload, code] of [
+        [`[${long},${deep(14)}]`, undefined],
+        [`[${long},${deep(15)}]`, 1011],
+        [deep(4_000), undefined],
+        [deep(5_000), 1011],
+      ] as const) {
         const client = makeWorld().connect(options);
         client.send(frameOf(payload));
-        return client;
-      };
-      assert.equal(send(`[${long},${deep(14)}]`).taken().length, 1);
-      assert.equal(send(`[${long},${deep(15)}]`).connection.closeCode, 1011);
-      assert.equal(send(deep(4_000)).taken().length, 1);
-      assert.equal(send(deep(5_000)).connection.closeCode, 1011);
+        assert.equal(client.connection.closeCode, code);
+        assert.equal(client.taken().length, code === undefined ? 1 : 0);
+      }
     });
   }
 });
 
 describe("a long frame of version 2", () => {
   const messages = { limit: 1, perMs: 1_000, burst: 3 };
-  const make = (world: World): { client: WorldClient; decodes: Decodes } => {
-    const decodes = { heads: 0, frames: 0 };
-    const client = world.connect({ serializer: counting(decodes) });
-    client.asked('["1","1","room:1","phx_join",{}]');
-    decodes.frames = 0;
-    return { client, decodes };
-  };
-  const frame = (ref: string): string => `["1","${ref}","room:1","${EVENT}",${payloadOf(2_000)}]`;
   const limited = '{"reason":"rate_limited","retry_after":1000}';
 
   it("that is over a limit of the socket is refused by its head", () => {
@@ -178,8 +188,8 @@ describe("a long frame of version 2", () => {
       channels: { "room:*": channel({ handleIn }) },
       limits: { messages },
     });
-    const { client, decodes } = make(world);
-    assert.deepEqual(client.asked(frame("2"), frame("3"), frame("4")), [
+    const { client, decodes } = counted(world);
+    assert.deepEqual(client.asked(longFrame("2"), longFrame("3"), longFrame("4")), [
       `["1","2","room:1","phx_reply",${OK}]`,
       `["1","3","room:1","phx_reply",${OK}]`,
       `["1","4","room:1","phx_reply",{"status":"error","response":${limited}}]`,
@@ -192,8 +202,8 @@ describe("a long frame of version 2", () => {
     const world = new World({
       channels: { "room:*": channel({ handleIn, limits: { messages } }) },
     });
-    const { client, decodes } = make(world);
-    assert.deepEqual(client.asked(frame("2"), frame("3"), frame("4"), frame("5")), [
+    const { client, decodes } = counted(world);
+    assert.deepEqual(client.asked(longFrame("2"), longFrame("3"), longFrame("4"), longFrame("5")), [
       `["1","2","room:1","phx_reply",${OK}]`,
       `["1","3","room:1","phx_reply",${OK}]`,
       `["1","4","room:1","phx_reply",${OK}]`,
@@ -203,13 +213,13 @@ describe("a long frame of version 2", () => {
   });
 
   it("closes the connection with 1011 if its payload is malformed", () => {
-    const { client } = make(makeWorld());
+    const { client } = counted(makeWorld());
     assert.deepEqual(client.asked(`["1","2","room:1","${EVENT}",{"x":"${"y".repeat(2_000)}}]`), []);
     assert.equal(client.connection.closeCode, 1011);
   });
 
   it("is decoded as a whole if its head is not four scalars", () => {
-    const { client, decodes } = make(makeWorld());
+    const { client, decodes } = counted(makeWorld());
     assert.deepEqual(client.asked(`[["1"],"2",["room"],"x",${payloadOf(2_000)}]`), [
       `[null,"2",["room"],"phx_reply",${error("unmatched topic")}]`,
     ]);

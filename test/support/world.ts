@@ -34,7 +34,7 @@ import { defineSocket } from "../../src/socket/definition.ts";
 import type { SocketLimits } from "../../src/socket/limits.ts";
 import { SocketLimiter } from "../../src/socket/socket-limiter.ts";
 import { ExpiryBook, type Expirable } from "../../src/socket/expiry-book.ts";
-import { ShardSockets } from "../../src/socket/shard-sockets.ts";
+import { ShardSockets, type SocketOptions } from "../../src/socket/shard-sockets.ts";
 import { Socket } from "../../src/socket/socket.ts";
 import { TestNode } from "./members.ts";
 import type { TestMember } from "./members.ts";
@@ -128,6 +128,7 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options;
+    const { maxQueueBytes = 1_000_000 } = options;
     const note =
       (level: string) =>
       (fields: object, text: string): void =>
@@ -140,13 +141,7 @@ export class World {
     });
     this.held = options.window && new HeldBroadcasts(options.window, this.publisher);
     const counters = new Counters(this.#counters, 0);
-    const fastlane = new Fastlane(
-      this.publisher,
-      this.held,
-      this.room,
-      counters,
-      options.maxQueueBytes ?? 1_000_000,
-    );
+    const fastlane = new Fastlane(this.publisher, this.held, this.room, counters, maxQueueBytes);
     this.queued = fastlane.queued;
     const refusals = new Refusals(counters, logger, () => this.nowMs);
     this.#limiter = makeLimiter(options.limits, refusals);
@@ -172,12 +167,7 @@ export class World {
       expiries: this.expiries,
       logger,
       refusals,
-      options: {
-        maxMailbox: options.maxBacklog ?? 8,
-        maxTopicBytes: options.maxTopicBytes ?? 1_024,
-        maxEventBytes: options.maxEventBytes ?? 256,
-        maxJsonDepth: options.maxJsonDepth ?? 1_000_000,
-      },
+      options: socketOptionsOf(options),
       takesJoins: () => this.takesJoins,
     });
     const routes = Object.entries(options.channels).map(
@@ -292,6 +282,15 @@ export class World {
   #closed(connection: RecordingConnection, code: number): void {
     this.#socketOf.get(connection)?.closed(code, { shutdown: "closed" });
   }
+}
+
+function socketOptionsOf({
+  maxBacklog = 8,
+  maxTopicBytes = 1_024,
+  maxEventBytes = 256,
+  maxJsonDepth = 1_000_000,
+}: WorldOptions): SocketOptions {
+  return { maxMailbox: maxBacklog, maxTopicBytes, maxEventBytes, maxJsonDepth };
 }
 
 function makeLimiter(

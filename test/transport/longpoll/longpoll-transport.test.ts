@@ -354,7 +354,7 @@ describe("a POST", () => {
     ];
     const statuses = (await Promise.all(sent)).map(({ status }) => status);
     // Each uses a connection of its own, so the last may arrive after the end.
-    assert.ok(statuses.includes(408) && statuses.every((it) => it === 408 || it === 410));
+    assert.ok(statuses.includes(408) && statuses.every((one) => one === 408 || one === 410));
     assert.equal((await client.post("[]")).status, 410);
   });
 
