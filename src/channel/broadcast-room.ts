@@ -9,13 +9,17 @@
  * Runs on: shard; one for each.
  */
 
-/** A frame of this length is large, if its copies for all receivers together are, too (bytes). */
+/** A frame of this length is large, if its copies for all of many receivers together are, too (bytes). */
 const LARGE_FRAME_BYTES = 65_536;
 const LARGE_SUM_BYTES = 4_194_304;
+const MANY_RECEIVERS = 16;
+/** A client for which more than this is unsent gets no large broadcast: the engine would refuse it. */
+const BEHIND_BYTES = 16_777_216;
 
 /** Reports whether a broadcast must be sent to one client after the other. */
 export function isLarge(frameBytes: number, receivers: number): boolean {
-  return frameBytes >= LARGE_FRAME_BYTES && frameBytes * receivers >= LARGE_SUM_BYTES;
+  const isMany = receivers >= MANY_RECEIVERS && frameBytes * receivers >= LARGE_SUM_BYTES;
+  return isMany && frameBytes >= LARGE_FRAME_BYTES;
 }
 
 /** The room for large broadcasts of a shard. */
@@ -29,9 +33,13 @@ export class BroadcastRoom {
     this.#maxBytes = maxBytes;
   }
 
-  /** False if nothing more may be left unsent. */
-  get hasRoom(): boolean {
-    return this.#heldBytes < this.#maxBytes;
+  /**
+   * Returns false if nothing more may be left unsent, or not for this client.
+   *
+   * @param heldBytes - bytes that are held for the client
+   */
+  hasRoomFor(heldBytes: number): boolean {
+    return this.#heldBytes < this.#maxBytes && heldBytes <= BEHIND_BYTES;
   }
 
   /** Counts bytes that were left unsent. */

@@ -168,13 +168,13 @@ export class Fastlane implements Dispatcher<Lane> {
     let unsent = 0;
     for (const channel of lane.subscribers.slice()) {
       if (channel === from) continue;
-      if (!this.#room.hasRoom) {
+      const { connection } = channel.owner;
+      const before = connection.heldBytes;
+      if (!this.#room.hasRoomFor(before)) {
         unsent += 1;
         channel.missed();
         continue;
       }
-      const { connection } = channel.owner;
-      const before = connection.heldBytes;
       connection.sendEncoded(frame, isBinary);
       this.#room.left(Math.max(connection.heldBytes - before, 0));
     }
