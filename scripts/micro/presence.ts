@@ -59,7 +59,7 @@ function makeShard(memory: NodeMemory, shard: number): ShardCore {
     tasks: new InlineTasks(undefined),
     logger: new Logger("silent"),
     endpoint: defineEndpoint({ sockets: {}, presences: [presence] }),
-    waiting: new WaitingBytes(1_048_576),
+    waiting: new WaitingBytes(1_048_576, Infinity),
     room: new BroadcastRoom(1_048_576),
     clock: () => 0,
     takesJoins: () => true,

@@ -2,12 +2,12 @@
  * Bytes of the messages of clients, and of broadcasts, that wait for user code.
  *
  * Messages wait behind a join and behind a handler, broadcasts that a channel handles itself behind a handler. They
- * are counted for each connection, over all its channels, with the length that they had as frames. A parsed payload takes up to 20 times as much memory, so the limit is far below
- * what a connection could hold otherwise.
+ * are counted for each connection, over all its channels, with the length that they had as frames. A parsed payload
+ * takes up to 20 times as much memory, so the limit is far below what a connection could hold otherwise.
  *
  * Runs on: shard; one for all its connections. Has an entry only for connections whose messages wait.
  * Full: `add` returns false, and counts nothing. For a message, the caller closes the connection. For a broadcast,
- *       it ends the channel.
+ *       it ends the channel. If all connections together have more than the heap can hold, the one with most is closed.
  */
 
 /** A connection's socket. */
@@ -20,16 +20,34 @@ export interface WaitingOwner {
   dropWaiting(): void;
 }
 
+/** A parsed message takes up to so many times the memory of its frame. */
+const PARSED_FACTOR = 20;
+
+/**
+ * Returns the limit for all connections of a shard, so that even parsed messages fit into its heap.
+ *
+ * @param heapBytes - the heap that they may take
+ */
+export function maxTotalWithin(heapBytes: number): number {
+  return heapBytes / PARSED_FACTOR;
+}
+
 /** Counts waiting bytes by connection. */
 export class WaitingBytes {
   /** Limit for each connection. */
   readonly maxBytes: number;
+  readonly #maxTotalBytes: number;
   readonly #byOwner = new Map<WaitingOwner, number>();
   /** Bytes of all connections. */
   #totalBytes = 0;
 
-  constructor(maxBytes: number) {
+  /**
+   * @param maxBytes - limit for each connection
+   * @param maxTotalBytes - limit for all connections together
+   */
+  constructor(maxBytes: number, maxTotalBytes: number) {
     this.maxBytes = maxBytes;
+    this.#maxTotalBytes = maxTotalBytes;
   }
 
   /** The number of connections whose messages wait. */
@@ -43,6 +61,19 @@ export class WaitingBytes {
     if (sum > this.maxBytes) return false;
     this.#byOwner.set(owner, sum);
     this.#totalBytes += bytes;
+    return this.#totalBytes <= this.#maxTotalBytes || this.#closeLargest(owner, bytes);
+  }
+
+  /** Makes room by closing the connection with most. @returns false if that is the one that adds */
+  #closeLargest(adding: WaitingOwner, bytes: number): boolean {
+    let [largest, most] = [adding, 0];
+    for (const [owner, sum] of this.#byOwner) if (sum > most) [largest, most] = [owner, sum];
+    if (largest === adding) {
+      this.remove(adding, bytes);
+      return false;
+    }
+    if (largest.isEnded) largest.dropWaiting();
+    else largest.waitTooMuch();
     return true;
   }
 

@@ -315,8 +315,9 @@ export const OPTIONS = {
     max: 268_435_456,
     unit: "bytes",
     about:
-      "Messages of a client that may wait while its joins and handlers are busy, for all channels of a connection together, counted as they were sent. In memory, a parsed message can take 20 times as much.",
-    atLimit: "The connection is closed with 1008.",
+      "Messages of a client that may wait while its joins and handlers are busy, for all channels of a connection together, counted as they were sent. In memory, a parsed message can take 20 times as much. So all connections of a shard together may have a twentieth of `overloadHeapBytes`.",
+    atLimit:
+      "The connection is closed with 1008. At the limit of the shard, this is the connection with most.",
   },
   maxBufferBytes: {
     kind: "integer",

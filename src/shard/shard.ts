@@ -5,7 +5,7 @@
  * Runs on: shard.
  */
 
-import { WaitingBytes } from "../callbacks/waiting-bytes.ts";
+import { maxTotalWithin, WaitingBytes } from "../callbacks/waiting-bytes.ts";
 import { BroadcastRoom } from "../channel/broadcast-room.ts";
 import type { ShardContext } from "../channel/context.ts";
 import type { Tasks } from "../channel/tasks/tasks.ts";
@@ -96,7 +96,10 @@ export class Shard {
     this.#overload = new OverloadWatch(options, counters, logger, onRotation);
     const tcp = new TcpConnections({ memory: memory.counters, counters, options, logger });
     tcp.watch(this.app);
-    const waiting = new WaitingBytes(options.maxWaitingBytes);
+    const waiting = new WaitingBytes(
+      options.maxWaitingBytes,
+      maxTotalWithin(options.overloadHeapBytes),
+    );
     const room = new BroadcastRoom(options.maxBufferBytes / options.shards);
     const shared = { ...sharedOf(start, counters, logger), waiting };
     const published = new ConnectionSet<WebSocketConnection>("websocket", shared);

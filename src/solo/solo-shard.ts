@@ -124,7 +124,7 @@ export class SoloShard {
     this.#ticks = ticks;
     this.#sweep = new Sweep(tickFor(options.handlerTimeoutMs, options.joinTimeoutMs));
     const counters = new Counters(memory.counters, MEMBER);
-    const waiting = new WaitingBytes(options.maxWaitingBytes);
+    const waiting = new WaitingBytes(options.maxWaitingBytes, Infinity);
     this.#core = new ShardCore({
       waiting,
       room: new BroadcastRoom(options.maxBufferBytes),

@@ -51,7 +51,7 @@ describe("asynchronous callbacks", () => {
     const calls = new Callbacks({
       maxMailbox: 8,
       handlerTimeoutMs: 1_000,
-      waiting: new WaitingBytes(100),
+      waiting: new WaitingBytes(100, Infinity),
     });
     const channel = makeChannel();
     const callback = new Deferred();
@@ -67,7 +67,11 @@ describe("asynchronous callbacks", () => {
 
   it("continue with their rejection", async () => {
     const outcomes = awaited(
-      new Callbacks({ maxMailbox: 8, handlerTimeoutMs: 1_000, waiting: new WaitingBytes(100) }),
+      new Callbacks({
+        maxMailbox: 8,
+        handlerTimeoutMs: 1_000,
+        waiting: new WaitingBytes(100, Infinity),
+      }),
       makeChannel(),
       Promise.reject(new Error("x")),
     );
@@ -79,7 +83,7 @@ describe("asynchronous callbacks", () => {
     const calls = new Callbacks({
       maxMailbox: 8,
       handlerTimeoutMs: 1_000,
-      waiting: new WaitingBytes(100),
+      waiting: new WaitingBytes(100, Infinity),
     });
     // oxlint-disable-next-line unicorn/no-thenable
     const eager = { then: (settle: (value: unknown) => void) => settle(1) } as PromiseLike<unknown>;
@@ -93,7 +97,7 @@ describe("asynchronous callbacks", () => {
     const calls = new Callbacks({
       maxMailbox: 8,
       handlerTimeoutMs: 1_000,
-      waiting: new WaitingBytes(100),
+      waiting: new WaitingBytes(100, Infinity),
     });
     const channel = makeChannel();
     const [first, second] = [new Deferred(), new Deferred()];
@@ -113,7 +117,7 @@ describe("asynchronous callbacks", () => {
     const calls = new Callbacks({
       maxMailbox: 8,
       handlerTimeoutMs: 1_000,
-      waiting: new WaitingBytes(100),
+      waiting: new WaitingBytes(100, Infinity),
     });
     const [late, early] = [makeChannel(), makeChannel()];
     const callback = new Deferred();
@@ -138,7 +142,7 @@ describe("an asynchronous join", () => {
     const calls = new Callbacks({
       maxMailbox: 8,
       handlerTimeoutMs: 1_000,
-      waiting: new WaitingBytes(100),
+      waiting: new WaitingBytes(100, Infinity),
     });
     const [usual, patient, open] = [makeChannel(), makeChannel(), makeChannel()];
     const never = new Deferred().promise;

@@ -52,6 +52,32 @@ describe("a mailbox", () => {
     assert.equal(world.callbacks.waiting.size, 0);
   });
 
+  it("closes the connection with most waiting bytes if all together have too many", () => {
+    const handleIn = { slow: () => new Promise(() => {}) as never, a: () => ok() };
+    const world = new World({
+      channels: { "room:*": channel({ handleIn }) },
+      maxTotalWaitingBytes: 4 * 26,
+    });
+    const [most, less, last] = [world.joined(), world.joined(), world.joined()];
+    for (const client of [most, less, last]) client.send(push("slow"));
+    most.send(push("a", "3"), push("a", "4"));
+    less.send(push("a", "3"), push("a", "4"));
+    assert.equal(world.callbacks.waiting.maxHeldBytes, 4 * 26);
+    last.send(push("a", "3"));
+    assert.deepEqual(
+      [most, less, last].map(({ connection }) => connection.closeCode),
+      [1008, undefined, undefined],
+    );
+    assert.equal(world.callbacks.waiting.maxHeldBytes, 3 * 26);
+    // Then the one that adds has most itself.
+    less.send(push("a", "5"), push("a", "6"));
+    assert.deepEqual(
+      [less, last].map(({ connection }) => connection.closeCode),
+      [1008, undefined],
+    );
+    assert.equal(world.callbacks.waiting.maxHeldBytes, 26);
+  });
+
   it("gives bytes back as its messages are handled", async () => {
     const slow = new Deferred();
     const handleIn = { slow: () => slow.promise as never, a: () => ok() };

@@ -20,7 +20,7 @@ export class TestConnections implements SharedByConnections {
   readonly log: LogEntry[] = [];
   readonly logger: Logger;
   readonly options: SharedByConnections["options"];
-  readonly waiting = new WaitingBytes(1_000_000);
+  readonly waiting = new WaitingBytes(1_000_000, Infinity);
   /** The return value of `isNodeDrained`. */
   isDrained = false;
 

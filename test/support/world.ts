@@ -73,6 +73,7 @@ export interface WorldOptions {
   readonly maxJsonDepth?: number;
   readonly maxChannels?: number;
   readonly maxQueueBytes?: number;
+  readonly maxTotalWaitingBytes?: number;
   readonly handlerTimeoutMs?: number;
   readonly joinTimeoutMs?: number;
   readonly node?: TestNode;
@@ -148,7 +149,7 @@ export class World {
     this.member = (options.node ?? new TestNode()).member<Lane>(options.member ?? 0, fastlane);
     const { maxMailbox = 8, handlerTimeoutMs = 1_000, joinTimeoutMs = 1_000 } = options;
     const { maxWaitingBytes = 10_000 } = options;
-    const waiting = new WaitingBytes(maxWaitingBytes);
+    const waiting = new WaitingBytes(maxWaitingBytes, options.maxTotalWaitingBytes ?? Infinity);
     this.callbacks = new Callbacks({ maxMailbox, handlerTimeoutMs, waiting });
     this.channels = new ShardChannels({
       shard: 0,
