@@ -96,10 +96,7 @@ export class Shard {
     this.#overload = new OverloadWatch(options, counters, logger, onRotation);
     const tcp = new TcpConnections({ memory: memory.counters, counters, options, logger });
     tcp.watch(this.app);
-    const waiting = new WaitingBytes(
-      options.maxWaitingBytes,
-      maxTotalWithin(options.overloadHeapBytes),
-    );
+    const waiting = waitingBytesOf(options);
     const room = new BroadcastRoom(options.maxBufferBytes / options.shards);
     const shared = { ...sharedOf(start, counters, logger), waiting };
     const published = new ConnectionSet<WebSocketConnection>("websocket", shared);
@@ -294,6 +291,10 @@ function sharedOf(
     options,
     isNodeDrained: () => life.isDraining,
   };
+}
+
+function waitingBytesOf({ maxWaitingBytes, overloadHeapBytes }: ResolvedOptions): WaitingBytes {
+  return new WaitingBytes(maxWaitingBytes, maxTotalWithin(overloadHeapBytes));
 }
 
 /** Returns the watch of the process's memory. */
