@@ -5,6 +5,8 @@
  * Runs on: shard.
  */
 
+import { maxTotalWithin, WaitingBytes } from "../callbacks/waiting-bytes.ts";
+import { BroadcastRoom } from "../channel/broadcast-room.ts";
 import type { ShardContext } from "../channel/context.ts";
 import type { Tasks } from "../channel/tasks/tasks.ts";
 import {
@@ -18,8 +20,11 @@ import { AddressPlaces } from "../limits/address-places.ts";
 import { monotonicMs } from "../limits/clock.ts";
 import type { Logger } from "../log/logger.ts";
 import { AddressCounts } from "../memory/address-counts.ts";
+import { watchBuffers, type BufferWatch, type BufferWatchParts } from "../memory/buffer-watch.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
+import { PendingConnects } from "../socket/pending-connects.ts";
+import type { ResolvedOptions } from "../options/options.ts";
 import type { ServedSocket } from "../socket/served-socket.ts";
 import { ConnectionNumbers } from "../transport/connection-numbers.ts";
 import { ConnectionSet, type SharedByConnections } from "../transport/connection-set.ts";
@@ -29,6 +34,7 @@ import type { Engine, EngineApp } from "../transport/engine/engine-types.ts";
 import { BodyTimes } from "../transport/http/body-times.ts";
 import { HttpRouter } from "../transport/http/router.ts";
 import { Routes } from "../transport/http/routes.ts";
+import { StreamBuffers } from "../transport/http/stream-buffers.ts";
 import { LongPollTransport } from "../transport/longpoll/longpoll-transport.ts";
 import { timeLimitsOf } from "../transport/mount-options.ts";
 import { Sweep, tickFor } from "../transport/sweep.ts";
@@ -36,12 +42,16 @@ import { TcpConnections } from "../transport/tcp-connections.ts";
 import type { Transport } from "../transport/transport.ts";
 import { EnginePublisher } from "../transport/websocket/engine-publisher.ts";
 import type { WebSocketConnection } from "../transport/websocket/websocket-connection.ts";
-import { WebSocketTransport } from "../transport/websocket/websocket-transport.ts";
+import {
+  FRAME_SLACK_BYTES,
+  WebSocketTransport,
+} from "../transport/websocket/websocket-transport.ts";
 import type { ShardDrain, ShardStart } from "./control.ts";
 import { ExchangeForwarding } from "./exchange-forwarding.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { answerOf, type Answer, type Question } from "./introspection.ts";
 import { OverloadWatch } from "./overload-watch.ts";
+import { ResidentWatch } from "./resident-watch.ts";
 import { ShardCore } from "./shard-core.ts";
 
 /** A shard. */
@@ -57,6 +67,8 @@ export class Shard {
   readonly #sweep: Sweep;
   readonly #overload: OverloadWatch;
   readonly #heartbeat: Heartbeat;
+  readonly #buffers: BufferWatch;
+  readonly #resident: ResidentWatch;
   #drained: Promise<ShardDrain> | undefined;
   #finished: Promise<void> | undefined;
   #isClosed = false;
@@ -89,7 +101,9 @@ export class Shard {
     const tcp = new TcpConnections({ memory: memory.counters, counters, options, logger });
     tcp.watch(this.app);
     this.#tcp = tcp;
-    const shared = sharedOf(start, counters, logger);
+    const waiting = waitingBytesOf(options);
+    const room = new BroadcastRoom(options.maxBufferBytes / options.shards);
+    const shared = { ...sharedOf(start, counters, logger), waiting };
     const published = new ConnectionSet<WebSocketConnection>("websocket", shared);
     this.#core = new ShardCore({
       start,
@@ -98,6 +112,8 @@ export class Shard {
       tasks,
       logger,
       endpoint,
+      waiting,
+      room,
       clock: monotonicMs,
       takesJoins: () => this.#overload.takesJoins,
       onForwardingRecord: ({ from, record }) => longpoll.receive(from, record),
@@ -105,16 +121,18 @@ export class Shard {
     const core = this.#core;
     this.#heartbeat = new Heartbeat(new Life(memory.life), member, () => core.recover());
     this.#sweep = new Sweep(this.#tickMs());
-    const { context, sockets, held, member: self } = this.#core;
+    const { context, sockets, held, queued, member: self } = this.#core;
     const { app } = this;
     const bodies = new BodyTimes(options.bodyTimeoutMs, this.#sweep);
     const router = new HttpRouter({ app, tcp, counters, logger });
-    this.#routes = new Routes({ router, context, options, logger, tcp, bodies });
+    const streams = new StreamBuffers();
+    this.#routes = new Routes({ router, context, options, logger, tcp, bodies, streams });
     const places = placesOf(start, counters);
     const shard = {
       ...shared,
       tcp,
       bodies,
+      pending: new PendingConnects(options.maxPendingConnects),
       places,
       options,
       app,
@@ -125,11 +143,18 @@ export class Shard {
     };
     const forwarding = new ExchangeForwarding(memory, member, self.exchange);
     const longpoll = new LongPollTransport(shard, forwarding);
+    const websocket = new WebSocketTransport(shard, published, engine, held);
+    this.#resident = residentWatchOf(websocket, options, counters, logger);
     this.#transports = [
-      new WebSocketTransport(shard, published, engine, held),
+      websocket,
       longpoll,
       new CustomTransports(shard, endpoint.transports ?? [], this.#routes),
     ];
+    this.#buffers = watchBuffers({
+      ...buffersOf(start, counters, logger),
+      sources: [...this.#transports, waiting, bodies, streams, queued, self.exchange],
+      onHeld: (heldBytes) => room.sampled(heldBytes),
+    });
   }
 
   /** Runs the app's `start`, mounts sockets and routes, and starts receiving records. */
@@ -151,6 +176,7 @@ export class Shard {
     this.#sweep.start();
     this.#overload.start();
     this.#heartbeat.start();
+    this.#resident.start();
     this.#core.start();
     // Last, because clients may connect from here on.
     for (const transport of this.#transports) await transport.start?.();
@@ -186,6 +212,8 @@ export class Shard {
     this.#sweep.stop();
     this.#overload.stop();
     this.#heartbeat.stop();
+    this.#buffers.stop();
+    this.#resident.stop();
     this.#core.endWindow();
     this.#tcp.close();
     this.app.close();
@@ -251,7 +279,8 @@ export class Shard {
       ...joinTimeoutsOf(mount),
     ]);
     const { idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs, bodyTimeoutMs } = options;
-    return tickFor(idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs, bodyTimeoutMs, ...limitsMs);
+    limitsMs.push(idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs, bodyTimeoutMs);
+    return tickFor(options.unjoinedTimeoutMs, ...limitsMs);
   }
 }
 
@@ -260,7 +289,7 @@ function sharedOf(
   start: Omit<ShardStart, "output">,
   counters: Counters,
   logger: Logger,
-): SharedByConnections {
+): Omit<SharedByConnections, "waiting"> {
   const { memory, options, shard, predecessors } = start;
   const life = new Life(memory.life);
   return {
@@ -270,6 +299,38 @@ function sharedOf(
     options,
     isNodeDrained: () => life.isDraining,
   };
+}
+
+/** Returns what a watch of the shard's buffers needs, without the buffers. */
+function buffersOf(
+  { memory, member, options }: Omit<ShardStart, "output">,
+  counters: Counters,
+  logger: Logger,
+): Omit<BufferWatchParts, "sources"> {
+  const { maxBufferBytes } = options;
+  return { memory: memory.buffers, member, counters, logger, maxBufferBytes };
+}
+
+function waitingBytesOf({ maxWaitingBytes, overloadHeapBytes }: ResolvedOptions): WaitingBytes {
+  return new WaitingBytes(maxWaitingBytes, maxTotalWithin(overloadHeapBytes));
+}
+
+/** Returns the watch of the process's memory. */
+function residentWatchOf(
+  connections: WebSocketTransport,
+  { maxResidentBytes, maxFrameBytes, shards }: ResolvedOptions,
+  counters: Counters,
+  logger: Logger,
+): ResidentWatch {
+  return new ResidentWatch({
+    maxResidentBytes,
+    maxMessageBytes: maxFrameBytes + FRAME_SLACK_BYTES,
+    shards,
+    connections,
+    counters,
+    logger,
+    resident: () => process.memoryUsage.rss(),
+  });
 }
 
 /** Returns the places of addresses, if these are limited. */

@@ -8,9 +8,12 @@
  * Runs on: the thread of a test.
  */
 
+import { BroadcastRoom } from "../channel/broadcast-room.ts";
 import type { ShardContext } from "../channel/context.ts";
 import { ok } from "../callbacks/results.ts";
+import { WaitingBytes } from "../callbacks/waiting-bytes.ts";
 import type { Logger } from "../log/logger.ts";
+import { makeBufferGaugesMemory } from "../memory/buffer-gauges.ts";
 import { Counters, makeCountersMemory } from "../memory/counters.ts";
 import { lifeBytes } from "../memory/life-layout.ts";
 import { Life } from "../memory/life.ts";
@@ -25,6 +28,7 @@ import type { Broadcast } from "../pubsub/envelope.ts";
 import { subscriptionIndexBytes } from "../pubsub/subscription-index-layout.ts";
 import type { ConnectInfo } from "../socket/connect-request.ts";
 import type { AnyMount } from "../socket/mount.ts";
+import { PendingConnects } from "../socket/pending-connects.ts";
 import { ConnectionNumbers } from "../transport/connection-numbers.ts";
 import { ConnectionSet } from "../transport/connection-set.ts";
 import type { CustomConnection } from "../transport/custom/custom-connection.ts";
@@ -121,7 +125,10 @@ export class SoloShard {
     this.#ticks = ticks;
     this.#sweep = new Sweep(tickFor(options.handlerTimeoutMs, options.joinTimeoutMs));
     const counters = new Counters(memory.counters, MEMBER);
+    const waiting = new WaitingBytes(options.maxWaitingBytes, Infinity);
     this.#core = new ShardCore({
+      waiting,
+      room: new BroadcastRoom(options.maxBufferBytes),
       start: { memory, options, member: MEMBER, shard: 0, data },
       counters,
       publisher: { publish() {} },
@@ -138,9 +145,11 @@ export class SoloShard {
       numbers: new ConnectionNumbers(0, 1, 0),
       options,
       isNodeDrained: () => false,
+      waiting,
     });
     const { sockets, context } = this.#core;
-    const shard = { sockets, context, logger, places: undefined, sweep: this.#sweep };
+    const pending = new PendingConnects(options.maxPendingConnects);
+    const shard = { sockets, context, logger, pending, places: undefined, sweep: this.#sweep };
     this.#connections = new CustomConnections(this.#open, shard);
     this.#mounts = Object.entries(endpoint.sockets).map(([path, given]) => {
       const mount = this.#core.makeMount(path, given);
@@ -262,6 +271,7 @@ function makeSoloMemory(options: ResolvedOptions): NodeMemory {
     counters: makeCountersMemory(1),
     life: new SharedArrayBuffer(lifeBytes(1)),
     running: makeRunningMemory(1),
+    buffers: makeBufferGaugesMemory(1),
     rates: makeRateTableMemory(SOLO_RATE_BITS, "solo"),
     addresses: undefined,
     hashSeed: 0,

@@ -13,6 +13,7 @@ import type { ShardContext } from "../channel/context.ts";
 import type { AddressPlaces } from "../limits/address-places.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type { AnyMount } from "../socket/mount.ts";
+import type { PendingConnects } from "../socket/pending-connects.ts";
 import type { ServedSocket, SocketOpener } from "../socket/served-socket.ts";
 import type { SharedByConnections } from "./connection-set.ts";
 import type { DrainCounts, DrainPace } from "./drain.ts";
@@ -32,6 +33,10 @@ export interface Transport {
   start?(): Promise<void>;
   /** Returns the sockets of all open connections, in the order in which they were opened. */
   sockets(): Iterable<ServedSocket>;
+  /** Bytes that are held for clients at most; costs nothing to read. */
+  readonly maxHeldBytes: number;
+  /** Visits each client, or request, for which bytes are held. `shed` gives them up. */
+  visitHeld(visit: (owner: { shed(): void }, bytes: number) => void): void;
   /**
    * Ends all connections in batches, and accepts no new ones; resolves when no connections remain.
    */
@@ -64,6 +69,7 @@ export interface TransportShard extends SharedByConnections {
   readonly sweep: Sweep;
   readonly tcp: TcpConnections;
   readonly bodies: BodyTimes;
+  readonly pending: PendingConnects;
   /** Undefined if connections per address are not limited. */
   readonly places: AddressPlaces | undefined;
   readonly options: ResolvedOptions;

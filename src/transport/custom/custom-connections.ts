@@ -32,7 +32,10 @@ export type CustomDecision =
     };
 
 /** The parts of a shard that custom connections use. */
-type CustomShard = Pick<TransportShard, "context" | "logger" | "places" | "sockets" | "sweep">;
+type CustomShard = Pick<
+  TransportShard,
+  "context" | "logger" | "pending" | "places" | "sockets" | "sweep"
+>;
 
 interface CustomMount {
   readonly mount: AnyMount;
@@ -90,7 +93,7 @@ export class CustomConnections {
     { mount, policy }: CustomMount,
     variables: Readonly<Record<string, string>>,
   ): Decision | Promise<Decision> {
-    const { context, logger } = this.#shard;
+    const { context, logger, pending } = this.#shard;
     if (http !== undefined) {
       const handshake = new Handshake(mount, policy, transport, this.#shard);
       return decideByHead(handshake, headOf(http), { ...params, ...variables });
@@ -103,6 +106,7 @@ export class CustomConnections {
       connectInfo,
       peerAddress: connectInfo.peerData?.address ?? null,
       context,
+      pending,
     };
     return decide(call, logger);
   }

@@ -13,6 +13,7 @@ import type { ShardContext } from "../../channel/context.ts";
 import type { Logger } from "../../log/logger.ts";
 import { decide, type Decision } from "../../socket/connect.ts";
 import type { Params } from "../../socket/connect-request.ts";
+import type { PendingConnects } from "../../socket/pending-connects.ts";
 import { isRawMount, type AnyMount } from "../../socket/mount.ts";
 import type { TransportShard } from "../transport.ts";
 import { mergeWants } from "./connect-info.ts";
@@ -31,14 +32,16 @@ export class Handshake {
   readonly #transport: string;
   readonly #context: ShardContext;
   readonly #limitsAddresses: boolean;
+  readonly #pending: PendingConnects;
 
   /** @param transport - the transport's name, as seen by sockets */
   constructor(
     mount: AnyMount,
     policy: HandshakePolicy,
     transport: string,
-    shard: Pick<TransportShard, "context" | "logger" | "places">,
+    shard: Pick<TransportShard, "context" | "logger" | "places" | "pending">,
   ) {
+    this.#pending = shard.pending;
     this.#limitsAddresses = shard.places !== undefined;
     this.policy = policy;
     this.logger = shard.logger;
@@ -110,6 +113,7 @@ export class Handshake {
       connectInfo,
       peerAddress: head.peerAddress,
       context,
+      pending: this.#pending,
     };
     return decide(call, logger);
   }

@@ -4,7 +4,8 @@
  * Runs on: the shard that the engine gave the request's connection to.
  * Full: a body of more than `maxBodyBytes` is answered with 413. A route that does not settle within
  *       `handlerTimeoutMs` is answered with 503, and its later result is ignored. A body that takes
- *       longer than `bodyTimeoutMs` is answered with 408.
+ *       longer than `bodyTimeoutMs` is answered with 408, and one that is given up because of `maxBufferBytes`
+ *       with 503.
  *
  * A GET route also answers HEAD, without a body, unless there is a HEAD route.
  */
@@ -24,12 +25,14 @@ import {
   type RouteResponse,
 } from "./answer.ts";
 import type { TcpConnections } from "../tcp-connections.ts";
+import { BodyBytes } from "./body-bytes.ts";
 import type { BodyTimes, PendingBody } from "./body-times.ts";
 import { segmentsOf } from "./path.ts";
 import { parseQuery } from "./query.ts";
 import { headerOf, WHOLE_HEAD, type RequestHead } from "./request-head.ts";
 import { ResponseStream, type StreamedResponse } from "./response-stream.ts";
 import { METHODS, type HttpRouter } from "./router.ts";
+import type { StreamBuffers } from "./stream-buffers.ts";
 
 /** A request, as seen by a route. */
 export interface RouteRequest {
@@ -61,6 +64,7 @@ export type Route<Context> = (
 const TOO_LARGE = 413;
 const LATE = 408;
 const HEAD = "HEAD";
+const BUSY = 503;
 
 /** What the routes need of their shard. */
 export interface RoutesParts<Context> {
@@ -70,6 +74,7 @@ export interface RoutesParts<Context> {
   readonly logger: Logger;
   readonly tcp: Pick<TcpConnections, "requested" | "answered">;
   readonly bodies: BodyTimes;
+  readonly streams: StreamBuffers;
 }
 
 /** The routes of a shard. */
@@ -99,7 +104,7 @@ export class Routes<Context> {
 
   async #run(response: HttpResponse, head: RequestHead, route: Route<Context>): Promise<void> {
     // First of all: without an abort handler, the engine expects an answer before the callback returns.
-    const { context, options, logger, tcp, bodies } = this.#parts;
+    const { context, options, logger, tcp, bodies, streams } = this.#parts;
     const body = new BodyReader(response, options.maxBodyBytes, bodies);
     tcp.requested();
     body.onGone = (): void => tcp.answered();
@@ -124,7 +129,7 @@ export class Routes<Context> {
     if (body.isAborted) return;
     bodies.end(body);
     const isHead = head.method === HEAD;
-    const isLast = body.fault === LATE;
+    const isLast = body.fault === LATE || body.fault === BUSY;
     if (!streamed) {
       tcp.answered();
       response.cork(() => sendAnswer(response, answer, isLast, isHead));
@@ -135,7 +140,7 @@ export class Routes<Context> {
       response.cork(() => sendHead(response, answer));
       return;
     }
-    const out = new ResponseStream(response, head.path, logger, () => tcp.answered());
+    const out = new ResponseStream(response, head.path, logger, streams, () => tcp.answered());
     body.onGone = (): void => out.gone();
     out.begin(answer, streamed);
   }
@@ -206,12 +211,13 @@ class BodyReader implements PendingBody {
   readonly #response: HttpResponse;
   readonly #maxBytes: number;
   readonly #bodies: BodyTimes;
+  readonly #body = new BodyBytes();
   #isStarted = false;
   #resolve: (body: Uint8Array) => void = ignore;
   #reject: (error: Error) => void = ignore;
   isAborted = false;
-  /** The status of a request whose body is too large or late. */
-  fault: typeof TOO_LARGE | typeof LATE | undefined = undefined;
+  /** The status of a request whose body was given up. */
+  fault: typeof TOO_LARGE | typeof LATE | typeof BUSY | undefined = undefined;
   /** Called when the client goes away. */
   onGone: (() => void) | undefined = undefined;
   #abort: AbortController | undefined;
@@ -229,6 +235,7 @@ class BodyReader implements PendingBody {
     response.onAborted(() => {
       this.isAborted = true;
       bodies.end(this);
+      this.#body.drop();
       const gone = new Error("the client went away");
       this.#reject(gone);
       this.abort(gone);
@@ -247,27 +254,41 @@ class BodyReader implements PendingBody {
   start(): void {
     if (this.#isStarted) return;
     this.#isStarted = true;
-    const chunks: Buffer[] = [];
     let length = 0;
     this.#bodies.begin(this);
     this.#response.onData((chunk, isLast) => {
-      if (isLast) this.#bodies.end(this);
+      if (this.fault !== undefined) return;
       length += chunk.byteLength;
       if (length > this.#maxBytes) {
-        this.fault ??= TOO_LARGE;
-        chunks.length = 0;
-        this.#reject(new Error(`a body must have at most ${this.#maxBytes} (bytes), got more`));
+        this.#giveUp(TOO_LARGE, `a body must have at most ${this.#maxBytes} (bytes), got more`);
         return;
       }
-      // The engine reuses its buffer when this returns.
-      chunks.push(Buffer.from(new Uint8Array(chunk).slice()));
-      if (isLast) this.#resolve(Buffer.concat(chunks));
+      const before = this.bodyBytes;
+      this.#body.add(chunk);
+      this.#bodies.grew(this.bodyBytes - before);
+      if (!isLast) return;
+      this.#bodies.end(this);
+      this.#resolve(this.#body.take());
     });
   }
 
+  get bodyBytes(): number {
+    return this.#body.heldBytes;
+  }
+
   bodyIsLate(): void {
-    this.fault ??= LATE;
-    this.#reject(new Error("the client sent its body too slowly"));
+    this.#giveUp(LATE, "the client sent its body too slowly");
+  }
+
+  shed(): void {
+    this.#giveUp(BUSY, "the node holds too many bytes (maxBufferBytes)");
+  }
+
+  #giveUp(fault: NonNullable<BodyReader["fault"]>, message: string): void {
+    this.fault ??= fault;
+    this.#bodies.end(this);
+    this.#body.drop();
+    this.#reject(new Error(message));
   }
 
   /** The abort signal, created on first use. */

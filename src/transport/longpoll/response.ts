@@ -14,6 +14,7 @@ import {
   type PreparedAnswer,
 } from "../http/answer.ts";
 import type { HttpResponse } from "../engine/engine-types.ts";
+import { BodyBytes } from "../http/body-bytes.ts";
 import type { BodyTimes, PendingBody } from "../http/body-times.ts";
 import type { Header } from "../http/request-head.ts";
 import type { TcpConnections } from "../tcp-connections.ts";
@@ -21,7 +22,7 @@ import type { TcpConnections } from "../tcp-connections.ts";
 /** What all requests of a shard share. */
 export interface SharedByRequests {
   readonly tcp: Pick<TcpConnections, "requested" | "answered">;
-  readonly bodies: Pick<BodyTimes, "begin" | "end">;
+  readonly bodies: Pick<BodyTimes, "begin" | "grew" | "end">;
 }
 
 const ALLOW_ORIGIN: Header = ["access-control-allow-origin", "*"];
@@ -37,6 +38,7 @@ export class LongPollResponse implements PendingBody {
   readonly #response: HttpResponse;
   readonly #isLast: (status: number) => boolean;
   readonly #shared: SharedByRequests;
+  readonly #body = new BodyBytes();
   #isOpen = true;
   /** Called if the client goes away before it receives an answer. */
   onAborted: (() => void) | undefined = undefined;
@@ -69,27 +71,36 @@ export class LongPollResponse implements PendingBody {
    * @param done - called with the body, or with undefined as soon as it exceeds `maxBytes`
    */
   readBody(maxBytes: number, done: (body: Uint8Array | undefined) => void): void {
-    const chunks: Buffer[] = [];
+    const { bodies } = this.#shared;
     let length = 0;
-    this.#shared.bodies.begin(this);
+    bodies.begin(this);
     this.#response.onData((chunk, isLast) => {
-      if (length > maxBytes) return;
+      if (length > maxBytes || !this.#isOpen) return;
       length += chunk.byteLength;
       if (length > maxBytes) {
-        chunks.length = 0;
         done(undefined);
         return;
       }
-      // The engine reuses its buffer when this returns.
-      chunks.push(Buffer.from(new Uint8Array(chunk).slice()));
+      const before = this.bodyBytes;
+      this.#body.add(chunk);
+      bodies.grew(this.bodyBytes - before);
       if (!isLast) return;
-      this.#shared.bodies.end(this);
-      done(Buffer.concat(chunks));
+      bodies.end(this);
+      done(this.#body.take());
     });
+  }
+
+  get bodyBytes(): number {
+    return this.#body.heldBytes;
   }
 
   bodyIsLate(): void {
     this.#send(plainAnswer(408), 408, true);
+  }
+
+  shed(): void {
+    const answer = unavailableAnswer();
+    this.#send(answer, answer.status, true);
   }
 
   /** Answers 200 with the status in a JSON body. @returns false if the client is gone */
@@ -163,5 +174,6 @@ export class LongPollResponse implements PendingBody {
     this.#isOpen = false;
     this.#shared.tcp.answered();
     this.#shared.bodies.end(this);
+    this.#body.drop();
   }
 }

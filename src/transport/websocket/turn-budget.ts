@@ -60,6 +60,7 @@ export class TurnBudget<Client extends object> {
   /** End of the budget (ms, as `performance.now`). Only valid while the end of the turn is scheduled. */
   #endsAtMs = 0;
   #isScheduled = false;
+  #bytes = 0;
 
   /** @param handle - handles a message that waited; must not throw */
   constructor(handle: (client: Client, message: WaitingMessage) => void) {
@@ -69,6 +70,16 @@ export class TurnBudget<Client extends object> {
   /** The number of clients with waiting messages. */
   get size(): number {
     return this.#waiting.size;
+  }
+
+  /** Bytes of all waiting messages. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Returns the bytes of a client's waiting messages. */
+  bytesOf(client: Client): number {
+    return this.#bytes === 0 ? 0 : (this.#waiting.get(client)?.bytes ?? 0);
   }
 
   /** Reports whether a client has sent more in this turn than is always served. */
@@ -104,6 +115,7 @@ export class TurnBudget<Client extends object> {
   /** Drops the waiting messages of a client. */
   drop(client: Client): void {
     if (this.#last === client) this.#last = undefined;
+    this.#bytes -= this.#waiting.get(client)?.bytes ?? 0;
     this.#waiting.delete(client);
   }
 
@@ -123,6 +135,7 @@ export class TurnBudget<Client extends object> {
     let waiting = this.#waiting.get(client);
     if (!waiting) this.#waiting.set(client, (waiting = new Waiting()));
     waiting.bytes += bytes.byteLength + ENTRY_BYTES;
+    this.#bytes += bytes.byteLength + ENTRY_BYTES;
     if (waiting.bytes > MAX_WAITING_BYTES && waiting.messages.length > 0) return "full";
     waiting.messages.push({ kind, bytes: new Uint8Array(bytes.slice(0)) });
     return "waits";
@@ -147,6 +160,7 @@ export class TurnBudget<Client extends object> {
     if (waiting.messages.length > 0) this.#waiting.set(client, waiting);
     if (message) {
       waiting.bytes -= message.bytes.length + ENTRY_BYTES;
+      this.#bytes -= message.bytes.length + ENTRY_BYTES;
       this.#handle(client, message);
     }
     if (waiting.messages.length === 0) waiting.finish?.();

@@ -41,7 +41,10 @@ class FakeResponse {
 function made(last = 0): { fake: FakeResponse; response: LongPollResponse } {
   const fake = new FakeResponse();
   const isLast = (status: number): boolean => status === last;
-  const ignored = { tcp: { requested() {}, answered() {} }, bodies: { begin() {}, end() {} } };
+  const ignored = {
+    tcp: { requested() {}, answered() {} },
+    bodies: { begin() {}, grew() {}, end() {} },
+  };
   const response = new LongPollResponse(fake as unknown as HttpResponse, isLast, ignored);
   return { fake, response };
 }
