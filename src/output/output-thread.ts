@@ -12,6 +12,8 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 
 import { RingConsumer, makeRingViews } from "../memory/ring.ts";
+import { workerFlags } from "../memory/worker-flags.ts";
+import { threadFile } from "../package-copy.ts";
 import {
   AWAKE,
   BLOCKED,
@@ -29,7 +31,7 @@ import {
 } from "./queue-layout.ts";
 import type { WriterStart, WriterTexts } from "./output-writer.ts";
 
-const WRITER_ENTRY = new URL("./writer-entry.js", import.meta.url);
+const WRITER_ENTRY = "./writer-entry.js";
 const REST_MS = 5;
 /** Time after which a writer that failed is started again (ms). */
 const RESTART_MS = 1_000;
@@ -53,6 +55,7 @@ interface WriterSettings {
 export class OutputThread {
   /** The queue's memory, for the threads that write to it. */
   readonly memory: OutputMemory;
+  readonly #entry = threadFile(WRITER_ENTRY, import.meta.url);
   readonly #start: WriterStart;
   readonly #words: Int32Array;
   readonly #streams: readonly (readonly RingConsumer[])[];
@@ -116,9 +119,10 @@ export class OutputThread {
   }
 
   #launch(): Worker {
-    const worker = new Worker(WRITER_ENTRY, {
+    const worker = new Worker(this.#entry, {
       workerData: this.#start,
       name: "simurgh output",
+      ...workerFlags(),
       resourceLimits: LIMITS,
     });
     worker.unref();

@@ -25,8 +25,7 @@
  * Runs on: main, shards, link. Types only.
  */
 
-import type { MessagePort } from "node:worker_threads";
-
+import type { HandedOver } from "../channel/tasks/tasks.ts";
 import type { OutgoingSchemas } from "../endpoint/outgoing-schemas.ts";
 import type { AddressCountsMemory } from "../memory/address-counts.ts";
 import type { RateTableMemory } from "../memory/rate-table.ts";
@@ -84,7 +83,7 @@ export interface ShardThreadStart extends ShardStart {
    * A port that is never used. It closes when the thread ends, which main learns before the engine can
    * abort the process.
    */
-  readonly lifeline: MessagePort;
+  readonly lifeline: HandedOver;
 }
 
 /** The `workerData` of the link. */

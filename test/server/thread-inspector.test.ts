@@ -20,13 +20,17 @@ const THREAD = `
   const { parentPort } = require("node:worker_threads");
   const { execFileSync } = require("node:child_process");
   Error.stackTraceLimit = 7;
-  function spinning() { for (;;); }
+  function spinning() {
+    answer("spin");
+    for (;;);
+  }
+  function answer(how) { parentPort.postMessage([how, Error.stackTraceLimit]); }
   function blocking(port) {
     execFileSync(process.execPath, ["-e", "require('node:net').connect(" + port + ").resume()"]);
   }
   parentPort.on("message", (how) => {
-    parentPort.postMessage([how, Error.stackTraceLimit]);
     if (how === "spin") setImmediate(spinning);
+    else answer(how);
     if (how.startsWith("block")) blocking(how.slice(5));
   });`;
 
@@ -56,7 +60,7 @@ describe("the inspector of threads", () => {
     await told(spinning, "spin");
     await told(idle, "hello");
     const stack = await stackOf(spinning.threadId, LIMIT_MS);
-    assert.match(stack ?? "", /^ {4}at (Immediate\.)?spinning .*\[worker eval\]:5:/);
+    assert.match(stack ?? "", /^ {4}at (Immediate\.)?spinning .*\[worker eval\]:7:/);
     assert.deepEqual(await told(idle, "still"), ["still", 7]);
   });
 

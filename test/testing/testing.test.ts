@@ -200,7 +200,7 @@ describe("connect", () => {
       return socket.assigns["org"];
     });
     assert.deepEqual(await Promise.all(orgs), ["a/b", undefined, undefined]);
-    for (const path of [undefined, "/org/socket", "/org//x/socket"]) {
+    for (const path of [undefined, "/org/socket", "/org/x/y/socket"]) {
       const options = path === undefined ? ann : { ...ann, path };
       await assert.rejects(connect(several, options), {
         code: "SIM_ERR_OPTION_INVALID",

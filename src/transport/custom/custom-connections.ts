@@ -124,7 +124,8 @@ export class CustomConnections {
 
   #find(path: string): CustomMount & { readonly variables: Readonly<Record<string, string>> } {
     for (const found of this.#mounts) {
-      const variables = matchPath(found.mount.path, path);
+      // A mount may also be named by its own path, without values for its variables.
+      const variables = found.mount.path === path ? {} : matchPath(found.mount.path, path);
       if (variables) return { ...found, variables };
     }
     const paths = this.#mounts.map(({ mount }) => mount.path).join(", ");
