@@ -68,6 +68,10 @@ export const COUNTERS = {
     kind: "total",
     about: "Connections cut because more messages waited for the turn budget than may wait.",
   },
+  requestsDelayed: {
+    kind: "total",
+    about: "HTTP requests that waited for a later turn of the event loop.",
+  },
   slowCut: { kind: "total", about: "Connections cut because the client read too slowly." },
   slowEnded: {
     kind: "total",

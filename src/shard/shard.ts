@@ -27,12 +27,14 @@ import { CustomTransports } from "../transport/custom/custom-transports.ts";
 import type { DrainCounts, DrainPace } from "../transport/drain.ts";
 import type { Engine, EngineApp } from "../transport/engine/engine-types.ts";
 import { BodyTimes } from "../transport/http/body-times.ts";
+import { RequestGate } from "../transport/http/request-gate.ts";
 import { Routes } from "../transport/http/routes.ts";
 import { LongPollTransport } from "../transport/longpoll/longpoll-transport.ts";
 import { timeLimitsOf } from "../transport/mount-options.ts";
 import { Sweep, tickFor } from "../transport/sweep.ts";
 import { TcpConnections } from "../transport/tcp-connections.ts";
 import type { Transport } from "../transport/transport.ts";
+import { Turn } from "../transport/turn.ts";
 import { EnginePublisher } from "../transport/websocket/engine-publisher.ts";
 import type { WebSocketConnection } from "../transport/websocket/websocket-connection.ts";
 import { WebSocketTransport } from "../transport/websocket/websocket-transport.ts";
@@ -86,10 +88,11 @@ export class Shard {
     tcp.watch(this.app);
     const shared = sharedOf(start, counters, logger);
     const published = new ConnectionSet<WebSocketConnection>("websocket", shared);
+    const turn = new Turn();
     this.#core = new ShardCore({
       start,
       counters,
-      publisher: new EnginePublisher(this.app, published),
+      publisher: new EnginePublisher(this.app, published, turn),
       tasks,
       logger,
       endpoint,
@@ -101,12 +104,14 @@ export class Shard {
     const { context, sockets, held, member: self } = this.#core;
     const { app } = this;
     const bodies = new BodyTimes(options.bodyTimeoutMs, this.#sweep);
-    this.#routes = new Routes({ app, context, options, logger, tcp, bodies });
+    const requests = new RequestGate({ bodies, turn, tcp, options, counters });
+    this.#routes = new Routes({ app, context, options, logger, tcp, requests });
     const places = placesOf(start, counters);
     const shard = {
       ...shared,
       tcp,
-      bodies,
+      turn,
+      requests,
       places,
       options,
       app,

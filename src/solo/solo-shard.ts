@@ -123,7 +123,7 @@ export class SoloShard {
     this.#core = new ShardCore({
       start: { memory, options, member: MEMBER, shard: 0, data },
       counters,
-      publisher: { publish() {} },
+      publisher: { charge() {}, publish() {} },
       tasks: new InlineTasks(endpoint.tasks?.href),
       logger,
       endpoint,
@@ -246,6 +246,7 @@ function localHead(path: string): RequestHead {
     query: `vsn=${VSN}`,
     pathParams: {},
     headers: [["host", "localhost"]],
+    bodyBytes: 0,
     peerAddress: "127.0.0.1",
   };
 }

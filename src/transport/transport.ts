@@ -18,10 +18,11 @@ import type { SharedByConnections } from "./connection-set.ts";
 import type { DrainCounts, DrainPace } from "./drain.ts";
 import type { EngineApp } from "./engine/engine-types.ts";
 import type { EndpointHandshake } from "./handshake/handshake-options.ts";
-import type { BodyTimes } from "./http/body-times.ts";
+import type { RequestGate } from "./http/request-gate.ts";
 import type { MountOptions } from "./mount-options.ts";
 import type { Sweep } from "./sweep.ts";
 import type { TcpConnections } from "./tcp-connections.ts";
+import type { Turn } from "./turn.ts";
 
 /** A way for clients to connect to a shard. */
 export interface Transport {
@@ -61,7 +62,8 @@ export interface TransportShard extends SharedByConnections {
   readonly sockets: SocketOpener;
   readonly sweep: Sweep;
   readonly tcp: TcpConnections;
-  readonly bodies: BodyTimes;
+  readonly turn: Turn;
+  readonly requests: RequestGate;
   /** Undefined if connections per address are not limited. */
   readonly places: AddressPlaces | undefined;
   readonly options: ResolvedOptions;

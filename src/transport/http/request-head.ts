@@ -21,6 +21,8 @@ export interface RequestHead {
   readonly pathParams: Readonly<Record<string, string>>;
   /** The wanted headers, in order. A name may repeat. */
   readonly headers: readonly Header[];
+  /** Length of the body by the head; Infinity if it is sent in chunks. */
+  readonly bodyBytes: number;
   /** Empty if the address is not wanted. */
   readonly peerAddress: string;
 }
@@ -34,6 +36,8 @@ export interface HeadWants {
   readonly isPeerWanted: boolean;
 }
 
+/** Nothing of the head, except for the length of the body. */
+export const NO_HEAD: HeadWants = { names: new Set(), prefixes: [], isPeerWanted: false };
 /** The whole head. */
 export const WHOLE_HEAD: HeadWants = { names: new Set(), prefixes: [""], isPeerWanted: true };
 
@@ -45,9 +49,12 @@ export function readHead(
   wants: HeadWants,
 ): RequestHead {
   const headers: Header[] = [];
+  let bodyBytes = 0;
   // One pass costs no more than look-ups by name, which cannot distinguish an empty header from a
   // missing header.
   request.forEach((name, value) => {
+    if (name === "content-length") bodyBytes = Number(value) || 0;
+    else if (name === "transfer-encoding") bodyBytes = Infinity;
     const isWanted =
       wants.names.has(name) || wants.prefixes.some((prefix) => name.startsWith(prefix));
     if (isWanted) headers.push([name, value]);
@@ -58,6 +65,7 @@ export function readHead(
     query: queryOf(request),
     pathParams: pathParams(request, variables),
     headers,
+    bodyBytes,
     peerAddress: wants.isPeerWanted ? peerAddressOf(response) : "",
   };
 }

@@ -14,17 +14,18 @@ import type { Logger } from "../../log/logger.ts";
 import type { ResolvedOptions } from "../../options/options.ts";
 import type { EngineApp, HttpResponse } from "../engine/engine-types.ts";
 import {
+  plainAnswer,
   prepareAnswer,
   sendAnswer,
-  statusLine,
   type PreparedAnswer,
   type RouteResponse,
 } from "./answer.ts";
 import type { TcpConnections } from "../tcp-connections.ts";
-import type { BodyTimes, PendingBody } from "./body-times.ts";
 import { variablesOf } from "./path.ts";
 import { parseQuery } from "./query.ts";
-import { headerOf, readHead, WHOLE_HEAD, type RequestHead } from "./request-head.ts";
+import type { BodyFault, RequestBody } from "./request-body.ts";
+import type { RequestGate } from "./request-gate.ts";
+import { headerOf, NO_HEAD, readHead, WHOLE_HEAD, type RequestHead } from "./request-head.ts";
 import { ResponseStream, type StreamedResponse } from "./response-stream.ts";
 
 /** A request, as seen by a route. */
@@ -53,18 +54,22 @@ export type Route<Context> = (
   context: Context,
 ) => RouteResult | Promise<RouteResult>;
 
-const TOO_LARGE = 413;
-const LATE = 408;
+/** Status of a request without a whole body. */
+const FAULT_STATUS: Readonly<Record<BodyFault, number>> = { large: 413, late: 408 };
+const FAULT_MESSAGE: Readonly<Record<BodyFault, string>> = {
+  large: "a body must have at most maxBodyBytes (bytes), and must not be sent in tiny chunks",
+  late: "the client sent its body too slowly",
+};
 const METHODS = ["get", "post", "put", "patch", "del", "options", "head"] as const;
 
 /** What the routes need of their shard. */
 export interface RoutesParts<Context> {
   readonly app: EngineApp;
   readonly context: Context;
-  readonly options: Pick<ResolvedOptions, "handlerTimeoutMs" | "maxBodyBytes">;
+  readonly options: Pick<ResolvedOptions, "handlerTimeoutMs">;
   readonly logger: Logger;
   readonly tcp: Pick<TcpConnections, "requested" | "answered">;
-  readonly bodies: BodyTimes;
+  readonly requests: RequestGate;
 }
 
 /** The routes of a shard. Requests that match none are answered with 404. */
@@ -74,8 +79,13 @@ export class Routes<Context> {
 
   constructor(parts: RoutesParts<Context>) {
     this.#parts = parts;
-    parts.app.any("/*", (response) => {
-      response.writeStatus(statusLine(404)).end();
+    parts.app.any("/*", (response, request) => {
+      const { bodyBytes } = readHead(response, request, [], NO_HEAD);
+      parts.requests.pass(response, bodyBytes, ({ isLong }, isLate) => {
+        const answer = (): void => sendAnswer(response, plainAnswer(404), isLong);
+        if (isLate) response.cork(answer);
+        else answer();
+      });
     });
   }
 
@@ -92,14 +102,22 @@ export class Routes<Context> {
     this.#names.add(key);
     const variables = variablesOf(path);
     this.#parts.app[method](path, (response, request) => {
-      void this.#run(response, readHead(response, request, variables, WHOLE_HEAD), route);
+      const head = readHead(response, request, variables, WHOLE_HEAD);
+      this.#parts.requests.pass(response, head.bodyBytes, (body) => {
+        void this.#run(response, head, body, route);
+      });
     });
   }
 
-  async #run(response: HttpResponse, head: RequestHead, route: Route<Context>): Promise<void> {
+  async #run(
+    response: HttpResponse,
+    head: RequestHead,
+    given: RequestBody,
+    route: Route<Context>,
+  ): Promise<void> {
     // First of all: without an abort handler, the engine expects an answer before the callback returns.
-    const { context, options, logger, tcp, bodies } = this.#parts;
-    const body = new BodyReader(response, options.maxBodyBytes, bodies);
+    const { context, options, logger, tcp } = this.#parts;
+    const body = new BodyReader(response, given);
     tcp.requested();
     body.onGone = (): void => tcp.answered();
     let answer: PreparedAnswer;
@@ -110,19 +128,23 @@ export class Routes<Context> {
       // Data arrives only after this callback returned, and then the route may still ask for it.
       if (isLater) body.start();
       else body.answered();
-      const settled = isLater ? await settledInTime(result, options.handlerTimeoutMs) : result;
+      const settled = isLater
+        ? await Promise.race([settledInTime(result, options.handlerTimeoutMs), body.failed])
+        : result;
       answer = prepareAnswer("route", settled);
       if (isStreamed(settled)) streamed = settled;
     } catch (error) {
       if (body.fault === undefined) logger.log("routeFailed", { path: head.path, err: error });
-      answer = { status: body.fault ?? failureStatus(error), lines: [], body: "" };
+      const status = body.fault === undefined ? failureStatus(error) : FAULT_STATUS[body.fault];
+      answer = { status, lines: [], body: "" };
       body.abort(error);
     }
     if (body.isAborted) return;
-    bodies.end(body);
+    given.giveUp();
     if (!streamed) {
       tcp.answered();
-      response.cork(() => sendAnswer(response, answer, body.fault === LATE));
+      const isLast = body.fault !== undefined || given.isLong;
+      response.cork(() => sendAnswer(response, answer, isLast));
       return;
     }
     const out = new ResponseStream(response, head.path, logger, () => tcp.answered());
@@ -185,37 +207,39 @@ export class IncomingRequest implements RouteRequest {
 }
 
 /**
- * Collects a request's body as it arrives, if the route reads it or is asynchronous. Otherwise the engine must not be
- * asked for the body: it would then not close the connection when it is idle.
+ * Reads a request's body for a route that asks for it or is asynchronous. Otherwise the engine must not be asked for the
+ * body: it would then not close the connection when it is idle.
  */
-class BodyReader implements PendingBody {
+class BodyReader {
   readonly whole: Promise<Uint8Array>;
-  readonly #response: HttpResponse;
-  readonly #maxBytes: number;
-  readonly #bodies: BodyTimes;
+  /** Rejects if the body is too large or late. */
+  readonly failed: Promise<never>;
+  readonly #body: RequestBody;
   #isStarted = false;
   #resolve: (body: Uint8Array) => void = ignore;
   #reject: (error: Error) => void = ignore;
+  #fail: (error: Error) => void = ignore;
   isAborted = false;
-  /** The status of a request whose body is too large or late. */
-  fault: typeof TOO_LARGE | typeof LATE | undefined = undefined;
+  fault: BodyFault | undefined = undefined;
   /** Called when the client goes away. */
   onGone: (() => void) | undefined = undefined;
   #abort: AbortController | undefined;
 
-  constructor(response: HttpResponse, maxBytes: number, bodies: BodyTimes) {
-    this.#response = response;
-    this.#maxBytes = maxBytes;
-    this.#bodies = bodies;
+  constructor(response: HttpResponse, body: RequestBody) {
+    this.#body = body;
     this.whole = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
+    this.failed = new Promise((_resolve, reject) => {
+      this.#fail = reject;
+    });
     // If the route never reads the body, an aborted request must not cause an unhandled rejection.
     this.whole.catch(ignore);
+    this.failed.catch(ignore);
     response.onAborted(() => {
       this.isAborted = true;
-      bodies.end(this);
+      body.giveUp();
       const gone = new Error("the client went away");
       this.#reject(gone);
       this.abort(gone);
@@ -230,31 +254,20 @@ class BodyReader implements PendingBody {
     this.#reject(new Error("the body must be read before the request is answered"));
   }
 
-  /** Starts to collect. Must be called before the engine's callback returns; more calls have no effect. */
+  /** Starts to read. Must be called before the engine's callback returns; more calls have no effect. */
   start(): void {
     if (this.#isStarted) return;
     this.#isStarted = true;
-    const chunks: Buffer[] = [];
-    let length = 0;
-    this.#bodies.begin(this);
-    this.#response.onData((chunk, isLast) => {
-      if (isLast) this.#bodies.end(this);
-      length += chunk.byteLength;
-      if (length > this.#maxBytes) {
-        this.fault ??= TOO_LARGE;
-        chunks.length = 0;
-        this.#reject(new Error(`a body must have at most ${this.#maxBytes} (bytes), got more`));
+    this.#body.read((result) => {
+      if (typeof result !== "string") {
+        this.#resolve(result);
         return;
       }
-      // The engine reuses its buffer when this returns.
-      chunks.push(Buffer.from(new Uint8Array(chunk).slice()));
-      if (isLast) this.#resolve(Buffer.concat(chunks));
+      this.fault = result;
+      const error = new Error(FAULT_MESSAGE[result]);
+      this.#reject(error);
+      this.#fail(error);
     });
-  }
-
-  bodyIsLate(): void {
-    this.fault ??= LATE;
-    this.#reject(new Error("the client sent its body too slowly"));
   }
 
   /** The abort signal, created on first use. */

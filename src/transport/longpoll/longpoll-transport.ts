@@ -139,7 +139,7 @@ export class LongPollTransport implements Transport {
   }
 
   #serve(path: string, handshake: Handshake, given: LongPollMountOptions): void {
-    const { app, options } = this.#shard;
+    const { app, options, requests } = this.#shard;
     const { windowMs = options.longpollWindowMs, maxAgeMs = options.longpollMaxAgeMs } = given;
     const { pubsubTimeoutMs = options.longpollTimeoutMs } = given;
     const variables = variablesOf(path);
@@ -154,7 +154,9 @@ export class LongPollTransport implements Transport {
     for (const spelling of spellingsOf(path)) {
       app.any(spelling, (response, request) => {
         const head = readHead(response, request, variables, wants);
-        this.#take(mount, head, new LongPollResponse(response, this.#isLast, this.#shard));
+        requests.pass(response, head.bodyBytes, (body) => {
+          this.#take(mount, head, new LongPollResponse(response, body, this.#isLast, this.#shard));
+        });
       });
     }
   }
@@ -204,7 +206,7 @@ export class LongPollTransport implements Transport {
       return;
     }
     const hasLines = isNdjson(headerOf(head, CONTENT_TYPE));
-    response.readBody(this.#shard.options.maxBodyBytes, (body) => {
+    response.readBody((body) => {
       if (!body) {
         response.fail(400);
         return;

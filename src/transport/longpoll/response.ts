@@ -14,14 +14,13 @@ import {
   type PreparedAnswer,
 } from "../http/answer.ts";
 import type { HttpResponse } from "../engine/engine-types.ts";
-import type { BodyTimes, PendingBody } from "../http/body-times.ts";
+import type { BodyResult, RequestBody } from "../http/request-body.ts";
 import type { Header } from "../http/request-head.ts";
 import type { TcpConnections } from "../tcp-connections.ts";
 
 /** What all requests of a shard share. */
 export interface SharedByRequests {
   readonly tcp: Pick<TcpConnections, "requested" | "answered">;
-  readonly bodies: Pick<BodyTimes, "begin" | "end">;
 }
 
 const ALLOW_ORIGIN: Header = ["access-control-allow-origin", "*"];
@@ -33,9 +32,10 @@ const JSON_HEADERS: readonly Header[] = [
 const PREFLIGHT_MAX_AGE = "3600";
 
 /** A response that is sent once. */
-export class LongPollResponse implements PendingBody {
+export class LongPollResponse {
   readonly #response: HttpResponse;
   readonly #isLast: (status: number) => boolean;
+  readonly #body: RequestBody;
   readonly #shared: SharedByRequests;
   #isOpen = true;
   /** Called if the client goes away before it receives an answer. */
@@ -44,10 +44,12 @@ export class LongPollResponse implements PendingBody {
   /** @param isLast - reports whether to close the connection after an answer with a status */
   constructor(
     response: HttpResponse,
+    body: RequestBody,
     isLast: (status: number) => boolean,
     shared: SharedByRequests,
   ) {
     this.#response = response;
+    this.#body = body;
     this.#isLast = isLast;
     this.#shared = shared;
     shared.tcp.requested();
@@ -63,33 +65,12 @@ export class LongPollResponse implements PendingBody {
     return this.#isOpen;
   }
 
-  /**
-   * Collects the body.
-   *
-   * @param done - called with the body, or with undefined as soon as it exceeds `maxBytes`
-   */
-  readBody(maxBytes: number, done: (body: Uint8Array | undefined) => void): void {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    this.#shared.bodies.begin(this);
-    this.#response.onData((chunk, isLast) => {
-      if (length > maxBytes) return;
-      length += chunk.byteLength;
-      if (length > maxBytes) {
-        chunks.length = 0;
-        done(undefined);
-        return;
-      }
-      // The engine reuses its buffer when this returns.
-      chunks.push(Buffer.from(new Uint8Array(chunk).slice()));
-      if (!isLast) return;
-      this.#shared.bodies.end(this);
-      done(Buffer.concat(chunks));
+  /** Reads the body. A client that sends it too slowly is answered with 408. */
+  readBody(done: (body: Uint8Array | undefined) => void): void {
+    this.#body.read((result: BodyResult) => {
+      if (result === "late") this.#send(plainAnswer(408), 408, true);
+      else done(result === "large" ? undefined : result);
     });
-  }
-
-  bodyIsLate(): void {
-    this.#send(plainAnswer(408), 408, true);
   }
 
   /** Answers 200 with the status in a JSON body. @returns false if the client is gone */
@@ -153,15 +134,16 @@ export class LongPollResponse implements PendingBody {
   /** @param status - the status on which clients act, from HTTP or from the body */
   #send(answer: PreparedAnswer, status = answer.status, isLast = this.#isLast(status)): boolean {
     if (!this.#isOpen) return false;
+    const closes = isLast || this.#body.isLong;
     this.#settled();
     this.onAborted = undefined;
-    this.#response.cork(() => sendAnswer(this.#response, answer, isLast));
+    this.#response.cork(() => sendAnswer(this.#response, answer, closes));
     return true;
   }
 
   #settled(): void {
     this.#isOpen = false;
     this.#shared.tcp.answered();
-    this.#shared.bodies.end(this);
+    this.#body.giveUp();
   }
 }

@@ -1,15 +1,8 @@
 /**
- * How much of a turn of the event loop the clients of a shard may use.
+ * The WebSocket messages that wait for a later turn of the event loop (`turn`).
  *
- * The engine reads up to 512 KiB from one client and calls us for each message in it. Nothing else runs until then:
- * no other client, no timer. So what all clients may use of a turn has a limit. A client that has sent only a few
- * small messages in this turn is always served. Messages of any other client that arrive when the budget is spent
- * are copied and wait. Waiting messages are handled at the end of the turn, one of each client at a time, until the
- * budget of the next turn is spent as well. Other clients are served in between.
- *
- *   turn begins                     budget spent                      turn ends (setImmediate)
- *     |  messages are handled             |  heavy senders: messages wait     |  waiting messages are handled,
- *     |                                   |  all others: handled              |  then new ones
+ * A client that has sent only a few small messages in this turn is always served. Messages of any other client that
+ * arrive when the turn's budget is spent are copied and wait. Waiting messages are handled one of each client at a time.
  *
  * A client is heavy by what it sent in this turn without another client in between, since the engine reads from one
  * client after the other. Only the client that was served last is known, so the budget costs nothing per connection.
@@ -21,11 +14,11 @@
  *       passes for reasons that are not the client's fault.
  */
 
-/** What clients may use of a turn (ms). */
-const BUDGET_MS = 10;
+import type { Turn } from "../turn.ts";
+
 /** A client that has sent no more than this in a turn is not heavy. */
 const LIGHT_MESSAGES = 8;
-const LIGHT_BYTES = 32_768;
+const LIGHT_BYTES = 4_096;
 /** Bytes of one client that may wait, unless they are a single message. */
 const MAX_WAITING_BYTES = 262_144;
 /** What a waiting message costs in addition to its bytes. */
@@ -48,22 +41,23 @@ class Waiting {
   bytes = 0;
 }
 
-/** The turn budget of a shard. */
+/** The turn budget of a shard's WebSockets. */
 export class TurnBudget<Client extends object> {
+  readonly #turn: Turn;
   readonly #handle: (client: Client, message: WaitingMessage) => void;
   readonly #waiting = new Map<Client, Waiting>();
-  readonly #endTurn = (): void => this.#endedTurn();
   /** The client whose message came last, and what it has sent since another client's message. */
   #last: Client | undefined = undefined;
   #lastMessages = 0;
   #lastBytes = 0;
-  /** End of the budget (ms, as `performance.now`). Only valid while the end of the turn is scheduled. */
-  #endsAtMs = 0;
-  #isScheduled = false;
 
   /** @param handle - handles a message that waited; must not throw */
-  constructor(handle: (client: Client, message: WaitingMessage) => void) {
+  constructor(turn: Turn, handle: (client: Client, message: WaitingMessage) => void) {
+    this.#turn = turn;
     this.#handle = handle;
+    turn.onEnd(() => {
+      this.#last = undefined;
+    });
   }
 
   /** The number of clients with waiting messages. */
@@ -87,9 +81,7 @@ export class TurnBudget<Client extends object> {
     this.#lastBytes += bytes.byteLength;
     if (this.#waiting.size > 0 && this.#waiting.has(client)) return this.#wait(client, kind, bytes);
     if (this.#lastMessages <= LIGHT_MESSAGES && this.#lastBytes <= LIGHT_BYTES) return "now";
-    const nowMs = performance.now();
-    if (!this.#isScheduled) this.#startTurn(nowMs);
-    return nowMs < this.#endsAtMs ? "now" : this.#wait(client, kind, bytes);
+    return this.#turn.isSpent() ? this.#wait(client, kind, bytes) : "now";
   }
 
   /** Runs `finish` after the waiting messages of a client; returns false if there are none. */
@@ -113,42 +105,37 @@ export class TurnBudget<Client extends object> {
     this.#lastBytes = 0;
   }
 
-  #startTurn(nowMs: number): void {
-    this.#endsAtMs = nowMs + BUDGET_MS;
-    this.#isScheduled = true;
-    setImmediate(this.#endTurn);
-  }
-
   #wait(client: Client, kind: WaitingMessage["kind"], bytes: ArrayBuffer): TurnVerdict {
     let waiting = this.#waiting.get(client);
-    if (!waiting) this.#waiting.set(client, (waiting = new Waiting()));
+    if (!waiting) {
+      waiting = new Waiting();
+      this.#waiting.set(client, waiting);
+      this.#handleLater(client, waiting);
+    }
     waiting.bytes += bytes.byteLength + ENTRY_BYTES;
     if (waiting.bytes > MAX_WAITING_BYTES && waiting.messages.length > 0) return "full";
     waiting.messages.push({ kind, bytes: new Uint8Array(bytes.slice(0)) });
     return "waits";
   }
 
-  // If messages still wait, the next turn has begun with them.
-  #endedTurn(): void {
-    this.#isScheduled = false;
-    this.#last = undefined;
-    if (this.#waiting.size === 0) return;
-    this.#startTurn(performance.now());
-    // A client with more messages is moved to the end, so this goes on until none is left.
-    for (const [client, waiting] of this.#waiting) {
-      this.#handleNext(client, waiting);
-      if (performance.now() >= this.#endsAtMs) return;
-    }
+  #handleLater(client: Client, waiting: Waiting): void {
+    this.#turn.later(() => {
+      if (this.#waiting.get(client) === waiting) this.#handleNext(client, waiting);
+    });
   }
 
   #handleNext(client: Client, waiting: Waiting): void {
     const message = waiting.messages.shift();
-    this.#waiting.delete(client);
-    if (waiting.messages.length > 0) this.#waiting.set(client, waiting);
     if (message) {
       waiting.bytes -= message.bytes.length + ENTRY_BYTES;
       this.#handle(client, message);
     }
-    if (waiting.messages.length === 0) waiting.finish?.();
+    if (this.#waiting.get(client) !== waiting) return;
+    if (waiting.messages.length > 0) {
+      this.#handleLater(client, waiting);
+      return;
+    }
+    this.#waiting.delete(client);
+    waiting.finish?.();
   }
 }

@@ -81,10 +81,15 @@ export function upgradeWants(handshake: Handshake): HeadWants {
   return handshake.wants(isOffered ? [...HEADERS, SUBPROTOCOL_HEADER] : HEADERS);
 }
 
-/** Handles a request for a WebSocket. `context` is undefined if the request has no valid key. */
+/**
+ * Handles a request for a WebSocket.
+ *
+ * @param isLong - whether the request has a body larger than any may be
+ * @param context - undefined if the request has no valid key
+ */
 export function handleUpgrade(
   response: HttpResponse,
-  givenHead: RequestHead,
+  { head: givenHead, isLong }: { readonly head: RequestHead; readonly isLong: boolean },
   context: UpgradeContext | undefined,
   mount: Upgrades,
 ): void {
@@ -93,7 +98,8 @@ export function handleUpgrade(
     sendAnswer(response, unavailableAnswer(), true);
     return;
   }
-  const refuse = (status: number): void => sendAnswer(response, plainAnswer(status));
+  const refuse = (status: number): void => sendAnswer(response, plainAnswer(status), isLong);
+  if (isLong) return refuse(400);
   const params = givenHead.method === "GET" ? handshake.tryParams(givenHead) : undefined;
   if (!params) return refuse(400);
   const verdict = handshake.checkOrigin(givenHead);
@@ -144,16 +150,27 @@ async function finishLater(upgrade: Upgrade, decision: Promise<Decision>): Promi
   const settled = await decision;
   if (isAborted) return;
   mount.tcp.answered();
-  // An upgrade must not run within the response's own cork. After the cork, the engine reads memory
-  // that it assumes to be the request's state. If the upgrade did not move the socket in memory,
-  // that is the new connection's state, and sometimes the engine closes the connection (uWebSockets
-  // pull request 1929). It does not read the state while another socket is corked, so we cork
-  // another one around it. If there is no other connection, we upgrade without a cork, and the
-  // engine's binding warns.
   const work = (): void => finish(upgrade, settled);
-  const [another] = mount.connections;
-  if (settled.result !== "ok") response.cork(work);
-  else if (another) another.cork(() => response.cork(work));
+  if (settled.result === "ok") corkUpgrade(response, mount.connections, work);
+  else response.cork(work);
+}
+
+/**
+ * Corks a response and upgrades it, after the engine's callback for the request has returned.
+ *
+ * An upgrade must not run within the response's own cork. After the cork, the engine reads memory that it assumes to be
+ * the request's state. If the upgrade did not move the socket in memory, that is the new connection's state, and
+ * sometimes the engine closes the connection (uWebSockets pull request 1929). It does not read the state while another
+ * socket is corked, so we cork another one around it. If there is no other connection, we upgrade without a cork, and
+ * the engine's binding warns.
+ */
+export function corkUpgrade(
+  response: HttpResponse,
+  connections: Iterable<{ cork(work: () => void): void }>,
+  work: () => void,
+): void {
+  const [another] = connections;
+  if (another) another.cork(() => response.cork(work));
   else work();
 }
 

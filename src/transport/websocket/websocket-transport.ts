@@ -19,15 +19,16 @@ import type {
   Engine,
   HttpRequest,
   HttpResponse,
+  UpgradeContext,
   WebSocketBehavior,
 } from "../engine/engine-types.ts";
 import { handshakePolicyOf } from "../handshake/handshake-options.ts";
 import { Handshake } from "../handshake/handshake.ts";
 import { joinPaths, spellingsOf, variablesOf } from "../http/path.ts";
-import { readHead } from "../http/request-head.ts";
+import { readHead, type RequestHead } from "../http/request-head.ts";
 import type { ServedMount, Transport, TransportShard } from "../transport.ts";
 import { TurnBudget, type WaitingMessage } from "./turn-budget.ts";
-import { handleUpgrade, upgradeWants } from "./upgrade.ts";
+import { corkUpgrade, handleUpgrade, upgradeWants } from "./upgrade.ts";
 import {
   WebSocketConnection,
   type OurWebSocket,
@@ -51,10 +52,7 @@ export class WebSocketTransport implements Transport {
   readonly #connections: ConnectionSet<WebSocketConnection>;
   readonly #engine: Engine;
   readonly #held: Pick<HeldBroadcasts, "isEmpty" | "flush">;
-  readonly #budget = new TurnBudget<WebSocketConnection>((connection, { kind, bytes }) => {
-    handle(connection, kind, bytes);
-    this.#connections.slowClients.checkHopeless(connection);
-  });
+  readonly #budget: TurnBudget<WebSocketConnection>;
   readonly #checkSlow = (): void => this.#connections.slowClients.checkIfDue();
   /** No connection can be idle before this tick of the sweep. */
   #nextIdleTick = Infinity;
@@ -70,6 +68,10 @@ export class WebSocketTransport implements Transport {
     this.#connections = connections;
     this.#engine = engine;
     this.#held = held;
+    this.#budget = new TurnBudget(shard.turn, (connection, { kind, bytes }) => {
+      handle(connection, kind, bytes);
+      connections.slowClients.checkHopeless(connection);
+    });
     shard.sweep.add((tick) => this.#check(tick));
   }
 
@@ -97,7 +99,7 @@ export class WebSocketTransport implements Transport {
   }
 
   #serve(path: string, handshake: Handshake, options: WebSocketOptions): void {
-    const { app, sweep } = this.#shard;
+    const { app, sweep, requests } = this.#shard;
     const variables = variablesOf(path);
     const wants = upgradeWants(handshake);
     const kind: WebSocketKind = {
@@ -114,11 +116,22 @@ export class WebSocketTransport implements Transport {
       accept: (identity: AnyIdentity, place: AddressPlace | undefined): WebSocketData =>
         this.#accept(identity, place, kind),
     };
+    const upgrade = (
+      response: HttpResponse,
+      head: RequestHead,
+      context: UpgradeContext | undefined,
+    ): void => {
+      requests.pass(response, head.bodyBytes, ({ isLong }, isLate) => {
+        const work = (): void => handleUpgrade(response, { head, isLong }, context, steps);
+        if (isLate) corkUpgrade(response, this.#connections, work);
+        else work();
+      });
+    };
     const behavior: WebSocketBehavior<WebSocketData> = {
       ...this.#limitsOf(options),
       upgrade: (response, request, upgradeContext) => {
         const head = readHead(response, request, variables, wants);
-        handleUpgrade(response, head, upgradeContext, steps);
+        upgrade(response, head, upgradeContext);
       },
       open: (ws) => this.#open(ws as OurWebSocket),
       message: (ws, message, isBinary) =>
@@ -132,7 +145,8 @@ export class WebSocketTransport implements Transport {
     for (const spelling of spellingsOf(path)) {
       app.ws(spelling, behavior);
       app.any(spelling, (response: HttpResponse, request: HttpRequest) => {
-        handleUpgrade(response, readHead(response, request, variables, wants), undefined, steps);
+        const head = readHead(response, request, variables, wants);
+        upgrade(response, head, undefined);
       });
     }
   }

@@ -60,6 +60,7 @@ describe("the head of a request", () => {
         ["host", "x"],
         ["origin", ""],
       ],
+      bodyBytes: 0,
       peerAddress: "",
     });
     assert.equal(peerCalls, 0);

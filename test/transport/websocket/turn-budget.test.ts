@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
+import { Turn } from "../../../src/transport/turn.ts";
 import { TurnBudget, type TurnVerdict } from "../../../src/transport/websocket/turn-budget.ts";
 
 /** A client sends numbered messages. */
@@ -74,7 +75,7 @@ describe("a turn budget", () => {
   beforeEach(() => {
     handled = [];
     costMs = 0;
-    budget = new TurnBudget((client, { bytes }) => handle(client, bytes));
+    budget = new TurnBudget(new Turn(), (client, { bytes }) => handle(client, bytes));
     a = new Client("a");
     b = new Client("b");
   });
@@ -99,7 +100,7 @@ describe("a turn budget", () => {
 
   it("counts a large message as many", () => {
     exhaust(a);
-    assert.equal(send(b, 32_769), "waits");
+    assert.equal(send(b, 4_097), "waits");
   });
 
   it("begins anew with each turn", async () => {
@@ -173,7 +174,7 @@ describe("a turn budget", () => {
   });
 
   it("forgets the messages of a client that is dropped while it handles one of them", async () => {
-    budget = new TurnBudget((client, { bytes }) => {
+    budget = new TurnBudget(new Turn(), (client, { bytes }) => {
       handle(client, bytes);
       budget.drop(client);
     });
