@@ -25,9 +25,13 @@ const BUDGET_MS = 10;
 /** Requests, and bytes of their bodies, that are always served in a turn. */
 const ALWAYS_REQUESTS = 8;
 const ALWAYS_BODY_BYTES = 32_768;
-/** Time that the engine needs to send a broadcast, for each receiver and for each byte to a receiver (ms). */
-const RECEIVER_MS = 0.000_2;
-const RECEIVED_BYTE_MS = 0.000_001;
+/**
+ * Time that the engine needs to send one more broadcast of a turn, for each receiver and for each byte to a receiver
+ * (ms). Measured: 0.48 µs with 10 bytes, 0.93 with 1,000, 5.1 with 8,000. The first one takes 11 µs, since it costs a
+ * system call for each receiver, but that would be the same for a client that sends nothing else.
+ */
+const RECEIVER_MS = 0.000_5;
+const RECEIVED_BYTE_MS = 0.000_000_5;
 /** A broadcast that takes less is not charged, unless the turn has begun (ms). */
 const MIN_CHARGE_MS = 0.05;
 
@@ -39,6 +43,7 @@ export class Turn {
   /** End of the budget (ms, as `performance.now`). Only valid while the end of the turn is scheduled. */
   #endsAtMs = 0;
   #isScheduled = false;
+  #chargedMs = 0;
   #requests = 0;
   #bodyBytes = 0;
 
@@ -80,6 +85,12 @@ export class Turn {
       this.#start(performance.now());
     }
     this.#endsAtMs -= costMs;
+    this.#chargedMs += costMs;
+  }
+
+  /** Whether the broadcasts of this turn alone use more than its budget. */
+  get isOvercharged(): boolean {
+    return this.#isScheduled && this.#chargedMs > BUDGET_MS;
   }
 
   /** Does work in a later turn, in order. It must not throw. */
@@ -90,6 +101,7 @@ export class Turn {
 
   #start(nowMs: number): void {
     this.#endsAtMs = nowMs + BUDGET_MS;
+    this.#chargedMs = 0;
     this.#requests = 0;
     this.#bodyBytes = 0;
     this.#isScheduled = true;

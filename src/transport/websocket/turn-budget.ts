@@ -67,8 +67,7 @@ export class TurnBudget<Client extends object> {
 
   /** Reports whether a client has sent more in this turn than is always served. */
   isHeavy(client: Client): boolean {
-    const isLight = this.#lastMessages <= LIGHT_MESSAGES && this.#lastBytes <= LIGHT_BYTES;
-    return client === this.#last && !isLight;
+    return client === this.#last && !this.#isLastLight();
   }
 
   /**
@@ -80,7 +79,7 @@ export class TurnBudget<Client extends object> {
     this.#lastMessages += 1;
     this.#lastBytes += bytes.byteLength;
     if (this.#waiting.size > 0 && this.#waiting.has(client)) return this.#wait(client, kind, bytes);
-    if (this.#lastMessages <= LIGHT_MESSAGES && this.#lastBytes <= LIGHT_BYTES) return "now";
+    if (this.#isLastLight()) return "now";
     return this.#turn.isSpent() ? this.#wait(client, kind, bytes) : "now";
   }
 
@@ -97,6 +96,12 @@ export class TurnBudget<Client extends object> {
   drop(client: Client): void {
     if (this.#last === client) this.#last = undefined;
     this.#waiting.delete(client);
+  }
+
+  #isLastLight(): boolean {
+    // A few messages from each of several clients can cause many broadcasts.
+    const messages = this.#turn.isOvercharged ? 1 : LIGHT_MESSAGES;
+    return this.#lastMessages <= messages && this.#lastBytes <= LIGHT_BYTES;
   }
 
   #startClient(client: Client): void {
