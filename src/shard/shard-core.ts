@@ -120,7 +120,7 @@ export class ShardCore {
     this.context = this.#makeContext();
     this.held = new HeldBroadcasts(this.#window, parts.publisher);
     const fastlane = new Fastlane(parts.publisher, this.held, counters);
-    this.pubsub = new PubSub(this.member, fastlane);
+    this.pubsub = new PubSub(this.member, fastlane, options);
     this.#callbacks = new Callbacks(options);
     this.#channels = new ShardChannels({
       shard: start.shard,
@@ -172,6 +172,7 @@ export class ShardCore {
   /** Stops receiving records and ends all subscriptions. */
   stop(): void {
     this.presences.close();
+    this.pubsub.stopNotices();
     this.member.stop();
   }
 
