@@ -235,7 +235,5 @@ export class Link implements ExchangeHandler {
 
 /** Reports whether a broadcast disconnects the sockets of an ID. */
 function isDisconnect(envelope: Envelope): boolean {
-  return (
-    envelope.eventLength === EVENT.disconnect.length && envelope.event() === EVENT.disconnect
-  );
+  return envelope.eventLength === EVENT.disconnect.length && envelope.event() === EVENT.disconnect;
 }

@@ -181,8 +181,10 @@ export class BrokerAdapter implements Adapter {
   }
 
   broadcast(topic: string, envelope: Uint8Array, isDisconnect = false): void {
-    if (isDisconnect) this.#recall.keep(topic, envelope);
-    this.#send(this.#toAll, RECORD_KIND.broadcast, topic, envelope);
+    const kind = RECORD_KIND.broadcast;
+    this.#send(this.#toAll, kind, topic, envelope);
+    // If it cannot be sent, a gap will stand for it.
+    if (isDisconnect) this.#recall.keep({ kind, topic, body: envelope });
   }
 
   directBroadcast(node: string, topic: string, envelope: Uint8Array): void {
@@ -190,7 +192,9 @@ export class BrokerAdapter implements Adapter {
   }
 
   gap(gap: Uint8Array): void {
-    this.#send(this.#toAll, RECORD_KIND.gap, "", gap);
+    const record = { kind: RECORD_KIND.gap, topic: "", body: gap };
+    this.#send(this.#toAll, record.kind, record.topic, record.body);
+    this.#recall.keep(record);
   }
 
   async stop(): Promise<void> {
@@ -424,8 +428,8 @@ export class BrokerAdapter implements Adapter {
         const channel = node === undefined ? this.#toAll : this.#channelOf(node);
         this.#trySend(channel, RECORD_KIND.ask, this.nodeName, body);
       },
-      trySend: (node, topic, envelope) =>
-        this.#trySend(this.#channelOf(node), RECORD_KIND.broadcast, topic, envelope),
+      trySend: (node, { kind, topic, body }) =>
+        this.#trySend(this.#channelOf(node), kind, topic, body),
       answer: (node, isComplete) => {
         const body = Uint8Array.of(isComplete ? 1 : 0);
         this.#trySend(this.#channelOf(node), RECORD_KIND.answer, "", body);

@@ -1,8 +1,8 @@
 /**
  * Finds out which disconnects a node has missed while it was not connected to the server.
  *
- * Each node keeps the disconnects that it has sent. A node whose connection was lost asks all others for theirs, gets
- * those again, and an answer that says whether they are complete:
+ * Each node keeps the disconnects that it has sent, and its gaps, which may stand for others. A node whose connection
+ * was lost asks all others for theirs, gets those again, and an answer that says whether they are complete:
  *
  *   checked --connection lost--> due --connected: asks--> asking --all known nodes have answered--> checked
  *                                 ^                         | |
@@ -13,15 +13,19 @@
  * then asked.
  *
  * Runs on: link.
- * Full: a node keeps disconnects for 10 minutes, at most 1 MiB of them. If it has dropped any that are asked for, its
+ * Full: a node keeps them for 10 minutes, at most 1 MiB of them. If it has dropped any that are asked for, its
  *       answer says so. A node that has ended without a bye does not answer: after that, the node that asked is unsure
  *       once, and forgets it.
  */
 
-/** A kept disconnect. */
-interface Kept {
+/** A record that a node has sent to all others: a disconnect or a gap. */
+export interface KeptRecord {
+  readonly kind: number;
   readonly topic: string;
-  readonly envelope: Uint8Array;
+  readonly body: Uint8Array;
+}
+
+interface Kept extends KeptRecord {
   readonly atMs: number;
 }
 
@@ -29,8 +33,8 @@ interface Kept {
 export interface RecallPost {
   /** Asks a node, or all if it is undefined, for what they have sent in the last `ms`. */
   ask(node: string | undefined, ms: number): void;
-  /** Sends a node a kept disconnect. @returns false if it could not be sent */
-  trySend(node: string, topic: string, envelope: Uint8Array): boolean;
+  /** Sends a node a kept record. @returns false if it could not be sent */
+  trySend(node: string, record: KeptRecord): boolean;
   /** Answers a node, after all that it was sent. */
   answer(node: string, isComplete: boolean): void;
   /** Reports that disconnects may have been missed. */
@@ -39,7 +43,7 @@ export interface RecallPost {
 
 const KEEP_MS = 600_000;
 const MAX_KEPT_BYTES = 1_048_576;
-/** What a kept disconnect takes in addition to its bytes. */
+/** What a kept record takes in addition to its bytes. */
 const ENTRY_BYTES = 128;
 /** Added to each question for what was on its way. */
 const MARGIN_MS = 5_000;
@@ -52,13 +56,13 @@ interface Question {
   isComplete: boolean;
 }
 
-/** The disconnects that a node has sent, and its question for those that it has missed. */
+/** The disconnects and gaps that a node has sent, and its question for those that it has missed. */
 export class Recall {
   readonly #post: RecallPost;
   readonly #limitMs: number;
   readonly #kept: Kept[] = [];
   #keptBytes = 0;
-  /** When the newest disconnect was sent that is no longer kept. */
+  /** When the newest record was sent that is no longer kept. */
   #droppedAtMs = -Infinity;
   /** The boots of other nodes. */
   readonly #nodes = new Set<string>();
@@ -72,15 +76,15 @@ export class Recall {
     this.#limitMs = limitMs;
   }
 
-  /** Keeps a disconnect that this node sends. */
-  keep(topic: string, envelope: Uint8Array): void {
+  /** Keeps a copy of a record that this node sends to all. */
+  keep({ kind, topic, body }: KeptRecord): void {
     const atMs = performance.now();
-    this.#kept.push({ topic, envelope: new Uint8Array(envelope), atMs });
-    this.#keptBytes += envelope.length + ENTRY_BYTES;
+    this.#kept.push({ kind, topic, body: new Uint8Array(body), atMs });
+    this.#keptBytes += body.length + ENTRY_BYTES;
     let dropped = 0;
     for (const kept of this.#kept) {
       if (kept.atMs >= atMs - KEEP_MS && this.#keptBytes <= MAX_KEPT_BYTES) break;
-      this.#keptBytes -= kept.envelope.length + ENTRY_BYTES;
+      this.#keptBytes -= kept.body.length + ENTRY_BYTES;
       this.#droppedAtMs = kept.atMs;
       dropped += 1;
     }
@@ -120,9 +124,7 @@ export class Recall {
     this.heard(boot);
     const sinceMs = performance.now() - ms;
     const wanted = this.#kept.filter(({ atMs }) => atMs >= sinceMs);
-    const isSent = wanted.every(({ topic, envelope }) =>
-      this.#post.trySend(node, topic, envelope),
-    );
+    const isSent = wanted.every((record) => this.#post.trySend(node, record));
     this.#post.answer(node, isSent && this.#droppedAtMs < sinceMs);
     // It may not have been connected when all were asked.
     const question = this.#question;
