@@ -15,6 +15,16 @@ import { startServer, type Server } from "../support/server.ts";
 
 const CLOSE_MS = 20_000;
 
+/** Waits until a channel has ended because broadcasts were missed. */
+async function missed(client: Client): Promise<void> {
+  const { payload } = await client.next("phx_error");
+  assert.deepEqual(payload, { reason: "missed broadcasts" });
+}
+
+async function answers(client: Client): Promise<void> {
+  assert.equal((await client.replyTo(client.push("phoenix", "heartbeat", {}))).status, "ok");
+}
+
 describe("Connections with an ID, if Redis", { skip: noRedis }, () => {
   let redis: TestRedis;
   let nodes: readonly Server[] = [];
@@ -45,16 +55,6 @@ describe("Connections with an ID, if Redis", { skip: noRedis }, () => {
       await joined(client, `room:${n}`);
     }
     return clients;
-  }
-
-  /** Waits until a channel has ended because broadcasts were missed. */
-  async function missed(client: Client): Promise<void> {
-    const { payload } = await client.next("phx_error");
-    assert.deepEqual(payload, { reason: "missed broadcasts" });
-  }
-
-  async function answers(client: Client): Promise<void> {
-    assert.equal((await client.replyTo(client.push("phoenix", "heartbeat", {}))).status, "ok");
   }
 
   it("cuts its connections, stay open", async () => {

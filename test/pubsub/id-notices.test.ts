@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { IdNotices, type NoticePace } from "../../src/pubsub/id-notices.ts";
 import { TopicEntry, type Listener } from "../../src/pubsub/registry.ts";
 import { within } from "../support/deadline.ts";
+import { Deferred } from "../support/world.ts";
 
 const PACE: NoticePace = {
   drainBatch: 100,
@@ -30,16 +31,13 @@ async function told(
 ): Promise<{ readonly topics: readonly string[]; readonly tookMs: number }> {
   const topics: string[] = [];
   const startMs = performance.now();
-  let done: () => void = () => {};
-  const all = new Promise<void>((resolve) => {
-    done = resolve;
-  });
+  const all = new Deferred<void>();
   const notices = new IdNotices(pace, (topic) => {
     topics.push(topic);
-    if (topics.length === count) done();
+    if (topics.length === count) all.resolve();
   });
   add(notices);
-  await within(all, `${count} notices`, 20_000);
+  await within(all.promise, `${count} notices`, 20_000);
   notices.stop();
   return { topics, tookMs: performance.now() - startMs };
 }

@@ -405,7 +405,7 @@ describe("The Redis adapter", { skip: noRedis }, () => {
   /** Cuts the connections of these nodes only. */
   async function cut(...names: readonly string[]): Promise<void> {
     await redis.withClient(async (client) => {
-      const list = String(await client.sendCommand(["CLIENT", "LIST"]));
+      const list: string = await client.sendCommand(["CLIENT", "LIST"]);
       for (const line of list.split("\n")) {
         const [, id = ""] = /\bid=(\d+)/.exec(line) ?? [];
         const [, name = ""] = /\bname=simurgh:(\S+)/.exec(line) ?? [];
