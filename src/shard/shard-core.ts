@@ -92,7 +92,8 @@ export class ShardCore {
   readonly #window: HoldingWindow;
   readonly #parts: ShardCoreParts;
   readonly #writers: TopicWriters;
-  readonly #rates: RateTable;
+  /** The node's buckets. */
+  readonly rates: RateTable;
   readonly #refusals: Refusals;
   #sharesRates = false;
   readonly #handler: ExchangeHandler = {
@@ -112,7 +113,7 @@ export class ShardCore {
     const { memory, options, member } = start;
     this.#parts = parts;
     this.#writers = new TopicWriters(outgoingSchemasOf(parts.endpoint));
-    this.#rates = new RateTable(memory.rates);
+    this.rates = new RateTable(memory.rates);
     this.#refusals = new Refusals(counters, logger, parts.clock);
     const window = makeCoalescingWindow(options.coalesceMs);
     this.#window = window ?? new BurstWindow();
@@ -186,9 +187,13 @@ export class ShardCore {
     this.#expiries.look();
   }
 
-  /** Resets stale buckets of the shared rate limits. Called by the shard's sweep. */
-  refreshRates(): void {
-    if (this.#sharesRates) this.#rates.refresh(this.#parts.clock());
+  /**
+   * Resets stale buckets of the shared rate limits. Called by the shard's sweep.
+   *
+   * @param isUsed - whether others use the table
+   */
+  refreshRates(isUsed: boolean): void {
+    if (this.#sharesRates || isUsed) this.rates.refresh(this.#parts.clock());
   }
 
   /**
@@ -215,7 +220,7 @@ export class ShardCore {
 
   #makeLimiter(path: string, limits: SocketLimits | undefined): SocketLimiter | undefined {
     if (!limits) return undefined;
-    const limiter = new SocketLimiter(path, limits, this.#rates, this.#refusals);
+    const limiter = new SocketLimiter(path, limits, this.rates, this.#refusals);
     this.#sharesRates ||= limiter.isShared;
     return limiter;
   }

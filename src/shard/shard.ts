@@ -15,6 +15,7 @@ import {
   type EndpointDefinition,
 } from "../endpoint/endpoint.ts";
 import { AddressPlaces } from "../limits/address-places.ts";
+import { FloodPauses } from "../limits/flood-pauses.ts";
 import { monotonicMs } from "../limits/clock.ts";
 import type { Logger } from "../log/logger.ts";
 import { AddressCounts } from "../memory/address-counts.ts";
@@ -54,6 +55,7 @@ export class Shard {
   readonly #routes: Routes<ShardContext>;
   readonly #transports: readonly Transport[];
   readonly #sweep: Sweep;
+  readonly #pauses: FloodPauses | undefined;
   readonly #overload: OverloadWatch;
   #drained: Promise<ShardDrain> | undefined;
   #finished: Promise<void> | undefined;
@@ -107,12 +109,19 @@ export class Shard {
     const requests = new RequestGate({ bodies, turn, tcp, options, counters });
     this.#routes = new Routes({ app, context, options, logger, tcp, requests });
     const places = placesOf(start, counters);
+    const { floodPauseMs } = options;
+    const pauses =
+      floodPauseMs > 0
+        ? new FloodPauses(this.#core.rates, memory.counters, floodPauseMs, monotonicMs)
+        : undefined;
+    this.#pauses = pauses;
     const shard = {
       ...shared,
       tcp,
       turn,
       requests,
       places,
+      pauses,
       options,
       app,
       context,
@@ -143,7 +152,7 @@ export class Shard {
     for (const [name, route] of Object.entries(endpoint.routes ?? {}))
       this.#routes.add(name, route);
     this.#sweep.add(() => this.#core.checkTimeouts(performance.now()));
-    this.#sweep.add(() => this.#core.refreshRates());
+    this.#sweep.add(() => this.#core.refreshRates(this.#pauses?.areUsed === true));
     this.#sweep.start();
     this.#overload.start();
     this.#core.start();

@@ -11,6 +11,7 @@
 
 import type { ShardContext } from "../channel/context.ts";
 import type { AddressPlaces } from "../limits/address-places.ts";
+import type { FloodPauses } from "../limits/flood-pauses.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type { AnyMount } from "../socket/mount.ts";
 import type { ServedSocket, SocketOpener } from "../socket/served-socket.ts";
@@ -66,5 +67,7 @@ export interface TransportShard extends SharedByConnections {
   readonly requests: RequestGate;
   /** Undefined if connections per address are not limited. */
   readonly places: AddressPlaces | undefined;
+  /** Undefined if addresses may connect again at once after they were cut. */
+  readonly pauses: FloodPauses | undefined;
   readonly options: ResolvedOptions;
 }

@@ -10,6 +10,7 @@
  */
 
 import type { ShardContext } from "../../channel/context.ts";
+import { FORWARDED_HEADERS, type FloodPauses } from "../../limits/flood-pauses.ts";
 import type { Logger } from "../../log/logger.ts";
 import { decide, type Decision } from "../../socket/connect.ts";
 import type { Params } from "../../socket/connect-request.ts";
@@ -34,15 +35,17 @@ export class Handshake {
   readonly #transport: string;
   readonly #context: ShardContext;
   readonly #limitsAddresses: boolean;
+  readonly #pauses: FloodPauses | undefined;
 
   /** @param transport - the transport's name, as seen by sockets */
   constructor(
     mount: AnyMount,
     policy: HandshakePolicy,
     transport: string,
-    shard: Pick<TransportShard, "context" | "logger" | "places">,
+    shard: Pick<TransportShard, "context" | "logger" | "places" | "pauses">,
   ) {
-    this.#limitsAddresses = shard.places !== undefined;
+    this.#limitsAddresses = shard.places !== undefined || shard.pauses !== undefined;
+    this.#pauses = shard.pauses;
     this.policy = policy;
     this.logger = shard.logger;
     this.#mount = mount;
@@ -63,7 +66,7 @@ export class Handshake {
       this.#limitsAddresses || (!isRawMount(mount) && mount.limiter?.wantsPeer === true);
     return mergeWants([
       connectInfo.wants,
-      { names: new Set([...origin.headers, ...names]), isPeerWanted },
+      { names: new Set([...origin.headers, ...names, ...FORWARDED_HEADERS]), isPeerWanted },
     ]);
   }
 
@@ -91,6 +94,13 @@ export class Handshake {
     return "refused";
   }
 
+  /** Returns the time until the address of a request may connect (ms), or 0. */
+  pauseMs(head: RequestHead): number {
+    const waitMs = this.#pauses?.waitMs(head.peerAddress) ?? 0;
+    const isForwarded = waitMs > 0 && head.headers.some(([name]) => isOfProxy(name));
+    return isForwarded ? 0 : waitMs;
+  }
+
   /** Calls the socket's `connect` and `id` with the information that the mount requests. */
   decide(
     head: RequestHead,
@@ -116,4 +126,8 @@ export class Handshake {
     };
     return decide(call, logger);
   }
+}
+
+function isOfProxy(name: string): boolean {
+  return FORWARDED_HEADERS.includes(name);
 }

@@ -264,6 +264,12 @@ export class LongPollTransport implements Transport {
     const { handshake } = mount;
     const { hasAuthToken } = handshake.policy;
     const authToken = hasAuthToken ? (headerOf(head, AUTH_TOKEN_HEADER) ?? null) : null;
+    const pauseMs = handshake.pauseMs(head);
+    if (pauseMs > 0) {
+      this.#shard.counters.add(COUNTER.floodPaused);
+      response.limited(pauseMs);
+      return;
+    }
     const { places } = this.#shard;
     const place = places?.tryTake(head.peerAddress);
     if (places && !place) {

@@ -1,7 +1,7 @@
 /**
  * The steps from a request to a WebSocket, in the order of Phoenix.
  *
- *   draining -> method -> parameters -> origin -> auth token -> subprotocol -> places of the address
+ *   draining -> method -> parameters -> origin -> auth token -> subprotocol -> pause and places of the address
  *          -> version and connect -> upgrade headers -> 101
  *
  * The engine calls `upgrade` for requests with a key of 24 characters, and `any` for all others. Both
@@ -12,6 +12,8 @@
  *       connections that it may have gets 429.
  */
 
+import { COUNTER } from "../../memory/counters-layout.ts";
+import type { Counters } from "../../memory/counters.ts";
 import type { Decision } from "../../socket/connect.ts";
 import type { Params } from "../../socket/connect-request.ts";
 import type { AnyIdentity } from "../../socket/identity.ts";
@@ -47,6 +49,7 @@ export interface Upgrades {
   readonly tcp: Pick<TcpConnections, "requested" | "answered" | "upgraded">;
   /** Undefined if connections per address are not limited. */
   readonly places: AddressPlaces | undefined;
+  readonly counters: Pick<Counters, "add">;
   /** Creates the WebSocket's data, just before the 101. It holds the place from then on. */
   readonly accept: (identity: AnyIdentity, place: AddressPlace | undefined) => object;
 }
@@ -116,9 +119,15 @@ export function handleUpgrade(
   takePlace({ response, head, context, mount, subprotocol }, params, token);
 }
 
-/** Takes a place of the client's address, if those are limited, and lets the socket decide. */
+/** Takes a place of the client's address, if it may connect and those are limited, and lets the socket decide. */
 function takePlace(given: Omit<Upgrade, "place">, params: Params, token: string | null): void {
   const { mount, head, response } = given;
+  const pauseMs = mount.handshake.pauseMs(head);
+  if (pauseMs > 0) {
+    mount.counters.add(COUNTER.floodPaused);
+    sendAnswer(response, limitedAnswer(pauseMs));
+    return;
+  }
   const place = mount.places?.tryTake(head.peerAddress);
   if (mount.places && !place) {
     sendAnswer(response, addressFullAnswer());

@@ -113,6 +113,7 @@ export class WebSocketTransport implements Transport {
       connections: this.#connections,
       tcp: this.#shard.tcp,
       places: this.#shard.places,
+      counters: this.#shard.counters,
       accept: (identity: AnyIdentity, place: AddressPlace | undefined): WebSocketData =>
         this.#accept(identity, place, kind),
     };
@@ -222,6 +223,7 @@ export class WebSocketTransport implements Transport {
   #cutFlooding(connection: WebSocketConnection): void {
     this.#shard.counters.add(COUNTER.floodCut, 1);
     this.#shard.logger.log("floodCut", { connection: connection.id });
+    this.#shard.pauses?.add(connection.peerAddress);
     this.#budget.drop(connection);
     connection.cut();
   }
