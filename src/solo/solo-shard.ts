@@ -139,7 +139,14 @@ export class SoloShard {
       isNodeDrained: () => false,
     });
     const { sockets, context } = this.#core;
-    const shard = { sockets, context, logger, places: undefined, sweep: this.#sweep };
+    const shard = {
+      sockets,
+      context,
+      logger,
+      places: undefined,
+      pauses: undefined,
+      sweep: this.#sweep,
+    };
     this.#connections = new CustomConnections(this.#open, shard);
     this.#mounts = Object.entries(endpoint.sockets).map(([path, given]) => {
       const mount = this.#core.makeMount(path, given);
