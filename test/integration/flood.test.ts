@@ -7,7 +7,9 @@
  * Slow: a server, and a second of each flood.
  */
 import assert from "node:assert/strict";
+import { request } from "node:http";
 import { afterEach, describe, it } from "node:test";
+import { setTimeout } from "node:timers/promises";
 
 import { Client, joined } from "../support/client.ts";
 import { within } from "../support/deadline.ts";
@@ -29,6 +31,7 @@ const CALLS = 30;
 const DEADLINE_MS = 60_000;
 const SUBSCRIBERS = 50;
 const MOUNT = "/socket/websocket?vsn=2.0.0";
+const LONGPOLL = "/socket/longpoll?vsn=2.0.0";
 
 let server: Server | undefined;
 let flooders: Flooder[] = [];
@@ -78,7 +81,7 @@ const FLOODS: Readonly<Record<string, (port: number) => Flood | Promise<Flood>>>
   "requests to an unknown path": () => requests("GET", "/nothing"),
   "requests with a body": () => requests("POST", "/body", "x".repeat(8_000)),
   "handshakes that are refused": () => requests("GET", MOUNT),
-  "long-poll sessions": () => requests("GET", "/socket/longpoll?vsn=2.0.0"),
+  "long-poll sessions": () => requests("GET", LONGPOLL),
   "long-poll messages": posts,
   "a body in chunks of a byte": () => endless("POST", "/body", 1),
   "a body without end, to a route": () => endless("POST", "/body", 65_000),
@@ -109,5 +112,68 @@ describe("A client is served while others flood its shard with", () => {
     for (let n = 0; n < SUBSCRIBERS; n += 1) (await connected(port, "room:flood")).pause();
     await flooded(port, frames(MOUNT, push("say", { pad: "x".repeat(100) })), 2);
     await callAll(client);
+  });
+});
+
+/** Status of a handshake or of the request for a long-poll session. */
+async function statusOf(
+  port: number,
+  path: string,
+  localAddress: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<number | undefined> {
+  const isUpgrade = path.includes("/websocket");
+  const upgrade = {
+    connection: "Upgrade",
+    upgrade: "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+  };
+  const asked = request({
+    port,
+    path,
+    host: "127.0.0.1",
+    localAddress,
+    headers: { ...(isUpgrade && upgrade), ...headers },
+  });
+  const answered = new Promise<number | undefined>((resolve, reject) => {
+    asked.on("error", reject);
+    asked.on("response", (response) => resolve(response.statusCode));
+    asked.on("upgrade", (response) => resolve(response.statusCode));
+  });
+  asked.end();
+  const status = await within(answered, `an answer to ${path}`);
+  asked.destroy();
+  return status;
+}
+
+describe("An address from which a client was cut for flooding", () => {
+  afterEach(async () => {
+    await Promise.all(flooders.splice(0).map((flooder) => flooder.stop()));
+    await Promise.all(clients.splice(0).map((client) => client.cut()));
+    await server?.closeNow();
+  });
+
+  it("gets 429 for a while, unless a proxy says that it forwards; others connect", async () => {
+    const node = await serving({ floodPauseMs: 10_000 });
+    const { port } = node;
+    await flooded(port, frames(MOUNT, push("call")));
+    const wasCut = async (): Promise<void> => {
+      while (node.stats().total.floodCut === 0) await setTimeout(10);
+    };
+    await within(wasCut(), "the cut");
+    const forwarded = { "x-forwarded-for": "10.0.0.1" };
+    assert.deepEqual(
+      await Promise.all([
+        statusOf(port, MOUNT, "127.0.0.2"),
+        statusOf(port, LONGPOLL, "127.0.0.2"),
+        statusOf(port, MOUNT, "127.0.0.2", forwarded),
+        statusOf(port, LONGPOLL, "127.0.0.2", forwarded),
+        statusOf(port, MOUNT, "127.0.0.3"),
+        statusOf(port, LONGPOLL, "127.0.0.3"),
+      ]),
+      [429, 429, 101, 200, 101, 200],
+    );
+    assert.ok(node.stats().total.floodPaused >= 2);
   });
 });

@@ -32,8 +32,8 @@ export class Flooder {
   connections = 0;
 
   /** @param address - where it connects from, a loopback address */
-  constructor(port: number, flood: Flood, address = "127.0.0.2") {
-    const start: Start = { ...flood, port, address };
+  constructor(port: number, sent: Flood, address = "127.0.0.2") {
+    const start: Start = { ...sent, port, address };
     this.#worker = new Worker(fileURLToPath(import.meta.url), { workerData: start });
     this.#worker.on("error", (error) => this.#connected.reject(error));
     this.#worker.on("message", () => {

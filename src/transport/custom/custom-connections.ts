@@ -32,7 +32,10 @@ export type CustomDecision =
     };
 
 /** The parts of a shard that custom connections use. */
-type CustomShard = Pick<TransportShard, "context" | "logger" | "pauses" | "places" | "sockets" | "sweep">;
+type CustomShard = Pick<
+  TransportShard,
+  "context" | "logger" | "pauses" | "places" | "sockets" | "sweep"
+>;
 
 interface CustomMount {
   readonly mount: AnyMount;

@@ -102,7 +102,8 @@ export class RequestBody implements PendingBody {
 
   #add(chunk: ArrayBuffer, isLast: boolean): void {
     if (this.#isGivenUp || this.#result !== undefined) return;
-    this.#count += 1;
+    // The end of a body in chunks comes as an empty one.
+    if (chunk.byteLength > 0) this.#count += 1;
     this.#bytes += chunk.byteLength;
     this.#shared.turn.countBody(chunk.byteLength);
     const isScattered = this.#count > FREE_CHUNKS && this.#bytes < this.#count * MIN_CHUNK_BYTES;
