@@ -15,30 +15,19 @@
  */
 
 import type { Turn } from "../turn.ts";
+import { WaitingMessages, type WaitingMessage } from "./waiting-messages.ts";
 
 /** A client that has sent no more than this in a turn is not heavy. */
 const LIGHT_MESSAGES = 8;
 const LIGHT_BYTES = 4_096;
-/** Bytes of one client that may wait, unless they are a single message. */
-const MAX_WAITING_BYTES = 262_144;
-/** What a waiting message costs in addition to its bytes. */
-const ENTRY_BYTES = 64;
-
-/** A message that waits. */
-export interface WaitingMessage {
-  readonly kind: "text" | "bytes" | "ping" | "pong";
-  /** A copy of its bytes. */
-  readonly bytes: Uint8Array;
-}
 
 /** Whether a message is handled now, or waits, or exceeds what may wait. */
 export type TurnVerdict = "now" | "waits" | "full";
 
-class Waiting {
-  readonly messages: WaitingMessage[] = [];
+interface Waiting {
+  readonly messages: WaitingMessages;
   /** Called after the last message. */
-  finish: (() => void) | undefined = undefined;
-  bytes = 0;
+  finish: (() => void) | undefined;
 }
 
 /** The turn budget of a shard's WebSockets. */
@@ -113,14 +102,11 @@ export class TurnBudget<Client extends object> {
   #wait(client: Client, kind: WaitingMessage["kind"], bytes: ArrayBuffer): TurnVerdict {
     let waiting = this.#waiting.get(client);
     if (!waiting) {
-      waiting = new Waiting();
+      waiting = { messages: new WaitingMessages(), finish: undefined };
       this.#waiting.set(client, waiting);
       this.#handleLater(client, waiting);
     }
-    waiting.bytes += bytes.byteLength + ENTRY_BYTES;
-    if (waiting.bytes > MAX_WAITING_BYTES && waiting.messages.length > 0) return "full";
-    waiting.messages.push({ kind, bytes: new Uint8Array(bytes.slice(0)) });
-    return "waits";
+    return waiting.messages.tryAdd(kind, new Uint8Array(bytes)) ? "waits" : "full";
   }
 
   #handleLater(client: Client, waiting: Waiting): void {
@@ -130,13 +116,10 @@ export class TurnBudget<Client extends object> {
   }
 
   #handleNext(client: Client, waiting: Waiting): void {
-    const message = waiting.messages.shift();
-    if (message) {
-      waiting.bytes -= message.bytes.length + ENTRY_BYTES;
-      this.#handle(client, message);
-    }
+    const message = waiting.messages.take();
+    if (message) this.#handle(client, message);
     if (this.#waiting.get(client) !== waiting) return;
-    if (waiting.messages.length > 0) {
+    if (!waiting.messages.isEmpty) {
       this.#handleLater(client, waiting);
       return;
     }

@@ -27,8 +27,9 @@ import { Handshake } from "../handshake/handshake.ts";
 import { joinPaths, spellingsOf, variablesOf } from "../http/path.ts";
 import { readHead, type RequestHead } from "../http/request-head.ts";
 import type { ServedMount, Transport, TransportShard } from "../transport.ts";
-import { TurnBudget, type WaitingMessage } from "./turn-budget.ts";
+import { TurnBudget } from "./turn-budget.ts";
 import { corkUpgrade, handleUpgrade, upgradeWants } from "./upgrade.ts";
+import type { WaitingMessage } from "./waiting-messages.ts";
 import {
   WebSocketConnection,
   type OurWebSocket,
