@@ -115,6 +115,23 @@ describe("A client is served while others flood its shard with", () => {
   });
 });
 
+describe("A client that calls many times at once", () => {
+  afterEach(async () => {
+    await Promise.all(clients.splice(0).map((client) => client.cut()));
+    await server?.closeNow();
+  });
+
+  for (const count of [300, 5_000]) {
+    it(`gets its answers if these are ${count} small calls`, async () => {
+      const node = await serving();
+      const client = await connected(node.port, "room:other");
+      for (let n = 0; n < count; n += 1) client.push("room:other", "call");
+      for (let n = 0; n < count; n += 1) await client.next("phx_reply");
+      assert.equal(node.stats().total.floodCut, 0);
+    });
+  }
+});
+
 /** Status of a handshake or of the request for a long-poll session. */
 async function statusOf(
   port: number,
