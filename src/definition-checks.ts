@@ -100,6 +100,10 @@ export function isCount(value: unknown, max: number): value is number {
 
 /** Checks that a value is a path: a string that starts with a slash. */
 export function checkPath(subject: string, path: unknown): void {
-  if (typeof path === "string" && path.startsWith("/")) return;
-  throw invalid(`${subject} must start with /, got ${shown(path)}`);
+  if (typeof path !== "string" || !path.startsWith("/")) {
+    throw invalid(`${subject} must start with /, got ${shown(path)}`);
+  }
+  // Clients escape everything else, so that no request would have this path.
+  if (/^[!-~]*$/.test(path) && !/[?#]/.test(path)) return;
+  throw invalid(`${subject} must be ASCII without blanks, ? and #, got ${shown(path)}`);
 }

@@ -94,6 +94,7 @@ const ONLY_FILES: Readonly<Record<string, readonly string[]>> = {
   "server -> transport": [
     "transport/engine/engine.ts",
     "transport/engine/engine-types.ts",
+    "transport/http/framing.ts",
     "transport/tcp-connections.ts",
   ],
   "transport -> memory": ["memory/counters.ts", "memory/counters-layout.ts"],

@@ -50,6 +50,13 @@ describe("checks of definitions", () => {
     refused(() => checkBoolean("on", "yes"), 'on must be true or false, got "yes"');
     refused(() => checkPath("path", "ws"), 'path must start with /, got "ws"');
     refused(() => checkPath("path", undefined), "path must start with /, got undefined");
+    for (const path of ["/a?b", "/a#b", "/a b", "/bücher", "/a\n"]) {
+      refused(
+        () => checkPath("path", path),
+        `path must be ASCII without blanks, ? and #, got ${JSON.stringify(path)}`,
+      );
+    }
+    checkPath("path", "/a%20b/:c/*");
   });
 
   it("refuse a count that is no integer, or out of its range", () => {

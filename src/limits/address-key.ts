@@ -7,14 +7,21 @@
  * Runs on: shard. Pure.
  */
 
-import { isIPv6 } from "node:net";
+import { isIP, isIPv6 } from "node:net";
 
 const GROUPS = 8;
 /** Number of 16-bit groups in the prefix of a /64 network. */
 const NETWORK_GROUPS = 4;
 
-/** Returns the IPv4 address, including one mapped into IPv6; otherwise the /64 network. */
-export function addressKey(address: string): string {
+/** An address in brackets, or one with a port. Some proxies write these in `X-Forwarded-For`. */
+const WITH_PORT = /^\[([^\]]*)\](?::\d*)?$|^(.*):\d*$/;
+
+/**
+ * Returns the IPv4 address, including one mapped into IPv6; otherwise the /64 network. A port does not
+ * count. Text that is no address is its own key.
+ */
+export function addressKey(text: string): string {
+  const address = withoutPort(text.trim());
   if (!address.includes(":") || !isIPv6(address)) return address;
   const groups = groupsOf(address);
   const [high = 0, low = 0] = groups.slice(-2);
@@ -22,6 +29,13 @@ export function addressKey(address: string): string {
   if (isMapped) return [high >> 8, high & 0xff, low >> 8, low & 0xff].join(".");
   const network = groups.slice(0, NETWORK_GROUPS).map((group) => group.toString(16));
   return `${network.join(":")}::/64`;
+}
+
+function withoutPort(text: string): string {
+  if (isIP(text) !== 0) return text;
+  const [, inBrackets, beforePort] = WITH_PORT.exec(text) ?? [];
+  const address = inBrackets ?? beforePort ?? "";
+  return isIP(address) === 0 ? text : address;
 }
 
 function groupsOf(address: string): number[] {

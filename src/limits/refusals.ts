@@ -2,9 +2,9 @@
  * Reports refusals by rate limits to the log, telemetry and counters.
  *
  * Runs on: shard; one for all limits.
- * Full: the first refusal is logged immediately. After that, at most one line with a count is
- * logged
- *       every 10 s, so that a flood of messages does not flood the log.
+ * Full: the first refusal is logged immediately. After that, at most one line with a count is logged
+ *       every 10 s, so that a flood of messages does not flood the log. A missing address is logged
+ *       once per node.
  */
 
 import type { Logger } from "../log/logger.ts";
@@ -63,6 +63,13 @@ export class Refusals {
   connectRefused(refusal: Refusal): void {
     this.#counters.add(COUNTER.connectsLimited);
     this.#report(refusal);
+  }
+
+  /** Reports a client whose address is not known, so that no limit per address applies. */
+  addressMissing(path: string): void {
+    if (this.#counters.isFirst(COUNTER.addressesMissing)) {
+      this.#logger.log("addressMissing", { path });
+    }
   }
 
   #report(refusal: Refusal): void {

@@ -143,6 +143,14 @@ export const LOG_LINES = {
     level: "warn",
     text: "rate limit exceeded (count: refusals since the last such line, at most one per 10 s)",
   },
+  addressMissing: {
+    level: "warn",
+    text: "limits per address do not apply to a client whose address is not known: let the address function of the socket's limits return it (logged once; see the counter addressesMissing)",
+  },
+  socketNotFound: {
+    level: "warn",
+    text: "a client asked for a socket at a path that has none, and got 404: give the client the path of a mount, to which it adds /websocket or /longpoll itself (logged once; see the counter socketsNotFound)",
+  },
   overloadBegin: {
     level: "warn",
     text: "shard overloaded: refusing joins, and new connections too at level withdrawn",

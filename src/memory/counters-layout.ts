@@ -41,6 +41,10 @@ export const COUNTERS = {
     kind: "total",
     about: "Times that the node stopped listening, because it had no room for connections.",
   },
+  socketsNotFound: {
+    kind: "total",
+    about: "Requests for a socket at a path that has none, answered with 404.",
+  },
   channels: { kind: "gauge", about: "Joined channels." },
   presences: { kind: "gauge", about: "Presences tracked on this member." },
   sessions: { kind: "gauge", about: "Open long-poll sessions; also counted as connections." },
@@ -96,6 +100,11 @@ export const COUNTERS = {
   addressesFull: {
     kind: "total",
     about: "Connection requests refused with 429 by `maxConnectionsPerAddress`.",
+  },
+  addressesMissing: {
+    kind: "total",
+    about:
+      "Connection requests to which `perAddress` limits did not apply, because no address is known.",
   },
   turnedAway: {
     kind: "total",

@@ -24,9 +24,11 @@ export function makeCountersMemory(members: number): SharedArrayBuffer {
 
 /** The counters of one member, for writing. */
 export class Counters {
+  readonly #shared: SharedArrayBuffer;
   readonly #values: Float64Array;
 
   constructor(shared: SharedArrayBuffer, member: number) {
+    this.#shared = shared;
     this.#values = valuesOf(shared, member);
   }
 
@@ -34,6 +36,18 @@ export class Counters {
   add(counter: CounterRef, n = 1): void {
     const index = typeof counter === "number" ? counter : COUNTER[counter];
     this.#values[index] = (this.#values[index] as number) + n;
+  }
+
+  /**
+   * Adds 1 to a counter, for an event that the node logs once.
+   *
+   * @returns true if no member had counted it before; two members that count at the same moment may both
+   *   get true
+   */
+  isFirst(counter: number): boolean {
+    const isKnown = this.#values[counter] !== 0 || new CounterSum(this.#shared, counter).value > 0;
+    this.add(counter);
+    return !isKnown;
   }
 
   /** Sets a gauge. */

@@ -78,9 +78,18 @@ export function nameOfJoin(joinRef: Ref, ref: Ref): Ref {
   return joinRef === null || joinRef === undefined || joinRef === false ? ref : joinRef;
 }
 
-/** Reports whether two refs are the same JSON value; `"1"` and `1` are not. */
+/**
+ * Reports whether two refs are the same JSON value; `"1"` and `1` are not. The order of an object's keys
+ * makes no difference. Recursive, because `canEcho` limits how deep a ref can be.
+ */
 export function isSameRef(a: Ref, b: Ref): boolean {
   if (a === b) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  return JSON.stringify(a) === JSON.stringify(b);
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const [one, other] = [a as Record<string, Ref>, b as Record<string, Ref>];
+  const names = Object.keys(one);
+  return (
+    names.length === Object.keys(other).length &&
+    names.every((name) => Object.hasOwn(other, name) && isSameRef(one[name], other[name]))
+  );
 }

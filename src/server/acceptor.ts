@@ -17,6 +17,7 @@ import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
 import type { Life } from "../memory/life.ts";
 import type { Engine, EngineApp, ListenSocket } from "../transport/engine/engine-types.ts";
+import { isFramed, refuseUnframed } from "../transport/http/framing.ts";
 import type { TcpConnections } from "../transport/tcp-connections.ts";
 
 /** The listening socket of a server. */
@@ -32,12 +33,21 @@ export class Acceptor {
   #isLeaving = false;
 
   /** @param tcp - counts connections that are not distributed */
-  constructor(engine: Engine, tcp: Pick<TcpConnections, "watch">, counters: Counters, life: Life) {
+  constructor(
+    engine: Engine,
+    tcp: Pick<TcpConnections, "watch" | "requested" | "answered">,
+    counters: Counters,
+    life: Life,
+  ) {
     this.#engine = engine;
     this.#life = life;
     this.#app = engine.App();
     tcp.watch(this.#app);
-    this.#app.any("/*", (response) => {
+    this.#app.any("/*", (response, request) => {
+      if (!isFramed(request)) {
+        refuseUnframed(response, tcp);
+        return;
+      }
       counters.add(COUNTER.turnedAway);
       response.writeStatus("503 Service Unavailable").writeHeader("retry-after", RETRY_AFTER_S);
       response.end();

@@ -29,6 +29,7 @@ import type { DrainCounts, DrainPace } from "../transport/drain.ts";
 import type { Engine, EngineApp } from "../transport/engine/engine-types.ts";
 import { BodyTimes } from "../transport/http/body-times.ts";
 import { RequestGate } from "../transport/http/request-gate.ts";
+import { HttpRouter } from "../transport/http/router.ts";
 import { Routes } from "../transport/http/routes.ts";
 import { LongPollTransport } from "../transport/longpoll/longpoll-transport.ts";
 import { timeLimitsOf } from "../transport/mount-options.ts";
@@ -107,7 +108,8 @@ export class Shard {
     const { app } = this;
     const bodies = new BodyTimes(options.bodyTimeoutMs, this.#sweep);
     const requests = new RequestGate({ bodies, turn, tcp, options, counters });
-    this.#routes = new Routes({ app, context, options, logger, tcp, requests });
+    const router = new HttpRouter({ app, requests, counters, logger });
+    this.#routes = new Routes({ router, context, options, logger, tcp });
     const places = placesOf(start, counters);
     const { floodPauseMs } = options;
     const pauses =
@@ -124,6 +126,7 @@ export class Shard {
       pauses,
       options,
       app,
+      router,
       context,
       sockets,
       sweep: this.#sweep,

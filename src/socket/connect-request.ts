@@ -59,6 +59,7 @@ export interface ConnectInfo {
 /** The URI of a request. Behind a proxy, the URI that the proxy requested. */
 export interface RequestUri {
   readonly scheme: string;
+  /** As in the `Host` header: an IPv6 address is in brackets. */
   readonly host: string;
   readonly port: number;
   readonly path: string;

@@ -35,6 +35,7 @@ export class SocketLimiter {
   readonly #addressOf: ((request: ConnectRequest) => string | null) | undefined;
   readonly #countsBytes: boolean;
   readonly #refusals: Refusals;
+  readonly #path: string;
 
   constructor(path: string, limits: SocketLimits, table: RateTable, refusals: Refusals) {
     const { perId, perAddress, flood } = limits;
@@ -45,6 +46,7 @@ export class SocketLimiter {
     this.closesFloods = flood === "close";
     this.#countsBytes = [this.#own, this.#perId, this.#perAddress].some((of) => of?.countsBytes);
     this.#refusals = refusals;
+    this.#path = path;
   }
 
   /** True if the transport must provide the peer's address. */
@@ -58,14 +60,16 @@ export class SocketLimiter {
   }
 
   /**
-   * Returns the address for a client's limits, or null if there are none.
+   * Returns the address for a client's limits, or null if there are none. A missing address is reported.
    *
    * @throws whatever the user's function throws
    */
   addressOf(request: ConnectRequest, peerAddress: string | null): string | null {
     if (!this.#perAddress) return null;
     const address: unknown = this.#addressOf ? this.#addressOf(request) : peerAddress;
-    return typeof address === "string" && address !== "" ? addressKey(address) : null;
+    if (typeof address === "string" && address.trim() !== "") return addressKey(address);
+    this.#refusals.addressMissing(this.#path);
+    return null;
   }
 
   /**

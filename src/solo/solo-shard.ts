@@ -252,6 +252,7 @@ function localHead(path: string): RequestHead {
     path: `${path}/websocket`,
     query: `vsn=${VSN}`,
     pathParams: {},
+    isFramed: true,
     headers: [["host", "localhost"]],
     bodyBytes: 0,
     peerAddress: "127.0.0.1",

@@ -20,6 +20,7 @@ import type { DrainCounts, DrainPace } from "./drain.ts";
 import type { EngineApp } from "./engine/engine-types.ts";
 import type { EndpointHandshake } from "./handshake/handshake-options.ts";
 import type { RequestGate } from "./http/request-gate.ts";
+import type { HttpRouter } from "./http/router.ts";
 import type { MountOptions } from "./mount-options.ts";
 import type { Sweep } from "./sweep.ts";
 import type { TcpConnections } from "./tcp-connections.ts";
@@ -59,6 +60,7 @@ export interface ServedMount {
 /** The part of a shard that transports use. */
 export interface TransportShard extends SharedByConnections {
   readonly app: EngineApp;
+  readonly router: HttpRouter;
   readonly context: ShardContext;
   readonly sockets: SocketOpener;
   readonly sweep: Sweep;

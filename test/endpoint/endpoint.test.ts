@@ -273,6 +273,10 @@ describe("an endpoint's definition", () => {
         `urlHost must be a host without scheme and port, or null, got ${got}`,
       );
     }
+    refused(
+      { urlHost: "Example.com", ...mountedWith({}) },
+      'urlHost must be a host as browsers write it (example.com), got "Example.com"',
+    );
     defineEndpoint({ urlHost: null, sockets: { "/s": mount } });
   });
 

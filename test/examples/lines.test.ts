@@ -21,8 +21,7 @@ describe("the example of lines over TCP", () => {
   let linesPort: number;
 
   before(async () => {
-    // The next port, for the second shard, is most likely free too.
-    linesPort = await freePort();
+    linesPort = await freePort(SHARDS);
     process.env["LINES_PORT"] = String(linesPort);
     server = await serve({
       app: new URL("./lines/app.js", import.meta.url),

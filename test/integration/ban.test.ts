@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { afterEach, it } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import { releaseLoop } from "../apps/hold.ts";
+import { isLoopHeld, makeRelease, releaseLoop } from "../apps/hold.ts";
 import { stallingAdapter, STALLING_TOPIC } from "../apps/stalling-adapter.ts";
 import { Client, joined } from "../support/client.ts";
 import { within } from "../support/deadline.ts";
@@ -21,8 +21,14 @@ const CLOSE_MS = 20_000;
 /** The test releases a blocked thread; if that fails, it continues after this time. */
 const HELD_MS = 60_000;
 
-/** Broadcasts until records to a stalled thread are lost, so that the next one is lost too. */
-async function lap(server: Server): Promise<void> {
+/**
+ * Waits until a thread is blocked, and broadcasts until records to it are lost, so that the next one is lost too.
+ *
+ * Not earlier: a thread that is only slow may lose records too. Its clients then leave the topic, and it would not
+ * be a recipient any more.
+ */
+async function lap(server: Server, release: SharedArrayBuffer): Promise<void> {
+  while (!isLoopHeld(release)) await setImmediate();
   let isStalled = false;
   const onStall = (stall: unknown): void => {
     ({ isStalled } = stall as { readonly isStalled: boolean });
@@ -70,7 +76,7 @@ async function missed(client: Client): Promise<void> {
 }
 
 it("ends the connection on a shard that was stalled", async () => {
-  const release = new SharedArrayBuffer(4);
+  const release = makeRelease();
   const server = await startServer("stall", { shards: 1, ...SMALLEST, data: release });
   try {
     const banned = await connect(server, "1");
@@ -80,7 +86,7 @@ it("ends the connection on a shard that was stalled", async () => {
     await joined(other, FLOOD);
     const spun = await other.replyTo(other.push("room:1", "spin", { ms: HELD_MS }));
     assert.equal(spun.status, "ok");
-    await within(lap(server), "a loss");
+    await within(lap(server, release), "a loss");
     disconnectLost(server, "users:1");
     releaseLoop(release);
     assert.equal((await banned.closed(CLOSE_MS)).code, 1001);
@@ -94,7 +100,7 @@ it("ends the connection on a shard that was stalled", async () => {
 
 it("ends the connection on another node whose link was stalled", async () => {
   const hub = "ban-test";
-  const release = new SharedArrayBuffer(4);
+  const release = makeRelease();
   const here = await startServer("stall", {
     shards: 1,
     ...SMALLEST,
@@ -112,7 +118,7 @@ it("ends the connection on another node whose link was stalled", async () => {
     here.broadcast(STALLING_TOPIC, "n");
     // It arrives before the link stalls.
     assert.equal((await other.next("n")).topic, STALLING_TOPIC);
-    await within(lap(here), "a loss");
+    await within(lap(here, release), "a loss");
     disconnectLost(here, "users:1");
     releaseLoop(release);
     assert.equal((await banned.closed(CLOSE_MS)).code, 1001);

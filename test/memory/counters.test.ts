@@ -55,6 +55,17 @@ describe("Counters", () => {
     }
   });
 
+  it("report an event that no member has counted before", () => {
+    const shared = makeCountersMemory(2);
+    const [one, two] = [new Counters(shared, 0), new Counters(shared, 1)];
+    assert.equal(two.isFirst(COUNTER.socketsNotFound), true);
+    assert.equal(two.isFirst(COUNTER.socketsNotFound), false);
+    assert.equal(one.isFirst(COUNTER.socketsNotFound), false);
+    assert.equal(one.isFirst(COUNTER.addressesMissing), true);
+    assert.equal(readCounters(shared, 0).socketsNotFound, 1);
+    assert.equal(readCounters(shared, 1).socketsNotFound, 2);
+  });
+
   it("are summed over all members", () => {
     const shared = makeCountersMemory(67);
     const sum = new CounterSum(shared, COUNTER.tcpConnections);

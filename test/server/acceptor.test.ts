@@ -15,7 +15,12 @@ import { within } from "../support/deadline.ts";
 const newLife = (): Life => new Life(new SharedArrayBuffer(lifeBytes(1)));
 
 function makeAcceptor(memory = makeCountersMemory(1), life = newLife()): Acceptor {
-  return new Acceptor(loadEngine(), { watch() {} }, new Counters(memory, 0), life);
+  return new Acceptor(
+    loadEngine(),
+    { watch() {}, requested() {}, answered() {} },
+    new Counters(memory, 0),
+    life,
+  );
 }
 
 /** Runs a test with an acceptor that listens. */

@@ -14,6 +14,7 @@ export function headWith(...headers: readonly Header[]): RequestHead {
     pathParams: {},
     headers,
     bodyBytes: 0,
+    isFramed: true,
     peerAddress: "127.0.0.1",
   };
 }

@@ -3,9 +3,9 @@
  *
  * Runs on: the main thread of the tests, which is also the server's main thread.
  */
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { serve } from "../../src/index.ts";
 
 type ServeOptions = Parameters<typeof serve>[0];
@@ -44,17 +44,34 @@ export async function startServerWith(
   }
 }
 
+/** Ports outside the range from which Linux chooses ports of outgoing connections. */
+const FIRST_PORT = 12_000;
+const LAST_PORT = 31_999;
+
 /**
- * Finds a port that is currently free, for a server that will be restarted on the same port.
+ * Finds consecutive ports that are currently free, and returns the first: for a server that will be restarted on the
+ * same port.
  *
  * Port 0 does not work for that: the system does not reassign a port that it chose until the last connection to it
- * is forgotten, a minute later.
+ * is forgotten, a minute later, and may assign it to an outgoing connection of another test.
  */
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, "close");
-  return port;
+export async function freePort(count = 1): Promise<number> {
+  for (;;) {
+    const first = randomInt(FIRST_PORT, LAST_PORT + 1 - count);
+    if (await areFree(first, count)) return first;
+  }
+}
+
+async function areFree(first: number, count: number): Promise<boolean> {
+  for (let port = first; port < first + count; port += 1) {
+    const probe = createServer().listen(port, "127.0.0.1");
+    try {
+      await once(probe, "listening");
+    } catch {
+      return false;
+    }
+    probe.close();
+    await once(probe, "close");
+  }
+  return true;
 }

@@ -145,7 +145,8 @@ export function mergeWants(all: readonly Partial<HeadWants>[]): HeadWants {
 function uriOf(head: RequestHead): RequestUri {
   const { host = "", port = null } = tryParseHost(headerOf(head, "host") ?? "") ?? {};
   const { path, query } = head;
-  return { scheme: SCHEME, host, port: port ?? defaultPortOf(SCHEME) ?? 0, path, query };
+  const shownHost = host.includes(":") ? `[${host}]` : host;
+  return { scheme: SCHEME, host: shownHost, port: port ?? defaultPortOf(SCHEME) ?? 0, path, query };
 }
 
 function kindNamed(subject: string, name: string): Kind {

@@ -14,7 +14,7 @@ import {
 } from "../../protocol/version.ts";
 import type { RouteResponse } from "../http/answer.ts";
 import { ConnectInfoPlan, type ConnectInfoRequest } from "./connect-info.ts";
-import { OriginPolicy, type CheckOrigin } from "./origin.ts";
+import { checkBrowserHost, OriginPolicy, type CheckOrigin } from "./origin.ts";
 import { checkSubprotocols } from "./subprotocols.ts";
 
 /** Returns the HTTP response for a WebSocket client that `connect` refused with a reason. */
@@ -138,7 +138,10 @@ function withAuthToken(asked: ConnectInfoRequest, hasAuthToken: boolean): Connec
 }
 
 function checkUrlHost(urlHost: unknown): void {
-  const isHost = typeof urlHost === "string" && /^[^\s/:]+$/.test(urlHost);
-  if (isHost || urlHost === null) return;
+  if (urlHost === null) return;
+  if (typeof urlHost === "string" && /^[^\s/:]+$/.test(urlHost)) {
+    checkBrowserHost("urlHost must be a host", urlHost, `got ${shown(urlHost)}`);
+    return;
+  }
   throw invalid(`urlHost must be a host without scheme and port, or null, got ${shown(urlHost)}`);
 }

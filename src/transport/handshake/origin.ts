@@ -11,7 +11,13 @@
 import { invalid, shown } from "../../definition-checks.ts";
 import { kindOf, makeError } from "../../errors.ts";
 import { headerOf, type RequestHead } from "../http/request-head.ts";
-import { defaultPortOf, parseUri, tryParseHost, type UriParts } from "../http/uri.ts";
+import {
+  browserHostOf,
+  defaultPortOf,
+  parseUri,
+  tryParseHost,
+  type UriParts,
+} from "../http/uri.ts";
 
 /** The origin of a request, as text and parsed. `null` and `file://` have no host. */
 export interface Origin extends UriParts {
@@ -34,6 +40,11 @@ type Match = (origin: Origin, head: RequestHead) => boolean;
 
 const OWN_SCHEME = "http";
 const WILDCARD = "*.";
+const MAX_PORT = 65_535;
+/** Schemes of pages. Other schemes, such as `chrome-extension`, have rules of their own for hosts. */
+const PAGE_SCHEMES: readonly string[] = ["http", "https"];
+/** Schemes that are never in an `Origin`: for a WebSocket too, it has the scheme of the page. */
+const SOCKET_SCHEMES: readonly string[] = ["ws", "wss"];
 
 /** A parsed `checkOrigin`. */
 export class OriginPolicy {
@@ -44,8 +55,8 @@ export class OriginPolicy {
   /**
    * @param subject - the name for error messages, such as `checkOrigin of /socket`
    * @param urlHost - host of the endpoint's own pages; null: any
-   * @throws SIM_ERR_DEFINITION_INVALID if `given` has none of the allowed forms, or has an entry
-   *   without a host
+   * @throws SIM_ERR_DEFINITION_INVALID if `given` has none of the allowed forms, or has an entry that
+   *   matches no page
    */
   constructor(subject: string, given: CheckOrigin, urlHost: string | null) {
     this.#match = matchOf(subject, given, urlHost);
@@ -90,9 +101,47 @@ function parseEntry(subject: string, entry: unknown): UriParts {
   const { host } = parsed;
   const name = host?.startsWith(WILDCARD) ? host.slice(WILDCARD.length) : host;
   // In any other place, a star would be taken literally and match no host.
-  if (name !== null && name !== "" && !name.includes("*")) return parsed;
+  if (name !== null && name !== "" && !name.includes("*")) {
+    checkMatchable(subject, String(entry), parsed, name);
+    return parsed;
+  }
   const forms = '"https://example.com", "//example.com:4000" or "//*.example.com"';
   throw invalid(`${subject} must have entries with a host, as in ${forms}, got ${shown(entry)}`);
+}
+
+/** Refuses an entry that equals no `Origin` of a browser, since every page would get 403. */
+function checkMatchable(
+  subject: string,
+  entry: string,
+  { scheme, port }: UriParts,
+  host: string,
+): void {
+  const got = `got ${shown(entry)}`;
+  if (scheme !== null && SOCKET_SCHEMES.includes(scheme)) {
+    const pages = scheme.replace("ws", "http");
+    throw invalid(`${subject} must have schemes of pages, such as ${pages} for ${scheme}, ${got}`);
+  }
+  if (port !== null && (port < 1 || port > MAX_PORT)) {
+    throw invalid(`${subject} must have ports from 1 to ${MAX_PORT}, ${got}`);
+  }
+  if (scheme === null || PAGE_SCHEMES.includes(scheme)) {
+    checkBrowserHost(`${subject} must have each host`, host, got);
+  } else if (!/^[\x21-\x7e]+$/.test(host)) {
+    throw invalid(`${subject} must have hosts in ASCII without blanks, ${got}`);
+  }
+}
+
+/**
+ * Checks that a host is written as browsers write it.
+ *
+ * @param got - what was given, for the message
+ * @throws SIM_ERR_DEFINITION_INVALID if it is not
+ */
+export function checkBrowserHost(subject: string, host: string, got: string): void {
+  const known = browserHostOf(host);
+  if (known === host) return;
+  const form = known === undefined ? "that a page can have" : `as browsers write it (${known})`;
+  throw invalid(`${subject} ${form}, ${got}`);
 }
 
 function isMatch(origin: Origin, entry: UriParts): boolean {

@@ -25,7 +25,14 @@ export interface PreparedAnswer {
   readonly status: number;
   readonly lines: readonly (readonly [string, string])[];
   readonly body: string | Uint8Array;
+  /** The `content-length` that user code gave, for answers to HEAD. */
+  readonly length?: number | undefined;
 }
+
+/** Statuses whose answers have neither a body nor a length (RFC 9110 §6.4.1, §8.6). */
+const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 304]);
+const CONTENT_LENGTH = "content-length";
+const TRANSFER_ENCODING = "transfer-encoding";
 
 const MS_PER_S = 1_000;
 
@@ -63,26 +70,53 @@ export function prepareAnswer(subject: string, answer: unknown): PreparedAnswer 
   }
   const { status, headers = {}, body = "" } = answer as RouteResponse;
   checkStatus(subject, status);
-  const lines = Object.entries(headers);
-  for (const [name, value] of lines) checkHeader(subject, name, value);
-  if (typeof body === "string" || body instanceof Uint8Array) return { status, lines, body };
+  const given = Object.entries(headers);
+  for (const [name, value] of given) checkHeader(subject, name, value);
+  // The engine writes the length of what is sent.
+  const lines = given.filter(([name]) => name.toLowerCase() !== CONTENT_LENGTH);
+  const length = lengthOf(given);
+  if (typeof body === "string" || body instanceof Uint8Array) {
+    return { status, lines, body, length };
+  }
   const isTyped = lines.some(([name]) => name.toLowerCase() === "content-type");
   if (!isTyped) lines.unshift(["content-type", "application/json; charset=utf-8"]);
   const text = JSON.stringify(body) as string | undefined;
   if (text === undefined) {
     throw badAnswer(subject, `with a body that JSON supports, got ${typeof body}`);
   }
-  return { status, lines, body: text };
+  return { status, lines, body: text, length };
 }
 
 /**
  * Sends an answer. Must be called from within `cork`, or from the engine's callback for the request.
  *
  * @param isLast - whether to close the connection afterwards
+ * @param isHead - whether it answers HEAD, and so must not have a body
  */
-export function sendAnswer(response: HttpResponse, answer: PreparedAnswer, isLast = false): void {
+export function sendAnswer(
+  response: HttpResponse,
+  answer: PreparedAnswer,
+  isLast = false,
+  isHead = false,
+): void {
+  const { status, body, length } = answer;
   writeHead(response, answer);
-  response.end(answer.body, isLast);
+  // The engine has no call that closes the connection after an answer without a length. No answer that is
+  // the last has such a status.
+  if (hasNoBody(status)) response.endWithoutBody();
+  else if (isHead) response.endWithoutBody(length ?? Buffer.byteLength(body), isLast);
+  else response.end(body, isLast);
+}
+
+/** Sends the head of an answer whose length is not known. It must be corked, as for `sendAnswer`. */
+export function sendHead(response: HttpResponse, answer: PreparedAnswer): void {
+  writeHead(response, answer);
+  response.endWithoutBody();
+}
+
+/** Reports whether answers with a status have no body. */
+export function hasNoBody(status: number): boolean {
+  return WITHOUT_BODY.has(status);
 }
 
 /** Writes the status and headers of an answer. The response must be corked, as for `sendAnswer`. */
@@ -101,8 +135,17 @@ function checkStatus(subject: string, status: unknown): void {
   throw badAnswer(subject, `with a status from 200 to 599, got ${shown(status)}`);
 }
 
+function lengthOf(headers: readonly (readonly [string, string])[]): number | undefined {
+  const text = headers.find(([name]) => name.toLowerCase() === CONTENT_LENGTH)?.[1];
+  const length = Number(text);
+  return text !== undefined && Number.isSafeInteger(length) && length >= 0 ? length : undefined;
+}
+
 // The engine does not escape: a line break would start another header.
 function checkHeader(subject: string, name: string, value: unknown): void {
+  if (name.toLowerCase() === TRANSFER_ENCODING) {
+    throw badAnswer(subject, `without ${TRANSFER_ENCODING}, which the server sets itself`);
+  }
   const isText = typeof value === "string" && !/[\r\n\0]/.test(value);
   if (isText && /^[\w!#$%&'*+.^`|~-]+$/.test(name)) return;
   const got = `${JSON.stringify(name)}: ${shown(value)}`;

@@ -5,6 +5,10 @@
  * Runs on: shard.
  */
 
+import { tryDecodePercent } from "./percent.ts";
+
+const WILDCARD = "*";
+
 /** Returns the names of a path's variables, in order. */
 export function variablesOf(path: string): string[] {
   return path
@@ -13,16 +17,41 @@ export function variablesOf(path: string): string[] {
     .map((part) => part.slice(1));
 }
 
+/** Returns the segments of a path. Several slashes count as one, as in Phoenix. */
+export function segmentsOf(path: string): string[] {
+  return path.split("/").filter((segment) => segment !== "");
+}
+
+/** Longer paths are served with at most one doubled slash, since each spelling costs memory. */
+const MAX_SEGMENTS_OF_ALL_SPELLINGS = 4;
+
 /**
- * Returns the spellings of a path that are served to clients. Phoenix ignores all empty segments.
- * Two of these occur in practice: a trailing slash, and the double slash that the official client
- * creates from `new Socket("/socket/")`.
+ * Returns the spellings of a WebSocket's path that are served: each slash may be doubled, and one or two
+ * may follow. The official client creates `/socket//websocket` from `new Socket("/socket/")`. The engine
+ * upgrades only paths that are registered, so others are not found.
  */
 export function spellingsOf(path: string): readonly string[] {
-  const parts = path.split("/").filter((part) => part !== "");
-  const last = parts.pop() ?? "";
-  const before = parts.map((part) => `/${part}`).join("");
-  return [`${before}/${last}`, `${before}/${last}/`, `${before}//${last}`];
+  const segments = segmentsOf(path);
+  const mayDouble = (before: string): boolean =>
+    segments.length <= MAX_SEGMENTS_OF_ALL_SPELLINGS || !before.includes("//");
+  let starts = [""];
+  for (const segment of segments) {
+    starts = starts.flatMap((before) => {
+      const single = `${before}/${segment}`;
+      return mayDouble(before) ? [single, `${before}//${segment}`] : [single];
+    });
+  }
+  return starts.flatMap((start) => [start, `${start}/`, `${start}//`]);
+}
+
+/**
+ * Returns a text for each path, by which paths are sorted in the order in which the engine looks: in each
+ * segment first names, then variables, then `*`.
+ */
+export function specificityOf(path: string): string {
+  return segmentsOf(path)
+    .map((segment) => (segment.startsWith("*") ? "2" : segment.startsWith(":") ? "1" : "0"))
+    .join("");
 }
 
 /** Joins the path of a mount and that of a transport, such as `/socket` and `/websocket`. */
@@ -38,31 +67,25 @@ export function pathParams(
   const params: Record<string, string> = {};
   for (const [at, name] of variables.entries()) {
     const value = request.getParameter(at);
-    if (value !== undefined && !name.startsWith("_")) params[name] = decodeOrKeep(value);
+    if (value !== undefined && !name.startsWith("_"))
+      params[name] = tryDecodePercent(value) ?? value;
   }
   return params;
 }
 
 /**
- * Matches a path against a mount's path, such as `/org/:org/socket`. Returns the variables, or undefined
- * if it does not match.
+ * Matches a path against a pattern, such as `/org/:org/socket`; `*` matches all that follows. Returns the
+ * variables, or undefined if it does not match.
  */
 export function matchPath(pattern: string, path: string): Record<string, string> | undefined {
-  if (pattern === path) return {};
-  const names = pattern.split("/");
-  const parts = path.split("/");
+  const segments = segmentsOf(path);
+  const names = segmentsOf(pattern);
+  const isOpen = names.at(-1) === WILDCARD;
+  if (isOpen) names.pop();
   const isMatch =
-    names.length === parts.length &&
-    names.every((name, at) => name.startsWith(":") || name === parts[at]);
+    (isOpen ? names.length < segments.length : names.length === segments.length) &&
+    names.every((name, at) => name.startsWith(":") || name === segments[at]);
   if (!isMatch) return undefined;
-  const values = parts.filter((_, at) => names[at]?.startsWith(":") === true);
+  const values = segments.filter((_, at) => names[at]?.startsWith(":") === true);
   return pathParams({ getParameter: (at) => values[at] }, variablesOf(pattern));
-}
-
-function decodeOrKeep(value: string): string {
-  try {
-    return decodeURIComponent(value);
-  } catch {
-    return value;
-  }
 }

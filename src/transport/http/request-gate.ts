@@ -1,7 +1,9 @@
 /**
  * Passes requests to their handlers: at once, or in a later turn if this one has no time left (`transport/turn`).
  *
- *   request --the turn has time--> handled
+ *   request --it does not say where its body ends--> 400
+ *      |
+ *      +--the turn has time--> handled
  *      |
  *      +--it has none--> waits, and its body is collected --later turn--> handled
  *                          +--the client sends another request, or goes away--> forgotten
@@ -15,7 +17,9 @@ import type { Counters } from "../../memory/counters.ts";
 import type { HttpResponse } from "../engine/engine-types.ts";
 import type { TcpConnections } from "../tcp-connections.ts";
 import type { Turn } from "../turn.ts";
+import { refuseUnframed } from "./framing.ts";
 import { RequestBody, type SharedByBodies } from "./request-body.ts";
+import type { RequestHead } from "./request-head.ts";
 
 /**
  * Answers a request.
@@ -23,7 +27,12 @@ import { RequestBody, type SharedByBodies } from "./request-body.ts";
  * @param body - the request's body, unread
  * @param isLate - whether the engine's callback for the request has returned, so that an answer must be corked
  */
-export type RequestHandler = (body: RequestBody, isLate: boolean) => void;
+export type RequestHandler = (
+  response: HttpResponse,
+  head: RequestHead,
+  body: RequestBody,
+  isLate: boolean,
+) => void;
 
 /** What a gate needs of its shard. */
 export interface RequestGateParts extends SharedByBodies {
@@ -40,14 +49,23 @@ export class RequestGate {
     this.#parts = parts;
   }
 
-  /** Passes a request on. @param bodyBytes - the length of its body by its head; Infinity if it is sent in chunks */
-  pass(response: HttpResponse, bodyBytes: number, handle: RequestHandler): void {
-    const body = new RequestBody(response, bodyBytes, this.#parts);
-    if (this.#parts.turn.takesRequest()) handle(body, false);
-    else this.#keep(response, body, handle);
+  /** Passes a request on, if it says where its body ends. */
+  pass(response: HttpResponse, head: RequestHead, handle: RequestHandler): void {
+    if (!head.isFramed) {
+      refuseUnframed(response, this.#parts.tcp);
+      return;
+    }
+    const body = new RequestBody(response, head.bodyBytes, this.#parts);
+    if (this.#parts.turn.takesRequest()) handle(response, head, body, false);
+    else this.#keep(response, head, body, handle);
   }
 
-  #keep(response: HttpResponse, body: RequestBody, handle: RequestHandler): void {
+  #keep(
+    response: HttpResponse,
+    head: RequestHead,
+    body: RequestBody,
+    handle: RequestHandler,
+  ): void {
     const { tcp, turn, counters } = this.#parts;
     let isOpen = true;
     tcp.requested();
@@ -61,7 +79,7 @@ export class RequestGate {
     turn.later(() => {
       if (!isOpen) return;
       tcp.answered();
-      handle(body, true);
+      handle(response, head, body, true);
     });
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import type { HttpRequest, HttpResponse } from "../engine/engine-types.ts";
+import { BodyFraming } from "./framing.ts";
 import { pathParams } from "./path.ts";
 
 /** A header, with its name in lower case. */
@@ -12,7 +13,7 @@ export type Header = readonly [name: string, value: string];
 
 /** The head of a request. */
 export interface RequestHead {
-  /** The method in upper case. */
+  /** The method as sent: `get` is not `GET`. */
   readonly method: string;
   readonly path: string;
   /** The query without the question mark. */
@@ -23,6 +24,8 @@ export interface RequestHead {
   readonly headers: readonly Header[];
   /** Length of the body by the head; Infinity if it is sent in chunks. */
   readonly bodyBytes: number;
+  /** Whether the request says where its body ends. Otherwise it must be refused. */
+  readonly isFramed: boolean;
   /** Empty if the address is not wanted. */
   readonly peerAddress: string;
 }
@@ -36,8 +39,6 @@ export interface HeadWants {
   readonly isPeerWanted: boolean;
 }
 
-/** Nothing of the head, except for the length of the body. */
-export const NO_HEAD: HeadWants = { names: new Set(), prefixes: [], isPeerWanted: false };
 /** The whole head. */
 export const WHOLE_HEAD: HeadWants = { names: new Set(), prefixes: [""], isPeerWanted: true };
 
@@ -50,22 +51,25 @@ export function readHead(
 ): RequestHead {
   const headers: Header[] = [];
   let bodyBytes = 0;
+  const framing = new BodyFraming();
   // One pass costs no more than look-ups by name, which cannot distinguish an empty header from a
   // missing header.
   request.forEach((name, value) => {
-    if (name === "content-length") bodyBytes = Number(value) || 0;
+    framing.read(name, value);
+    if (name === "content-length") bodyBytes = Number(value);
     else if (name === "transfer-encoding") bodyBytes = Infinity;
     const isWanted =
       wants.names.has(name) || wants.prefixes.some((prefix) => name.startsWith(prefix));
     if (isWanted) headers.push([name, value]);
   });
   return {
-    method: request.getMethod().toUpperCase(),
+    method: request.getCaseSensitiveMethod(),
     path: request.getUrl(),
     query: queryOf(request),
     pathParams: pathParams(request, variables),
     headers,
     bodyBytes,
+    isFramed: framing.isValid,
     peerAddress: wants.isPeerWanted ? peerAddressOf(response) : "",
   };
 }

@@ -5,31 +5,35 @@
  * Full: a body of more than `maxBodyBytes` is answered with 413. A route that does not settle within
  *       `handlerTimeoutMs` is answered with 503, and its later result is ignored. A body that takes
  *       longer than `bodyTimeoutMs` is answered with 408.
+ *
+ * A GET route also answers HEAD, without a body, unless there is a HEAD route.
  */
 
 import { isThenable, settledInTime } from "../../callbacks/promises.ts";
-import { invalid } from "../../definition-checks.ts";
+import { checkPath, invalid } from "../../definition-checks.ts";
 import { hasCode } from "../../errors.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { ResolvedOptions } from "../../options/options.ts";
-import type { EngineApp, HttpResponse } from "../engine/engine-types.ts";
+import type { HttpResponse } from "../engine/engine-types.ts";
 import {
-  plainAnswer,
+  hasNoBody,
   prepareAnswer,
   sendAnswer,
+  sendHead,
   type PreparedAnswer,
   type RouteResponse,
 } from "./answer.ts";
 import type { TcpConnections } from "../tcp-connections.ts";
-import { variablesOf } from "./path.ts";
+import { segmentsOf } from "./path.ts";
 import { parseQuery } from "./query.ts";
 import type { BodyFault, RequestBody } from "./request-body.ts";
-import type { RequestGate } from "./request-gate.ts";
-import { headerOf, NO_HEAD, readHead, WHOLE_HEAD, type RequestHead } from "./request-head.ts";
+import { headerOf, WHOLE_HEAD, type RequestHead } from "./request-head.ts";
 import { ResponseStream, type StreamedResponse } from "./response-stream.ts";
+import { METHODS, type HttpRouter } from "./router.ts";
 
 /** A request, as seen by a route. */
 export interface RouteRequest {
+  /** The method as sent. A GET route also gets HEAD, whose answer is sent without its body. */
   readonly method: string;
   readonly path: string;
   /** Variables of the path. */
@@ -60,33 +64,24 @@ const FAULT_MESSAGE: Readonly<Record<BodyFault, string>> = {
   large: "a body must have at most maxBodyBytes (bytes), and must not be sent in tiny chunks",
   late: "the client sent its body too slowly",
 };
-const METHODS = ["get", "post", "put", "patch", "del", "options", "head"] as const;
+const HEAD = "HEAD";
 
 /** What the routes need of their shard. */
 export interface RoutesParts<Context> {
-  readonly app: EngineApp;
+  readonly router: Pick<HttpRouter, "serve">;
   readonly context: Context;
   readonly options: Pick<ResolvedOptions, "handlerTimeoutMs">;
   readonly logger: Logger;
   readonly tcp: Pick<TcpConnections, "requested" | "answered">;
-  readonly requests: RequestGate;
 }
 
-/** The routes of a shard. Requests that match none are answered with 404. */
+/** The routes of a shard. */
 export class Routes<Context> {
   readonly #parts: RoutesParts<Context>;
   readonly #names = new Set<string>();
 
   constructor(parts: RoutesParts<Context>) {
     this.#parts = parts;
-    parts.app.any("/*", (response, request) => {
-      const { bodyBytes } = readHead(response, request, [], NO_HEAD);
-      parts.requests.pass(response, bodyBytes, ({ isLong }, isLate) => {
-        const answer = (): void => sendAnswer(response, plainAnswer(404), isLong);
-        if (isLate) response.cork(answer);
-        else answer();
-      });
-    });
   }
 
   /**
@@ -97,15 +92,11 @@ export class Routes<Context> {
    */
   add(name: string, route: Route<Context>): void {
     const { method, path } = parseName(name);
-    const key = `${method} ${path}`;
+    const key = `${method} ${segmentsOf(path).join("/")}`;
     if (this.#names.has(key)) throw invalid(`route must be defined once, got ${name} again`);
     this.#names.add(key);
-    const variables = variablesOf(path);
-    this.#parts.app[method](path, (response, request) => {
-      const head = readHead(response, request, variables, WHOLE_HEAD);
-      this.#parts.requests.pass(response, head.bodyBytes, (body) => {
-        void this.#run(response, head, body, route);
-      });
+    this.#parts.router.serve(method, path, WHOLE_HEAD, (response, head, body) => {
+      void this.#run(response, head, body, route);
     });
   }
 
@@ -141,10 +132,16 @@ export class Routes<Context> {
     }
     if (body.isAborted) return;
     given.giveUp();
+    const isHead = head.method === HEAD;
+    const isLast = body.fault !== undefined || given.isLong;
     if (!streamed) {
       tcp.answered();
-      const isLast = body.fault !== undefined || given.isLong;
-      response.cork(() => sendAnswer(response, answer, isLast));
+      response.cork(() => sendAnswer(response, answer, isLast, isHead));
+      return;
+    }
+    if (isHead || hasNoBody(answer.status)) {
+      tcp.answered();
+      response.cork(() => sendHead(response, answer));
       return;
     }
     const out = new ResponseStream(response, head.path, logger, () => tcp.answered());
@@ -154,9 +151,12 @@ export class Routes<Context> {
 }
 
 function parseName(name: string): { method: (typeof METHODS)[number]; path: string } {
-  const [verb = "", path = ""] = name.split(" ");
+  const [verb = "", path = "", ...rest] = name.split(" ");
   const method = METHODS.find((known) => known === verb.toLowerCase().replace("delete", "del"));
-  if (method !== undefined && path.startsWith("/")) return { method, path };
+  if (method !== undefined && path.startsWith("/") && rest.length === 0) {
+    checkPath(`path of route ${name}`, path);
+    return { method, path };
+  }
   const got = JSON.stringify(name);
   throw invalid(`route must be a method and a path, as in "GET /healthz", got ${got}`);
 }

@@ -40,6 +40,20 @@ export function tryParseHost(text: string): HostAndPort | undefined {
   return { host: bare, port: digits === "" ? null : Number(digits) };
 }
 
+/**
+ * Returns a host as browsers write it in an `Origin`: in lower case, with non-ASCII names in Punycode, and
+ * IP addresses in their usual form. Returns undefined if it cannot be the host of a page.
+ */
+export function browserHostOf(host: string): string | undefined {
+  const isIPv6 = host.includes(":");
+  try {
+    const { hostname } = new URL(`http://${isIPv6 ? `[${host}]` : host}`);
+    return isIPv6 ? hostname.slice(1, -1) : hostname;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Returns the default port of a scheme, or null. */
 export function defaultPortOf(scheme: string | null): number | null {
   return scheme !== null && Object.hasOwn(DEFAULT_PORTS, scheme)

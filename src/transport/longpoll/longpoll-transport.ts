@@ -21,8 +21,8 @@ import type { DrainCounts, DrainPace } from "../drain.ts";
 import { AUTH_TOKEN_HEADER } from "../handshake/auth-token.ts";
 import { handshakePolicyOf } from "../handshake/handshake-options.ts";
 import { Handshake } from "../handshake/handshake.ts";
-import { joinPaths, spellingsOf, variablesOf } from "../http/path.ts";
-import { headerOf, readHead, type RequestHead } from "../http/request-head.ts";
+import { joinPaths } from "../http/path.ts";
+import { headerOf, headersOf, type RequestHead } from "../http/request-head.ts";
 import type { ServedMount, Transport, TransportShard } from "../transport.ts";
 import { isNdjson } from "./body.ts";
 import { Forwarding } from "./forwarding.ts";
@@ -139,10 +139,9 @@ export class LongPollTransport implements Transport {
   }
 
   #serve(path: string, handshake: Handshake, given: LongPollMountOptions): void {
-    const { app, options, requests } = this.#shard;
+    const { router, options } = this.#shard;
     const { windowMs = options.longpollWindowMs, maxAgeMs = options.longpollMaxAgeMs } = given;
     const { pubsubTimeoutMs = options.longpollTimeoutMs } = given;
-    const variables = variablesOf(path);
     const { hasAuthToken } = handshake.policy;
     const wants = handshake.wants(hasAuthToken ? [...HEADERS, AUTH_TOKEN_HEADER] : HEADERS);
     const mount: Mount = {
@@ -151,14 +150,10 @@ export class LongPollTransport implements Transport {
       kind: { sessions: this.#sessions, windowMs },
       pubsubTimeoutMs,
     };
-    for (const spelling of spellingsOf(path)) {
-      app.any(spelling, (response, request) => {
-        const head = readHead(response, request, variables, wants);
-        requests.pass(response, head.bodyBytes, (body) => {
-          this.#take(mount, head, new LongPollResponse(response, body, this.#isLast, this.#shard));
-        });
-      });
-    }
+    router.addSocketPath(path);
+    router.serve("any", path, wants, (response, head, body) => {
+      this.#take(mount, head, new LongPollResponse(response, body, this.#isLast, this.#shard));
+    });
   }
 
   #take(mount: Mount, head: RequestHead, response: LongPollResponse): void {
@@ -171,7 +166,8 @@ export class LongPollTransport implements Transport {
     const verdict = handshake.checkOrigin(head);
     if (verdict === "failed") response.fail(500);
     else if (verdict === "refused") response.status(403);
-    else if (head.method === "OPTIONS") response.preflight(headerOf(head, REQUESTED_HEADERS) ?? "");
+    else if (head.method === "OPTIONS")
+      response.preflight(headersOf(head, REQUESTED_HEADERS).join(", "));
     else if (head.method !== "GET" && head.method !== "POST") response.badMethod();
     else {
       const token = headerOf(head, LONGPOLL_TOKEN_HEADER) ?? params[LONGPOLL_TOKEN_PARAM];

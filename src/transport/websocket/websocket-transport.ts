@@ -17,7 +17,6 @@ import type { ConnectionSet } from "../connection-set.ts";
 import type { DrainCounts, DrainPace } from "../drain.ts";
 import type {
   Engine,
-  HttpRequest,
   HttpResponse,
   UpgradeContext,
   WebSocketBehavior,
@@ -100,7 +99,7 @@ export class WebSocketTransport implements Transport {
   }
 
   #serve(path: string, handshake: Handshake, options: WebSocketOptions): void {
-    const { app, sweep, requests } = this.#shard;
+    const { app, router, requests, sweep, tcp } = this.#shard;
     const variables = variablesOf(path);
     const wants = upgradeWants(handshake);
     const kind: WebSocketKind = {
@@ -112,7 +111,7 @@ export class WebSocketTransport implements Transport {
     const steps = {
       handshake,
       connections: this.#connections,
-      tcp: this.#shard.tcp,
+      tcp,
       places: this.#shard.places,
       counters: this.#shard.counters,
       accept: (identity: AnyIdentity, place: AddressPlace | undefined): WebSocketData =>
@@ -120,20 +119,21 @@ export class WebSocketTransport implements Transport {
     };
     const upgrade = (
       response: HttpResponse,
-      head: RequestHead,
+      request: { readonly head: RequestHead; readonly isLong: boolean },
+      isLate: boolean,
       context: UpgradeContext | undefined,
     ): void => {
-      requests.pass(response, head.bodyBytes, ({ isLong }, isLate) => {
-        const work = (): void => handleUpgrade(response, { head, isLong }, context, steps);
-        if (isLate) corkUpgrade(response, this.#connections, work);
-        else work();
-      });
+      const work = (): void => handleUpgrade(response, request, context, steps);
+      if (isLate) corkUpgrade(response, this.#connections, work);
+      else work();
     };
     const behavior: WebSocketBehavior<WebSocketData> = {
       ...this.#limitsOf(options),
       upgrade: (response, request, upgradeContext) => {
         const head = readHead(response, request, variables, wants);
-        upgrade(response, head, upgradeContext);
+        requests.pass(response, head, (_response, _head, { isLong }, isLate) => {
+          upgrade(response, { head, isLong }, isLate, upgradeContext);
+        });
       },
       open: (ws) => this.#open(ws as OurWebSocket),
       message: (ws, message, isBinary) =>
@@ -144,11 +144,11 @@ export class WebSocketTransport implements Transport {
       drain: (ws) => this.#drained((ws as OurWebSocket).connection),
       close: (ws, code) => this.#closed((ws as OurWebSocket).connection, code),
     };
+    router.addSocketPath(path);
     for (const spelling of spellingsOf(path)) {
       app.ws(spelling, behavior);
-      app.any(spelling, (response: HttpResponse, request: HttpRequest) => {
-        const head = readHead(response, request, variables, wants);
-        upgrade(response, head, undefined);
+      router.serveSpelling("any", spelling, wants, (response, head, { isLong }, isLate) => {
+        upgrade(response, { head, isLong }, isLate, undefined);
       });
     }
   }

@@ -104,7 +104,8 @@ describe("connect info", () => {
   it("has the port of http if the request has none", () => {
     const { uri } = collected(["uri"], headWith(["host", "example.com"]));
     assert.deepEqual([uri?.host, uri?.port], ["example.com", 80]);
-    assert.equal(collected(["uri"], headWith(["host", "[::1]:81"])).uri?.host, "::1");
+    assert.equal(collected(["uri"], headWith(["host", "[::1]:81"])).uri?.host, "[::1]");
+    assert.equal(collected(["uri"], headWith(["host", "[::1]"])).uri?.host, "[::1]");
   });
 
   it("contains the session, and other values unchanged", () => {

@@ -24,6 +24,12 @@ function refused(given: unknown, message: RegExp): void {
   assert.throws(() => policy(given as never), { code: "SIM_ERR_DEFINITION_INVALID", message });
 }
 
+/** Matches the message that names the host as browsers write it. */
+function hostMessage(known: string, got: string): RegExp {
+  const text = `each host as browsers write it \\(${known}\\), got "${got}"`;
+  return new RegExp(`^checkOrigin of /socket must have ${text}$`);
+}
+
 const WITHOUT_HOST = ["null", "", "garbage", "file://", "file:///x", "http://", "localhost"];
 
 describe("checkOrigin", () => {
@@ -182,6 +188,51 @@ describe("checkOrigin", () => {
     for (const given of ["example.com", null, 1, {}, undefined]) {
       refused(given, /^checkOrigin of \/socket must be true, false, "conn", a list .*, got /);
     }
+  });
+
+  it("refuses entries that equal no origin of a browser", () => {
+    refused(
+      ["https://fine.com", "https://Example.com"],
+      hostMessage("example.com", "https://Example.com"),
+    );
+    refused(["//*.Example.com"], hostMessage("example.com", "//\\*.Example.com"));
+    refused(
+      ["https://bücher.example"],
+      hostMessage("xn--bcher-kva.example", "https://bücher.example"),
+    );
+    refused(["https://example.com "], hostMessage("example.com", "https://example.com "));
+    refused(["http://[::0:1]:4000"], hostMessage("::1", "http://\\[::0:1\\]:4000"));
+    refused(["http://127.1"], hostMessage("127.0.0.1", "http://127.1"));
+    refused(
+      ["//ex ample.com"],
+      /must have each host that a page can have, got "\/\/ex ample.com"$/,
+    );
+    refused(["//999.1.1.1"], /must have each host that a page can have, got/);
+    const ws = /must have schemes of pages, such as (https?) for (wss?), got "\2:\/\/example.com"$/;
+    refused(["wss://example.com"], ws);
+    refused(["ws://example.com"], ws);
+    refused(["//example.com:0"], /must have ports from 1 to 65535, got "\/\/example.com:0"$/);
+    refused(["//example.com:65536"], /must have ports from 1 to 65535, got/);
+    refused(["app://ä"], /must have hosts in ASCII without blanks, got "app:\/\/ä"$/);
+  });
+
+  it("accepts every other form of entry", () => {
+    const listed = policy([
+      "HTTPS://example.com/path",
+      "//xn--bcher-kva.example",
+      "//under_score.example.",
+      "http://[::1]:4000",
+      "//192.168.0.7:65535",
+      "chrome-extension://Abc",
+    ]);
+    assertAll(listed, true, [
+      "https://example.com",
+      "https://xn--bcher-kva.example",
+      "http://under_score.example.",
+      "http://[::1]:4000",
+      "https://192.168.0.7:65535",
+      "chrome-extension://Abc",
+    ]);
   });
 
   it("never throws, and accepts no foreign host, whatever the text", () => {

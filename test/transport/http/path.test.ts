@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import type { HttpRequest } from "../../../src/transport/engine/engine-types.ts";
-import { pathParams, spellingsOf, variablesOf } from "../../../src/transport/http/path.ts";
+import {
+  matchPath,
+  pathParams,
+  specificityOf,
+  spellingsOf,
+  variablesOf,
+} from "../../../src/transport/http/path.ts";
 
 /** A request with the only method of the engine's that is called here. */
 function requestWith(...values: (string | undefined)[]): HttpRequest {
@@ -16,19 +22,57 @@ describe("a path", () => {
     assert.deepEqual(variablesOf("/:a/:_b/c:d"), ["a", "_b"]);
   });
 
-  it("may be written with one slash too many, and is served under each spelling", () => {
-    const socket = ["/socket/websocket", "/socket/websocket/", "/socket//websocket"];
-    for (const path of socket) assert.deepEqual(spellingsOf(path), socket, path);
-    assert.deepEqual(spellingsOf("/a/:b/ws"), ["/a/:b/ws", "/a/:b/ws/", "/a/:b//ws"]);
-    assert.deepEqual(spellingsOf("/ws"), ["/ws", "/ws/", "//ws"]);
+  it("may be written with doubled slashes, and is served under each spelling", () => {
+    const socket = spellingsOf("/socket/websocket");
+    assert.deepEqual(socket, [
+      "/socket/websocket",
+      "/socket/websocket/",
+      "/socket/websocket//",
+      "/socket//websocket",
+      "/socket//websocket/",
+      "/socket//websocket//",
+      "//socket/websocket",
+      "//socket/websocket/",
+      "//socket/websocket//",
+      "//socket//websocket",
+      "//socket//websocket/",
+      "//socket//websocket//",
+    ]);
+    for (const spelling of socket) assert.deepEqual(spellingsOf(spelling), socket);
+    assert.deepEqual(spellingsOf("/:b").slice(0, 3), ["/:b", "/:b/", "/:b//"]);
+  });
+
+  it("of more than four segments is served with at most one doubled slash", () => {
+    assert.equal(spellingsOf("/a/b/c/d").length, 16 * 3);
+    const long = spellingsOf("/a/b/c/d/e");
+    assert.equal(long.length, 6 * 3);
+    assert.ok(long.includes("/a/b//c/d/e/"));
+    assert.ok(!long.includes("//a/b//c/d/e"));
+  });
+
+  it("is matched whatever the number of its slashes", () => {
+    assert.deepEqual(matchPath("/a/:b/c", "///a//x%20y/c//"), { b: "x y" });
+    assert.deepEqual(matchPath("/", "//"), {});
+    assert.deepEqual(matchPath("/files/*", "/files//a/b"), {});
+    for (const other of ["/a/x", "/a/x/c/d", "/b/x/c", "/"]) {
+      assert.equal(matchPath("/a/:b/c", other), undefined, other);
+    }
+    assert.equal(matchPath("/files/*", "/files"), undefined);
+  });
+
+  it("is the more specific, the earlier its names come", () => {
+    const paths = ["/*", "/:a/b", "/a/*", "/a/b", "/a/:b", "/:a/:b", "/a/b/c"];
+    const sorted = paths.toSorted((a, b) => (specificityOf(a) < specificityOf(b) ? -1 : 1));
+    assert.deepEqual(sorted, ["/a/b", "/a/b/c", "/a/:b", "/a/*", "/:a/b", "/:a/:b", "/*"]);
   });
 
   it("returns the values of its variables, decoded if possible", () => {
-    const request = requestWith("a%20b", "%zz", "%C3%A9");
-    assert.deepEqual(pathParams(request, ["one", "two", "three"]), {
+    const request = requestWith("a%20b", "%zz%20", "%C3%A9", "%ff%20");
+    assert.deepEqual(pathParams(request, ["one", "two", "three", "four"]), {
       one: "a b",
-      two: "%zz",
+      two: "%zz ",
       three: "é",
+      four: "%ff%20",
     });
   });
 

@@ -36,6 +36,29 @@ describe("a query string", () => {
     ["a[b]=2&a=1", { a: "1" }],
     ["a[]=1&a[b]=2", { a: { b: "2" } }],
     ["a[b]=2&a[]=1", { a: ["1"] }],
+    ["a[]", { a: [""] }],
+    ["a[][b]=1", { a: [{ b: "1" }] }],
+    ["a[][]=1", { a: [["1"]] }],
+    ["a[][][]=1", { a: [[["1"]]] }],
+    ["a[][]=1&a[][]=2", { a: [["1", "2"]] }],
+    ["a[]=1&a[][b]=2", { a: ["1", { b: "2" }] }],
+    ["a[][b]=1&a[]=2", { a: [{ b: "1" }, "2"] }],
+    ["a[][b]=1&a[][c]=2&a[][b]=3", { a: [{ b: "3", c: "2" }] }],
+    ["a[][b][]=1&a[][b][]=2", { a: [{ b: ["1", "2"] }] }],
+    ["a[][b][c]=1&a[][b][d]=2", { a: [{ b: { c: "1", d: "2" } }] }],
+    ["a[b][][c]=1&a[b][]=2", { a: { b: [{ c: "1" }, "2"] } }],
+    // The newest entry of a level decides whether it is a list.
+    ["a[]=1&a[b]=2&a[]=3", { a: ["1", "3"] }],
+    ["a[b]=1&a[]=2&a[c]=3", { a: { b: "1", c: "3" } }],
+    ["a[b]=1&a[b][c]=2", { a: { b: { c: "2" } } }],
+    ["a[b][c]=1&a[b]=2", { a: { b: "2" } }],
+    // A level has its place in the level around it where it began.
+    ["a[b]=1&a=2&a[c]=3", { a: "2" }],
+    ["a[b][x]=1&a[]=2&a[b][y]=3", { a: ["2"] }],
+    ["a[]]=1", { a: { "]": "1" } }],
+    ["a[b]c[d]=1", { a: { "b]c[d": "1" } }],
+    ["[]=1", { "[]": "1" }],
+    ["=1&[]=2&=3", { "": "3", "[]": "2" }],
     ["[a]=1", { "[a]": "1" }],
     ["a[b=1", { "a[b": "1" }],
     ["a]=1", { "a]": "1" }],
@@ -47,8 +70,21 @@ describe("a query string", () => {
     });
   }
 
-  it("with a bad escape is malformed", () => {
-    for (const query of ["a=%", "a=%zz", "%=1", "a=%C3", "a=%ff%fe", "ok=1&a=%"]) {
+  it("keeps a percent sign that starts no escape", () => {
+    for (const [query, params] of [
+      ["name=100%", { name: "100%" }],
+      ["a=%zz&b=%2", { a: "%zz", b: "%2" }],
+      ["%=1&%%=2", { "%": "1", "%%": "2" }],
+      ["a=%%41%4", { a: "%A%4" }],
+      ["a=50%+off%21", { a: "50% off!" }],
+      ["a=%g1%C3%A9", { a: "%g1é" }],
+    ] as const) {
+      assert.deepEqual(parsed(query), params, query);
+    }
+  });
+
+  it("whose escapes are not UTF-8 is malformed", () => {
+    for (const query of ["a=%C3", "a=%ff", "%ff%fe=1", "a=%ED%A0%80", "ok=1&a=%zz%C3"]) {
       assert.equal(parseQuery(query), undefined, query);
     }
   });

@@ -30,7 +30,7 @@ function read(wants: HeadWants): { readonly head: RequestHead; readonly peerCall
     },
   };
   const request = {
-    getMethod: () => "get",
+    getCaseSensitiveMethod: () => "GET",
     getUrl: () => "/org/a",
     getQuery: () => undefined,
     getParameter: () => "a",
@@ -61,6 +61,7 @@ describe("the head of a request", () => {
         ["origin", ""],
       ],
       bodyBytes: 0,
+      isFramed: true,
       peerAddress: "",
     });
     assert.equal(peerCalls, 0);

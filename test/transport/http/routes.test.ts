@@ -6,6 +6,7 @@ import type { ShardContext } from "../../../src/channel/context.ts";
 import type { Options } from "../../../src/options/options.ts";
 import type { Route, RouteRequest } from "../../../src/transport/http/routes.ts";
 import { within } from "../../support/deadline.ts";
+import { exchanged, requestOf, statusesOf } from "../../support/raw-http.ts";
 import { startShard } from "../../support/shard.ts";
 import type { TestShard } from "../../support/shard.ts";
 import { Deferred } from "../../support/world.ts";
@@ -39,6 +40,16 @@ async function asked(port: number, path: string, init: RequestInit = {}): Promis
     type: answer.headers.get("content-type"),
     text: await answer.text(),
   };
+}
+
+function fine(): { readonly status: number } {
+  return { status: 200 };
+}
+
+/** Checks that routes with these names are refused. */
+async function refusedNames(message: string, ...names: string[]): Promise<void> {
+  const routes = Object.fromEntries(names.map((name) => [name, fine]));
+  await assert.rejects(serving(routes), { code: "SIM_ERR_DEFINITION_INVALID", message });
 }
 
 describe("a route", () => {
@@ -81,6 +92,80 @@ describe("a route", () => {
     assert.equal((await asked(port, "/x", { method: "PATCH" })).text, "patch");
     assert.equal((await asked(port, "/x")).status, 404);
     assert.equal((await asked(port, "/y", { method: "POST" })).status, 404);
+  });
+
+  it("is found whatever the number of slashes, the most specific first", async () => {
+    const { port } = await serving({
+      "GET /:name/x": ({ params }) => ({ status: 200, body: `name ${params["name"]}` }),
+      "GET /a/x": ({ path }) => ({ status: 200, body: path }),
+      "POST /": () => ({ status: 200, body: "root" }),
+      "DELETE /a/x": () => ({ status: 200, body: "deleted" }),
+    });
+    for (const path of ["/a/x", "//a/x", "/a//x", "/a/x/", "///a///x///"]) {
+      assert.equal((await asked(port, path)).text, path);
+      assert.equal((await asked(port, path, { method: "DELETE" })).text, "deleted");
+      assert.equal((await asked(port, path, { method: "POST" })).status, 404);
+    }
+    assert.equal((await asked(port, "/b%20c//x/")).text, "name b c");
+    assert.equal((await asked(port, "//", { method: "POST" })).text, "root");
+    assert.equal((await asked(port, "/a/x/y")).status, 404);
+  });
+
+  it("of GET also answers HEAD, with the same head and no body", async () => {
+    const { port } = await serving({
+      "GET /text": ({ method }) => ({ status: 200, headers: { "x-a": "b" }, body: `${method}!` }),
+      "GET /later": async () => ({ status: 418, body: { n: 1 } }),
+      "GET /throws": () => {
+        throw new Error("boom");
+      },
+      "GET /own": () => ({ status: 200, body: "get" }),
+      "HEAD /own": () => ({ status: 200, headers: { "Content-Length": "123" } }),
+      "GET /length": () => ({ status: 200, headers: { "content-length": "99" }, body: "seven b" }),
+      "GET /stream": () => ({ status: 200, stream: () => assert.fail("HEAD has no stream") }),
+      "POST /post": () => ({ status: 200 }),
+    });
+    const next = requestOf("GET /text", ["Connection: close"]);
+    const ask = async (path: string): Promise<[status: number, length: string | undefined]> => {
+      const got = await exchanged(port, requestOf(`HEAD ${path}`) + next);
+      const [head = "", ...rest] = got.split("\r\n\r\n");
+      const [status = 0] = statusesOf(head);
+      // What follows is the head of the next answer, and its body.
+      assert.deepEqual(statusesOf(rest[0] ?? ""), [200], path);
+      assert.deepEqual(rest.slice(1), ["GET!"], path);
+      return [status, /content-length: (\d+)/i.exec(head)?.[1]];
+    };
+    assert.deepEqual(await ask("/text"), [200, "5"]);
+    assert.deepEqual(await ask("//text/"), [200, "5"]);
+    assert.deepEqual(await ask("/own"), [200, "123"]);
+    assert.deepEqual(await ask("/stream"), [200, undefined]);
+    assert.deepEqual(await ask("/throws"), [500, "0"]);
+    assert.deepEqual(await ask("/post"), [404, "0"]);
+    const later = await exchanged(port, requestOf("HEAD /later", ["Connection: close"]));
+    assert.match(later, /^HTTP\/1\.1 418 [^]*content-length: 7\r\n\r\n$/i);
+    const length = await exchanged(port, requestOf("GET /length", ["Connection: close"]));
+    assert.deepEqual(length.match(/content-length: .*\r/gi), ["Content-Length: 7\r"]);
+  });
+
+  it("sends neither a body nor a length with 204 and 304", async () => {
+    const { port } = await serving({
+      "GET /204": () => ({ status: 204, body: "xx" }),
+      "GET /304": () => ({ status: 304, headers: { etag: "x" }, body: { n: 1 } }),
+      "GET /stream": () => ({ status: 204, stream: () => assert.fail("204 has no stream") }),
+      "GET /next": () => ({ status: 200, body: "next" }),
+    });
+    for (const [path, status] of [
+      ["/204", 204],
+      ["/304", 304],
+      ["/stream", 204],
+    ] as const) {
+      const next = requestOf("GET /next", ["Connection: close"]);
+      const got = await exchanged(port, requestOf(`GET ${path}`) + next);
+      const [head = "", nextHead = "", ...rest] = got.split("\r\n\r\n");
+      assert.deepEqual(statusesOf(head), [status]);
+      assert.doesNotMatch(head, /content-length/i);
+      assert.deepEqual(statusesOf(nextHead), [200]);
+      assert.deepEqual(rest, ["next"]);
+    }
   });
 
   it("gets the request and the shard's context", async () => {
@@ -205,6 +290,7 @@ describe("a route", () => {
       loop: { status: 200, body: loop },
       bigint: { status: 200, body: 1n },
       header: { status: 200, headers: { "x-a": 7 } },
+      coding: { status: 200, headers: { "Transfer-Encoding": "chunked" } },
     };
     const { port, log } = await serving(
       Object.fromEntries(
@@ -252,8 +338,26 @@ describe("a route", () => {
     assert.equal((await asked(port, "/next")).text, "next");
   });
 
+  it("must be defined once, and have a path that requests can have", async () => {
+    await refusedNames("route must be defined once, got GET //x/ again", "GET /x", "GET //x/");
+    await refusedNames("route must be defined once, got get /x again", "GET /x", "get /x");
+    await refusedNames(
+      'path of route GET /x?a=1 must be ASCII without blanks, ? and #, got "/x?a=1"',
+      "GET /x?a=1",
+    );
+  });
+
   it("must have a method and a path as its name", async () => {
-    for (const name of ["/x", "GET", "GET x", "FETCH /x", "GET  /x", "", "CONNECT /x"]) {
+    for (const name of [
+      "/x",
+      "GET",
+      "GET x",
+      "FETCH /x",
+      "GET  /x",
+      "",
+      "CONNECT /x",
+      "GET /x y",
+    ]) {
       await assert.rejects(serving({ [name]: () => ({ status: 200 }) }), {
         code: "SIM_ERR_DEFINITION_INVALID",
         message: `route must be a method and a path, as in "GET /healthz", got ${JSON.stringify(name)}`,

@@ -17,6 +17,7 @@ import type { MountDefinition } from "../../../src/endpoint/endpoint.ts";
 import { defineSocket } from "../../../src/socket/definition.ts";
 import { within } from "../../support/deadline.ts";
 import { ask, LongPollClient, NDJSON } from "../../support/longpoll-client.ts";
+import { exchanged, requestOf } from "../../support/raw-http.ts";
 import { smallOptions } from "../../support/options.ts";
 import { LongPollTokens } from "../../../src/transport/longpoll/longpoll-token.ts";
 import type { LongPollPlace } from "../../../src/transport/longpoll/longpoll-token.ts";
@@ -214,6 +215,16 @@ describe("an answer", () => {
     assert.equal(headers["access-control-allow-headers"], "x-a, content-type");
     assert.equal(headers["access-control-allow-methods"], "get, post, options");
     assert.equal(headers["access-control-max-age"], "3600");
+  });
+
+  it("to a CORS preflight allows the headers of each line", async () => {
+    const { port } = await serving();
+    const lines = ["x-a, x-b", "", "content-type"].map(
+      (names) => `Access-Control-Request-Headers: ${names}`,
+    );
+    const preflight = requestOf(`OPTIONS ${path}`, ["Connection: close", ...lines]);
+    const got = await exchanged(port, preflight);
+    assert.match(got, /\r\naccess-control-allow-headers: x-a, x-b, , content-type\r\n/);
   });
 
   it("is 403 in the body if the origin, the version or connect refuses", async () => {

@@ -142,7 +142,7 @@ describe("the order of a handshake", () => {
     const query = [
       has("vsn") ? "vsn=9.0.0" : QUERY,
       has("connect") ? "do=throw" : "",
-      has("query") ? "a=%zz" : "",
+      has("query") ? "a=%ff" : "",
     ];
     const headers = {
       ...(has("upgrade") ? {} : UPGRADE),

@@ -377,13 +377,13 @@ describe("a request for a WebSocket", () => {
       const answer = await asked(port, method === "POST" ? HANDSHAKE : {}, { method });
       assert.deepEqual(answer, { status: 400, body: "" }, method);
     }
-    const malformed = await asked(port, HANDSHAKE, { path: "/socket/websocket?a=%zz" });
+    const malformed = await asked(port, HANDSHAKE, { path: "/socket/websocket?a=%ff" });
     assert.deepEqual(malformed, { status: 400, body: "" });
   });
 
-  it("may have one slash too many before or after the last part of its path", async () => {
+  it("may have a doubled slash anywhere, and slashes after the last part of its path", async () => {
     const { port } = await serving();
-    for (const path of ["/socket//websocket", "/socket/websocket/"]) {
+    for (const path of ["/socket//websocket", "//socket/websocket", "/socket/websocket//"]) {
       assert.equal((await asked(port, HANDSHAKE, { path })).status, 101, path);
       assert.equal((await asked(port, {}, { path })).status, 400, path);
     }
