@@ -51,7 +51,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
 
   /**
    * @param dispatcher - delivers frames to this thread's lanes; undefined if it has only listeners
-   * @param pace - how fast connections are closed whose disconnect may have been lost; undefined if it has none
+   * @param pace - how fast connections are closed whose disconnect may have been lost; undefined: at once
    */
   constructor(member: Member, dispatcher?: Dispatcher<Lane>, pace?: NoticePace) {
     this.member = member;
@@ -251,11 +251,12 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   #tellMissed(isConcerned: (entry: TopicEntry<Lane>) => boolean, ids: Gap["ids"]): number {
     // Notifying may end channels, which changes the registry, so the topics are collected first.
     const concerned = this.registry.all().filter(isConcerned);
+    const areIdsTold = ids === "asTopics" || (ids === "all" && !this.#idNotices);
     for (const entry of concerned) {
       const { topic } = entry;
       this.#tell(topic, () => this.#dispatcher?.missed(entry));
       for (const listener of listenersOf(entry)) {
-        if (listener.isOfId === true && ids !== "asTopics") continue;
+        if (listener.isOfId === true && !areIdsTold) continue;
         this.#tell(topic, () => listener.missed(topic));
       }
     }
