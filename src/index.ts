@@ -68,7 +68,7 @@ export type { CheckOrigin } from "./transport/handshake/origin.ts";
 export { ERRORS } from "./errors.ts";
 export type { ErrorCode, SimurghError } from "./errors.ts";
 export { LOG_LINES } from "./log/logger.ts";
-export type { LogSink } from "./log/logger.ts";
+export type { LogSink } from "./log/sink.ts";
 export { OPTIONS } from "./options/options.ts";
 export type { Options } from "./options/options.ts";
 export { EVENTS } from "./telemetry.ts";

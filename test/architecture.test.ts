@@ -13,9 +13,9 @@ import { fileURLToPath } from "node:url";
 
 /** Each folder of src, and the folders that it may import from. Arrows only point down. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  cli: ["server", "demo", "token"],
+  cli: ["server", "output", "demo", "token"],
   demo: ["index"],
-  server: ["shard", "tasks", "endpoint", "transport", "pubsub", "protocol", "memory"],
+  server: ["shard", "tasks", "endpoint", "transport", "pubsub", "protocol", "output", "memory"],
   testing: ["solo", "endpoint", "protocol"],
   solo: [
     "shard",
@@ -42,11 +42,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "limits",
     "presence",
     "pubsub",
+    "output",
     "memory",
     "protocol",
     "token",
   ],
-  tasks: ["app", "channel", "memory"],
+  tasks: ["app", "channel", "output", "memory"],
   app: ["endpoint"],
   endpoint: [
     "transport",
@@ -63,6 +64,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   channel: ["callbacks", "limits", "pubsub", "memory", "protocol"],
   callbacks: ["protocol"],
   limits: ["memory"],
+  output: ["memory"],
   presence: ["pubsub", "memory"],
   pubsub: ["memory", "protocol"],
   client: ["endpoint", "channel"],
@@ -75,6 +77,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const TABLES = [
   "errors.ts",
   "error-report.ts",
+  "cut-text.ts",
   "definition-checks.ts",
   "nearest-name.ts",
   "telemetry.ts",
@@ -104,7 +107,8 @@ const ONLY_FILES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Files that run on a thread of their own: whoever imported one would run it. */
-const ENTRIES = /^(?:shard\/(?:entry|link-entry)|tasks\/task-worker|app\/typescript-hooks)\.ts$/;
+const ENTRIES =
+  /^(?:shard\/(?:entry|link-entry)|output\/writer-entry|tasks\/task-worker|app\/typescript-hooks)\.ts$/;
 
 /** What is declared low and implemented high: never a value to import. */
 const PORT = /^\/\*\*\n \* PORT:/;

@@ -10,13 +10,14 @@ import { fileURLToPath } from "node:url";
 
 import { makeError } from "../errors.ts";
 import {
-  codeOf,
   isTypeScript,
   stripModule,
   typeScriptBehind,
   typeScriptFor,
   unstrippableMessage,
 } from "./typescript.ts";
+import { errorText } from "../error-report.ts";
+import { codeOf, isError } from "../errors.ts";
 
 /**
  * Module hooks on the importing thread, available since Node.js 22.15. The types of Node.js 20 lack
@@ -94,7 +95,7 @@ async function importModule(url: string, file: string, subject: string): Promise
 
 function describeImportError(error: unknown, file: string, subject: string): string {
   const code = codeOf(error);
-  const what = `${String(error)} (in ${file} or what it imports)`;
+  const what = `${errorText(error)} (in ${file} or what it imports)`;
   if (code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX" || code === "ERR_INVALID_TYPESCRIPT_SYNTAX") {
     return unstrippableMessage(describeNodeError(error) ?? what);
   }
@@ -112,7 +113,7 @@ function describeImportError(error: unknown, file: string, subject: string): str
  * stack contains both.
  */
 function describeNodeError(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
+  if (!isError(error)) return undefined;
   const place = error.stack?.split("\n", 1)[0];
   return place === undefined ? undefined : `"${error.message}" at ${place}`;
 }

@@ -19,7 +19,8 @@ import { fileURLToPath } from "node:url";
 
 import type * as Swc from "@swc/wasm-typescript";
 
-import { makeError } from "../errors.ts";
+import { codeOf, makeError } from "../errors.ts";
+import { errorText, shownValue } from "../error-report.ts";
 
 const TYPESCRIPT_FILE = /\.m?ts$/;
 const JAVASCRIPT_FILE = /^(?:\.{0,2}\/|file:).*\.m?js$/;
@@ -71,11 +72,6 @@ export function stripModule(url: string, error: unknown): StrippedModule {
   };
 }
 
-/** Returns the code of an error; undefined if it has none. */
-export function codeOf(error: unknown): unknown {
-  return typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
-}
-
 /** Returns the message for a file whose types cannot be stripped, including a way to fix this. */
 export function unstrippableMessage(what: string): string {
   return (
@@ -101,11 +97,11 @@ function stripTypes(source: string, file: string): string {
 /** Describes an error of the stripper, which is a plain object, including its location. */
 function describeStripError(error: unknown, file: string): string {
   if (typeof error !== "object" || error === null || !("message" in error)) {
-    return `${String(error)} in ${file}`;
+    return `${errorText(error)} in ${file}`;
   }
   const line = "startLine" in error ? `:${String(error.startLine)}` : "";
   const column = "startColumn" in error ? `:${Number(error.startColumn) + 1}` : "";
-  return `"${String(error.message)}" at ${file}${line}${column}`;
+  return `"${shownValue(error.message)}" at ${file}${line}${column}`;
 }
 
 function pathOf(url: string): string {

@@ -19,7 +19,7 @@
 import { makeError } from "../errors.ts";
 import { LiveCount } from "./live-count.ts";
 import { Mailbox, type Waitable } from "./mailbox.ts";
-import { handlerTimeout, ignoreOutcome, isThenable } from "./promises.ts";
+import { handlerTimeout, ignoreOutcome, isThenable, promised } from "./promises.ts";
 import { TurnQueue, type TurnTaker } from "./turn-queue.ts";
 import { WaitingBytes, type WaitingOwner } from "./waiting-bytes.ts";
 
@@ -249,8 +249,7 @@ export class Callbacks {
       this.forget(callee);
       callee.cork(() => next(value));
     };
-    // Wrapped in our own promise, because a user's thenable may throw or call back synchronously.
-    Promise.resolve(promise).then(goOn(settled), goOn(failed));
+    promised(promise).then(goOn(settled), goOn(failed));
   }
 
   /**

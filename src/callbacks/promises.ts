@@ -38,9 +38,22 @@ export async function settledInTime(
   }
 }
 
+/**
+ * Returns a promise for one of user code, whose `then` may throw or call back synchronously. Never
+ * throws.
+ */
+export function promised(thenable: PromiseLike<unknown>): Promise<unknown> {
+  try {
+    return Promise.resolve(thenable);
+  } catch (error) {
+    // A getter for `constructor` threw.
+    return Promise.reject(error);
+  }
+}
+
 /** Ignores the outcome of a promise, so that a late rejection is not reported as unhandled. */
 export function ignoreOutcome(result: unknown): void {
-  if (isThenable(result)) Promise.resolve(result).then(ignore, ignore);
+  if (isThenable(result)) promised(result).then(ignore, ignore);
 }
 
 function ignore(): void {}

@@ -121,8 +121,13 @@ export function stop<Payload = never>(
 /** Reports whether a reason closes a channel rather than crashing it. */
 export function isGraceful(reason: ExitReason): boolean {
   if (reason === "normal" || reason === "shutdown") return true;
-  const isObject = typeof reason === "object" && reason !== null;
-  return isObject && !(reason instanceof Error) && "shutdown" in reason;
+  if (typeof reason !== "object" || reason === null) return false;
+  try {
+    return !(reason instanceof Error) && "shutdown" in reason;
+  } catch {
+    // A Proxy of user code threw.
+    return false;
+  }
 }
 
 /** Creates the error for an invalid result of a callback. */

@@ -4,16 +4,18 @@
  * Runs on: shard.
  */
 
-import { hasCode, kindOf } from "../errors.ts";
+import { shownValue } from "../error-report.ts";
+import { hasCode, isError, kindOf } from "../errors.ts";
 import type { LineLevel, Logger } from "../log/logger.ts";
 import { JsonText } from "../protocol/json-text.ts";
 import type { Ref } from "../protocol/message.ts";
 import { telemetry } from "../telemetry.ts";
-import { shown, type ExitReason } from "../callbacks/results.ts";
+import type { ExitReason } from "../callbacks/results.ts";
 
 /** A channel that log lines and events refer to. */
 interface Reported {
   readonly topic: string;
+  readonly owner: { readonly connection: { readonly id: number } };
 }
 
 /** A channel with the level at which its joins are logged. */
@@ -44,7 +46,7 @@ export class ChannelReports {
   }
 
   joined(
-    { topic, definition }: Joined,
+    { topic, owner, definition }: Joined,
     result: "ok" | "error",
     params: unknown,
     startedMs: number,
@@ -52,16 +54,15 @@ export class ChannelReports {
     const line = result === "ok" ? "joined" : "joinRefused";
     const durationMs = performance.now() - startedMs;
     const level = isLogged(topic) && definition.logJoin;
-    if (this.#logger.isOn(line, level)) {
-      this.#logger.log(line, { topic, durationMs, params: this.#logger.filtered(params) }, level);
-    }
+    const connection = owner.connection.id;
+    this.#logger.log(line, { topic, connection, durationMs, params }, level);
     if (telemetry.channel_joined.hasSubscribers) {
       telemetry.channel_joined.publish({ durationMs, topic, params, result });
     }
   }
 
   handled(
-    { topic, definition }: Reported & { readonly definition: HandleInLevel },
+    { topic, owner, definition }: Reported & { readonly definition: HandleInLevel },
     event: unknown,
     payload: unknown,
     ref: Ref,
@@ -70,54 +71,50 @@ export class ChannelReports {
     const durationMs = performance.now() - startedMs;
     const decoded = JsonText.decoded(payload);
     const level = isLogged(topic) && definition.logHandleIn;
-    if (this.#logger.isOn("handledIn", level)) {
-      const params = this.#logger.filtered(decoded);
-      this.#logger.log("handledIn", { topic, event, durationMs, params }, level);
-    }
+    const connection = owner.connection.id;
+    this.#logger.log("handledIn", { topic, connection, event, durationMs, params: decoded }, level);
     if (!telemetry.channel_handled_in.hasSubscribers) return;
     telemetry.channel_handled_in.publish({ durationMs, topic, event, ref, params: decoded });
   }
 
-  crashed({ topic }: Reported, event: unknown, error: unknown): void {
+  crashed({ topic, owner }: Reported, event: unknown, error: unknown): void {
+    const connection = owner.connection.id;
     // Neither is the channel's fault. A slow client has its own log line; a loss is logged at debug
     // level only, since it may affect every channel of a shard that is already behind.
-    if (hasCode(error, "SIM_ERR_LAPPED")) this.#logger.log("channelLapped", { topic });
+    if (hasCode(error, "SIM_ERR_LAPPED")) this.#logger.log("channelLapped", { topic, connection });
     else if (!hasCode(error, "SIM_ERR_SLOW_CLIENT")) {
-      this.#logger.log("channelCrashed", { topic, event, err: asError(error) });
+      this.#logger.log("channelCrashed", { topic, connection, event, err: causeOf(error) });
     }
     if (!telemetry.channel_crashed.hasSubscribers) return;
     telemetry.channel_crashed.publish({ topic, event, error });
   }
 
-  joinCrashed({ topic }: Reported, event: unknown, error: unknown): void {
-    this.#logger.log("joinCrashed", { topic, err: asError(error) });
+  joinCrashed({ topic, owner }: Reported, event: unknown, error: unknown): void {
+    const connection = owner.connection.id;
+    this.#logger.log("joinCrashed", { topic, connection, err: causeOf(error) });
     if (!telemetry.channel_crashed.hasSubscribers) return;
     telemetry.channel_crashed.publish({ topic, event, error });
   }
 
-  terminateFailed({ topic }: Reported, error: unknown): void {
-    this.#logger.log("terminateFailed", { topic, err: asError(error) });
+  terminateFailed({ topic, owner }: Reported, error: unknown): void {
+    const connection = owner.connection.id;
+    this.#logger.log("terminateFailed", { topic, connection, err: causeOf(error) });
   }
 
-  broadcastsMissed(
-    {
-      topic,
-      owner,
-    }: Reported & { readonly owner: { readonly connection: { readonly id: number } } },
-    count: number,
-  ): void {
+  broadcastsMissed({ topic, owner }: Reported, count: number): void {
     const connection = owner.connection.id;
     this.#logger.log("broadcastsMissed", { topic, connection, count });
     if (!telemetry.broadcasts_missed.hasSubscribers) return;
     telemetry.broadcasts_missed.publish({ topic, connection, count });
   }
 
-  ended({ topic }: Reported, reason: ExitReason): void {
+  ended({ topic }: { readonly topic: string }, reason: ExitReason): void {
     if (telemetry.channel_left.hasSubscribers) telemetry.channel_left.publish({ topic, reason });
   }
 
-  noHandleInfo({ topic }: Reported, message: unknown): void {
-    this.#logger.log("noHandleInfo", { topic, got: kindOf(message) });
+  noHandleInfo({ topic, owner }: Reported, message: unknown): void {
+    const connection = owner.connection.id;
+    this.#logger.log("noHandleInfo", { topic, connection, got: kindOf(message) });
   }
 }
 
@@ -126,7 +123,8 @@ function isLogged(topic: string): boolean {
 }
 
 /** Returns an error for any thrown value or stop reason. */
-export function asError(cause: unknown): Error {
-  if (cause instanceof Error) return cause;
-  return new Error(`ended with ${shown(cause)}`);
+export function causeOf(cause: unknown): Error {
+  if (isError(cause)) return cause;
+  const text = typeof cause === "string" ? JSON.stringify(cause) : shownValue(cause);
+  return new Error(`ended with ${text}`);
 }

@@ -36,7 +36,7 @@ import { EVENT, REASON, STATUS } from "../protocol/reserved.ts";
 import { keptRefJson, refJson } from "../protocol/serializer.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
 import type { Listener, TopicEntry } from "../pubsub/registry.ts";
-import { asError } from "./channel-reports.ts";
+import { causeOf } from "./channel-reports.ts";
 import type { ChannelSocket } from "./channel-socket.ts";
 import { STATE, takeStep, type ChannelState } from "./channel-state.ts";
 import type { ShardContext } from "./context.ts";
@@ -51,6 +51,7 @@ import type { SendQueue } from "./send-queue.ts";
 import type { ShardChannels } from "./shard-channels.ts";
 import type { Task, TaskOptions } from "./tasks/tasks.ts";
 import type { Incoming } from "./verbatim.ts";
+import { isInstance } from "../errors.ts";
 
 /** An item in a channel's mailbox. */
 export type ChannelLetter =
@@ -445,15 +446,18 @@ export class Channel
     this.ref = null;
     if (startedMs !== undefined) this.shared.reports.handled(this, event, payload, ref, startedMs);
     if (result === undefined || this.state !== STATE.open) return;
-    const answer = result instanceof Stop ? result.reply : result;
+    let isStop: boolean;
     try {
+      // A Proxy may throw at any of these.
+      isStop = result instanceof Stop;
+      const answer = result instanceof Stop ? result.reply : result;
       if (answer instanceof Reply) this.reply(ref, answer.status, answer.payload);
       else if (answer !== undefined) throw badAnswer(event, result);
     } catch (error) {
       this.crash(event, error);
       return;
     }
-    if (result instanceof Stop) this.stop(event, result.reason);
+    if (isStop) this.stop(event, (result as Stop).reason);
   }
 
   private handleOut(event: string, payload: unknown): void {
@@ -477,7 +481,7 @@ export class Channel
 
   private finishCall(name: string, result: unknown): void {
     if (result === undefined || this.state !== STATE.open) return;
-    if (result instanceof Stop) this.stop(name, result.reason);
+    if (isInstance(result, Stop)) this.stop(name, result.reason);
     else this.crash(name, badResult(name, "nothing or stop(reason)", result));
   }
 
@@ -498,7 +502,7 @@ export class Channel
 
   private finishJoin(result: unknown, params: unknown, startedMs: number): void {
     const { callbacks, reports, counters } = this.shared;
-    if (!(result instanceof Reply) || (result.status !== "ok" && result.status !== "error")) {
+    if (!isInstance(result, Reply) || (result.status !== "ok" && result.status !== "error")) {
       this.failJoin(badResult("join", "ok(payload?) or error(payload?)", result));
       return;
     }
@@ -529,7 +533,6 @@ export class Channel
   }
 
   private failJoin(error: unknown): void {
-    this.shared.reports.joinCrashed(this, EVENT.join, error);
     const isLate = hasCode(error, "SIM_ERR_JOIN_TIMEOUT");
     const reason = isLate ? REASON.joinTimeout : REASON.joinCrashed;
     try {
@@ -540,6 +543,7 @@ export class Channel
     this.owner.channelGone(this);
     this.ended();
     this.owner.joinSettled(this);
+    this.shared.reports.joinCrashed(this, EVENT.join, error);
   }
 
   private attach(): void {
@@ -588,7 +592,7 @@ export class Channel
     reports.crashed(this, event, cause);
     callbacks.forget(this);
     this.beginEnd();
-    const reason = typeof cause === "string" ? cause : asError(cause);
+    const reason = typeof cause === "string" ? cause : causeOf(cause);
     this.terminate(reason, () => {
       this.sendEnd(EVENT.error, { reason: wireReasonOf(cause) });
       this.owner.channelGone(this);

@@ -25,6 +25,7 @@ import type { Publisher } from "./connection.ts";
 import type { HeldBroadcasts } from "./held-broadcasts.ts";
 import { Lane, type LaneClass, type Subscriber } from "./lane.ts";
 import { SendQueue, type QueuedBroadcast } from "./send-queue.ts";
+import { errorText } from "../error-report.ts";
 
 /** A broadcast that is being sent. Implemented by Envelope. */
 interface Outgoing {
@@ -190,7 +191,7 @@ export class Fastlane implements Dispatcher<Lane> {
     try {
       frame = lane.kind.serializer.broadcast?.(topic, event, payload);
     } catch (error) {
-      const why = `the serializer could not write a broadcast: ${String(error)}`;
+      const why = `the serializer could not write a broadcast: ${errorText(error)}`;
       const channels = lane.subscribers.filter((channel) => channel !== from);
       this.#skip(channels, why);
     }

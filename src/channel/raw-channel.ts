@@ -15,7 +15,7 @@
  */
 
 import type { Until } from "../callbacks/expiry.ts";
-import { ignoreOutcome, isThenable, settledInTime } from "../callbacks/promises.ts";
+import { ignoreOutcome, isThenable, settledInTime, promised } from "../callbacks/promises.ts";
 import { badResult, type ExitReason } from "../callbacks/results.ts";
 import { makeError } from "../errors.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
@@ -25,7 +25,7 @@ import { EVENT, REASON, STATUS } from "../protocol/reserved.ts";
 import { keptRefJson, refJson, type Frame } from "../protocol/serializer.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
 import type { Listener } from "../pubsub/registry.ts";
-import { asError } from "./channel-reports.ts";
+import { causeOf } from "./channel-reports.ts";
 import { STATE, takeStep, type ChannelState } from "./channel-state.ts";
 import type { ShardContext } from "./context.ts";
 import { areHandlers, type RawChannelDefinition } from "./raw-definition.ts";
@@ -280,7 +280,7 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
     try {
       const result = handler?.call(handlers, argument);
       if (!isThenable(result)) return;
-      Promise.resolve(result).then(undefined, (error: unknown) => this.crash(event, error));
+      promised(result).then(undefined, (error: unknown) => this.crash(event, error));
     } catch (error) {
       this.crash(event, error);
     }
@@ -331,10 +331,10 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
   }
 
   private failJoin(error: unknown, reason: string): void {
-    this.shared.reports.joinCrashed(this, EVENT.join, error);
     if (this.answered === undefined) this.tell(() => this.sendAnswer(STATUS.error, { reason }));
-    this.over(asError(error));
+    this.over(causeOf(error));
     this.owner.joinSettled(this);
+    this.shared.reports.joinCrashed(this, EVENT.join, error);
   }
 
   // -- ends --------------------------------------------------------------------------------------
@@ -345,9 +345,9 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
       this.failJoin(error, REASON.joinCrashed);
       return;
     }
-    this.shared.reports.crashed(this, event, error);
     this.sendEnd(EVENT.error, { reason: REASON.channelCrash });
-    this.over(asError(error));
+    this.over(causeOf(error));
+    this.shared.reports.crashed(this, event, error);
   }
 
   private over(reason: ExitReason): void {

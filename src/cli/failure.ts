@@ -4,7 +4,8 @@
  * Runs on: main.
  */
 
-import { ERRORS, hasCode } from "../errors.ts";
+import { messageOfReport, reportOf, type ErrorReport } from "../error-report.ts";
+import { ERRORS } from "../errors.ts";
 
 /** Exit code of a command that could not start. */
 export const EXIT_FAILED = 1;
@@ -20,37 +21,39 @@ export interface Failure {
   readonly exitCode: number;
 }
 
-/** Formats an error: one line for the error, and one line for each cause. */
+/**
+ * Formats whatever was thrown: one line for the error, and one line for each cause and each error in
+ * an AggregateError.
+ */
 export function failureOf(error: unknown): Failure {
-  if (hasCode(error, "SIM_ERR_OPTION_INVALID")) {
-    return { text: `simurgh: ${messageOf(error)}`, exitCode: EXIT_USAGE };
+  const report = reportOf(error);
+  if (report.code === "SIM_ERR_OPTION_INVALID") {
+    return { text: `simurgh: ${lineOf(report)}`, exitCode: EXIT_USAGE };
   }
-  const lines = [`simurgh: ${messageOf(error)}${placeOf(error)}`];
-  let shown = messageOf(error);
-  let cause = causeOf(error);
+  const lines = [`simurgh: ${lineOf(report)}${placeOf(report)}`];
+  let shown = lineOf(report);
+  let { cause } = report;
   for (let depth = 0; depth < MAX_CAUSES && cause !== undefined; depth += 1) {
     // Some messages already contain the message of their cause.
-    if (!shown.includes(messageOf(cause))) lines.push(`  cause: ${messageOf(cause)}`);
-    shown += messageOf(cause);
-    cause = causeOf(cause);
+    if (!shown.includes(lineOf(cause))) lines.push(`  cause: ${lineOf(cause)}`);
+    shown += lineOf(cause);
+    ({ cause } = cause);
+  }
+  for (const one of (report.errors ?? []).slice(0, MAX_CAUSES)) {
+    if (!shown.includes(lineOf(one))) lines.push(`  error: ${lineOf(one)}`);
   }
   return { text: lines.join("\n"), exitCode: EXIT_FAILED };
 }
 
-function causeOf(error: unknown): unknown {
-  return error instanceof Error ? error.cause : undefined;
-}
-
-function messageOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message.replaceAll(/\s*\n\s*/g, " ");
+function lineOf(report: ErrorReport): string {
+  return messageOfReport(report).replaceAll(/\s*\n\s*/g, " ");
 }
 
 /**
  * Returns the location of an error in the user's code. This package's own errors do not need one.
  */
-function placeOf(error: unknown): string {
-  if (!(error instanceof Error) || ("code" in error && String(error.code) in ERRORS)) return "";
-  const frame = error.stack?.split("\n").find((line) => line.startsWith("    at "));
+function placeOf({ code, stack }: ErrorReport): string {
+  if (code !== undefined && code in ERRORS) return "";
+  const frame = stack?.split("\n").find((line) => line.startsWith("    at "));
   return frame === undefined ? "" : ` (${frame.trim()})`;
 }

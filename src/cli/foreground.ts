@@ -24,6 +24,7 @@ import type { AppWatch } from "./app-watch.ts";
 import { EXIT_FAILED, failureOf } from "./failure.ts";
 import { reloadWhenSaved, serveOnceLoadable, type HotReload } from "./hot-reload.ts";
 import { terminalLog } from "./terminal-log.ts";
+import { print, say } from "./terminal.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
@@ -48,7 +49,7 @@ export async function runInForeground(
   const hotReload = watch && { app: String(options.app), watch, say };
   const server = await start(options, hotReload);
   if (!server) return;
-  process.stdout.write(`${announcement(server, title)}\n`);
+  print(announcement(server, title));
   if (hotReload) void reloadWhenSaved(server, hotReload);
   restarter.started(server);
   stopper.started(server);
@@ -98,8 +99,6 @@ class Stopper {
   /** Called when the terminal was closed. */
   onHangUp(): void {
     this.#isHungUp = true;
-    // Output can no longer be written.
-    process.stdout.on("error", () => {});
     this.onSignal("SIGHUP");
   }
 
@@ -187,8 +186,4 @@ async function restartAll(server: Server): Promise<void> {
     }
   }
   say("all shards restarted");
-}
-
-function say(text: string): void {
-  process.stdout.write(`simurgh: ${text}\n`);
 }

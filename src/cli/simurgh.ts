@@ -18,6 +18,9 @@ import { packageVersion } from "./version.ts";
 
 const COMMANDS: readonly Command[] = [serveCommand, demoCommand, tokenCommand];
 
+// A reader that closes its pipe, such as head, must not change the exit code.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+
 try {
   await main(process.argv.slice(2));
 } catch (error) {

@@ -4,7 +4,8 @@
  * Runs on: main.
  */
 
-import { LOG_LINES, type LogSink } from "../log/logger.ts";
+import { LOG_LINES } from "../log/logger.ts";
+import type { LogSink } from "../log/sink.ts";
 import { failureOf } from "./failure.ts";
 
 /** Creates the log sink. */

@@ -9,7 +9,7 @@ import { badResult } from "../callbacks/results.ts";
 import type { AppContext, ShardContext } from "../channel/context.ts";
 import type { DefinedFor, HasAssigns } from "../channel/definition.ts";
 import { checkFilter, type FilterParameters } from "../log/filter.ts";
-import type { LogSink } from "../log/logger.ts";
+import type { LogSink } from "../log/sink.ts";
 import { checkOption } from "../options/options.ts";
 import { isPresence, type AnyPresence } from "../presence/presence.ts";
 import type { AnyChannelDefinition, ChannelRoute } from "../socket/channel-router.ts";

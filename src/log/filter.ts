@@ -3,9 +3,11 @@
  *
  * Runs on: shard; one per logger.
  * Full: long strings, lists and objects are shortened, and deeply nested values are left out, so
- *       that a client cannot cause huge log lines.
+ *       that a client cannot cause huge log lines. After MAX_TOTAL_UNITS characters of keys and
+ *       strings, all further values are left out.
  */
 
+import { cutText, MAX_TEXT_UNITS } from "../cut-text.ts";
 import { invalid } from "../definition-checks.ts";
 
 /**
@@ -25,8 +27,10 @@ export const DEFAULT_FILTER: readonly string[] = ["password", "token"];
 
 const FILTERED = "[FILTERED]";
 const TOO_DEEP = "[NESTED]";
-/** Maximum length of a string (UTF-16 units). */
-const MAX_UNITS = 1_024;
+const TOO_LONG = "[CUT]";
+const UNREADABLE = "[UNREADABLE]";
+/** Maximum length of all keys and values together (UTF-16 units). */
+const MAX_TOTAL_UNITS = 8 * MAX_TEXT_UNITS;
 /** Maximum number of list items or object keys. */
 const MAX_ITEMS = 50;
 const MAX_LEVELS = 8;
@@ -48,16 +52,19 @@ export class LogFilter {
     this.#isKeeping = isKeeping;
   }
 
-  /** Returns a filtered copy of parameters. */
+  /** Returns a filtered copy of parameters. Never throws. */
   apply(params: unknown): unknown {
-    return this.#isKeeping ? this.#keep(params, 0) : this.#discard(params, 0);
+    const copy = new BoundedCopy();
+    return copy.try(() =>
+      this.#isKeeping ? this.#keep(copy, params, 0) : this.#discard(copy, params, 0),
+    );
   }
 
-  #discard(value: unknown, level: number): unknown {
-    return mapValue(value, level, (key, item) => {
+  #discard(copy: BoundedCopy, value: unknown, level: number): unknown {
+    return copy.map(value, level, (key, item) => {
       const isSecret = key !== undefined && this.#terms.some((term) => key.includes(term));
       if (isSecret || this.#isAssignment(key, item)) return FILTERED;
-      return this.#discard(item, level + 1);
+      return this.#discard(copy, item, level + 1);
     });
   }
 
@@ -70,42 +77,71 @@ export class LogFilter {
     return this.#terms.some((term) => item.includes(`${term}=`));
   }
 
-  #keep(value: unknown, level: number): unknown {
+  #keep(copy: BoundedCopy, value: unknown, level: number): unknown {
     if (typeof value !== "object" || value === null || isBytes(value)) return FILTERED;
-    return mapValue(value, level, (key, item) => {
-      if (key !== undefined && this.#terms.includes(key)) return whole(item, level + 1);
-      return this.#keep(item, level + 1);
+    return copy.map(value, level, (key, item) => {
+      if (key !== undefined && this.#terms.includes(key)) return copy.whole(item, level + 1);
+      return this.#keep(copy, item, level + 1);
     });
   }
 }
 
-function whole(value: unknown, level: number): unknown {
-  return mapValue(value, level, (_key, item) => whole(item, level + 1));
+/** Returns a shortened copy of a value. Never throws. */
+export function boundedCopy(value: unknown): unknown {
+  const copy = new BoundedCopy();
+  return copy.try(() => copy.whole(value, 0));
 }
 
 type Mapper = (key: string | undefined, item: unknown) => unknown;
 
-/** Maps the items of a list or an object, up to MAX_ITEMS. Shortens any other value. */
-function mapValue(value: unknown, level: number, map: Mapper): unknown {
-  if (typeof value === "string") return shorten(value);
-  if (typeof value !== "object" || value === null) return value;
-  if (isBytes(value)) return `[${value.byteLength} bytes]`;
-  if (level >= MAX_LEVELS) return TOO_DEEP;
-  if (Array.isArray(value)) return mapList(value, map);
-  const entries = Object.entries(value);
-  const written = entries.slice(0, MAX_ITEMS).map(([key, item]) => [shorten(key), map(key, item)]);
-  const left = entries.length - written.length;
-  return Object.fromEntries(left > 0 ? [...written, ["...", `${left} more`]] : written);
-}
+/** One copy of a value, and how much more may be added to it. */
+class BoundedCopy {
+  #leftUnits = MAX_TOTAL_UNITS;
 
-function mapList(list: readonly unknown[], map: Mapper): unknown[] {
-  const written = list.slice(0, MAX_ITEMS).map((item) => map(undefined, item));
-  const left = list.length - written.length;
-  return left > 0 ? [...written, `... ${left} more`] : written;
-}
+  /** Calls a function that copies; a getter or Proxy of user code may throw in it. */
+  try(make: () => unknown): unknown {
+    try {
+      return make();
+    } catch {
+      return UNREADABLE;
+    }
+  }
 
-function shorten(text: string): string {
-  return text.length > MAX_UNITS ? `${text.slice(0, MAX_UNITS)}...` : text;
+  whole(value: unknown, level: number): unknown {
+    return this.map(value, level, (_key, item) => this.whole(item, level + 1));
+  }
+
+  /** Maps the items of a list or an object, up to MAX_ITEMS. Shortens any other value. */
+  map(value: unknown, level: number, map: Mapper): unknown {
+    if (typeof value === "string") return this.#shorten(value);
+    if (typeof value === "bigint" || typeof value === "symbol") return this.#shorten(String(value));
+    if (typeof value === "function") return "[function]";
+    this.#leftUnits -= 1;
+    if (typeof value !== "object" || value === null) return value;
+    if (this.#leftUnits <= 0) return TOO_LONG;
+    if (isBytes(value)) return `[${value.byteLength} bytes]`;
+    if (level >= MAX_LEVELS) return TOO_DEEP;
+    if (Array.isArray(value)) return this.#mapList(value, map);
+    const entries = Object.entries(value);
+    const written = entries
+      .slice(0, MAX_ITEMS)
+      .map(([key, item]) => [this.#shorten(key), map(key, item)]);
+    const left = entries.length - written.length;
+    return Object.fromEntries(left > 0 ? [...written, ["...", `${left} more`]] : written);
+  }
+
+  #mapList(list: readonly unknown[], map: Mapper): unknown[] {
+    const written = list.slice(0, MAX_ITEMS).map((item) => map(undefined, item));
+    const left = list.length - written.length;
+    return left > 0 ? [...written, `... ${left} more`] : written;
+  }
+
+  #shorten(text: string): string {
+    if (this.#leftUnits <= 0) return TOO_LONG;
+    const cut = cutText(text);
+    this.#leftUnits -= cut.length;
+    return cut;
+  }
 }
 
 function isBytes(value: object): value is Uint8Array | ArrayBuffer {

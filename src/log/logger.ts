@@ -2,12 +2,16 @@
  * All log lines of this package in one table, and the logger that writes them.
  *
  * Runs on: any thread; each thread has its own logger and writes its own lines.
+ * Full: text in fields is cut, since clients choose much of it. If there are too many lines, further
+ *       ones are suppressed and counted (see throttle).
  */
 
-import { pino } from "pino";
-
+import { cutText } from "../cut-text.ts";
 import { checkChoice } from "../definition-checks.ts";
-import { LogFilter, type FilterParameters } from "./filter.ts";
+import { asError } from "../error-report.ts";
+import { boundedCopy, LogFilter, type FilterParameters } from "./filter.ts";
+import { makeJsonSink, type LogSink } from "./sink.ts";
+import { Throttle, type ThrottleLimits } from "./throttle.ts";
 
 /** Level of a log line. */
 export type LineLevel = "debug" | "info" | "warn" | "error";
@@ -109,9 +113,9 @@ export const LOG_LINES = {
   joinCrashed: { level: "error", text: "join crashed" },
   handledIn: { level: "debug", text: "HANDLED INCOMING" },
   duplicateJoin: { level: "debug", text: "duplicate channel join: the old channel was closed" },
-  tooManyChannels: { level: "error", text: "too many channels joined" },
+  tooManyChannels: { level: "warn", text: "too many channels joined" },
   unmatchedTopic: { level: "warn", text: "unmatched topic" },
-  malformedFrame: { level: "error", text: "malformed frame: the connection was closed" },
+  malformedFrame: { level: "warn", text: "malformed frame: the connection was closed" },
   transportFailed: {
     level: "error",
     text: "a custom transport threw or did not settle",
@@ -163,6 +167,18 @@ export const LOG_LINES = {
     text: "all shards are overloaded: new connections get 503",
   },
   sinkFailed: { level: "error", text: "the log sink threw: its line follows" },
+  linesSuppressed: {
+    level: "warn",
+    text: "log lines were suppressed (logLinesPerConnection, logLinesPerSecond)",
+  },
+  linesDropped: {
+    level: "warn",
+    text: "output was dropped because standard error or standard output was not read in time (logQueueBytes)",
+  },
+  outputFailed: {
+    level: "error",
+    text: "standard error or standard output cannot be written: trying again",
+  },
   presenceFetchFailed: {
     level: "error",
     text: "fetch of a presence failed: the diff was sent with the tracked metas only",
@@ -180,12 +196,24 @@ export const LOG_LINES = {
 /** Name of a log line. */
 export type LogLine = keyof typeof LOG_LINES;
 
-/** Destination of log lines: pino, console, or a user's object. */
-export interface LogSink {
-  debug(fields: object, text: string): void;
-  info(fields: object, text: string): void;
-  warn(fields: object, text: string): void;
-  error(fields: object, text: string): void;
+/** Fields of a log line that have a meaning of their own. */
+interface LineFields {
+  /** Number of the connection whose client caused the line. */
+  readonly connection?: number;
+  /** Parameters from a client, which are filtered. */
+  readonly params?: unknown;
+  /** Whatever was thrown. */
+  readonly err?: unknown;
+}
+
+/** Settings of a Logger. */
+export interface LoggerSettings {
+  /** Selects client parameters that must not be logged. */
+  readonly filter?: FilterParameters | undefined;
+  /** Limits the number of lines; unlimited if omitted. */
+  readonly limits?: ThrottleLimits;
+  /** Gets a line if the sink throws. */
+  readonly fallback?: LogSink;
 }
 
 /** Writes the log lines of the table. */
@@ -193,17 +221,24 @@ export class Logger {
   readonly #sink: LogSink;
   readonly #minRank: number;
   readonly #filter: LogFilter;
-  #ownSink: LogSink | undefined = undefined;
+  readonly #throttle: Throttle | undefined;
+  readonly #fallback: LogSink | undefined;
 
   /**
    * @param level - lowest level to write, one of LOG_LEVELS
-   * @param sink - defaults to JSON on standard error, written synchronously
-   * @param filter - selects client parameters that must not be logged
+   * @param sink - defaults to JSON on standard error, for a thread without an output queue
    */
-  constructor(level: string, sink: LogSink = makeSink(), filter?: FilterParameters) {
+  constructor(
+    level: string,
+    sink: LogSink = makeJsonSink(process.stderr),
+    { filter, limits, fallback }: LoggerSettings = {},
+  ) {
     this.#sink = sink;
     this.#minRank = LEVELS.indexOf(level);
     this.#filter = new LogFilter(filter);
+    this.#fallback = fallback;
+    this.#throttle =
+      limits && new Throttle(limits, (count, lines) => this.#tellSuppressed(count, lines));
   }
 
   /**
@@ -215,28 +250,63 @@ export class Logger {
     return level !== false && LEVELS.indexOf(level) >= this.#minRank;
   }
 
-  /** Returns a copy of a client's parameters, filtered for the log. */
-  filtered(params: unknown): unknown {
-    return this.#filter.apply(params);
-  }
-
   /**
-   * Writes a line; never throws. Pass an error as `fields.err`; it is written with its stack.
+   * Writes a line; never throws. Pass whatever was thrown as `fields.err`; it is written with its
+   * stack. Parameters of a client in `fields.params` are filtered. If a client causes the line, pass
+   * its connection's number as `fields.connection`: the lines about a connection are limited.
    *
    * @param level - as in `isOn`
    */
   log(line: LogLine, fields: object = {}, level: LineLevel | false = LOG_LINES[line].level): void {
-    const { text } = LOG_LINES[line];
     if (level === false || !this.isOn(line, level)) return;
+    const { connection } = fields as LineFields;
+    const isTaken = this.#throttle?.takes(line, connection, performance.now()) ?? true;
+    if (isTaken) this.#write(LOG_LINES[line].text, fields, level);
+  }
+
+  /** Writes how many lines were suppressed, if any. Called before the thread ends. */
+  reportSuppressed(): void {
+    this.#throttle?.report();
+  }
+
+  #tellSuppressed(count: number, lines: object): void {
+    const { level, text } = LOG_LINES.linesSuppressed;
+    if (this.isOn("linesSuppressed")) this.#write(text, { count, lines }, level);
+  }
+
+  #write(text: string, fields: object, level: LineLevel): void {
+    const safe = this.#safe(fields);
+    const failed = (error: unknown): void => this.#writeToFallback(text, safe, level, error);
     try {
-      this.#sink[level](fields, text);
+      // The sink of a user may be an async function. Its rejection would be logged as uncaught, and
+      // rejected again.
+      const result: unknown = this.#sink[level](safe, text);
+      if (result instanceof Promise) result.catch(failed);
     } catch (error) {
-      // The user's sink threw. The caller, such as an ending channel, must still be able to finish.
-      const { level: own, text: ownText } = LOG_LINES.sinkFailed;
-      this.#ownSink ??= makeSink();
-      this.#ownSink[own]({ err: error }, ownText);
-      this.#ownSink[level](fields, text);
+      // The caller, such as an ending channel, must still be able to finish.
+      failed(error);
     }
+  }
+
+  #writeToFallback(text: string, safe: object, level: LineLevel, error: unknown): void {
+    const { level: own, text: ownText } = LOG_LINES.sinkFailed;
+    try {
+      this.#fallback?.[own]({ err: asError(error) }, ownText);
+      this.#fallback?.[level](safe, text);
+    } catch {
+      // There is nowhere left to report it.
+    }
+  }
+
+  /** Returns fields with cut text that any sink can read without calling user code, except `err`. */
+  #safe(fields: object): object {
+    const safe: Record<string, unknown> = {};
+    for (const [name, value] of Object.entries(fields)) {
+      if (name === "params") safe[name] = this.#filter.apply(value);
+      else if (name === "err") safe[name] = asError(value);
+      else safe[name] = typeof value === "string" ? cutText(value) : boundedCopy(value);
+    }
+    return safe;
   }
 }
 
@@ -250,12 +320,4 @@ const LEVELS: readonly string[] = ["debug", "info", "warn", "error", "silent"];
 export function checkLogLevel(subject: string, level: unknown): void {
   if (level === undefined) return;
   checkChoice(subject, level, [...LEVELS.filter((one) => one !== "silent"), false]);
-}
-
-function makeSink(): LogSink {
-  // Synchronous, so that a line about a thread's end is written before the thread ends.
-  const destination = pino.destination({ fd: 2, sync: true });
-  // Standard error may be a closed terminal. Such an error must not end the process.
-  destination.on("error", () => {});
-  return pino({ level: "debug", base: null }, destination);
 }

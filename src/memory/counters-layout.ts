@@ -144,6 +144,11 @@ export const COUNTERS = {
   tasksWaitedMs: { kind: "total", about: "Milliseconds that tasks waited for a thread." },
   tasksRanMs: { kind: "total", about: "Milliseconds that tasks occupied a thread." },
   uncaught: { kind: "total", about: "Exceptions outside any handler." },
+  outputDropped: {
+    kind: "total",
+    about:
+      "Log lines, and writes of user code to standard output and error, dropped by `logQueueBytes`.",
+  },
   loopLagMs: { kind: "level", about: "Lag of this thread's event loop (ms)." },
   heapBytes: { kind: "gauge", about: "Bytes of JavaScript heap in use." },
   overloadLevel: {

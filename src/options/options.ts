@@ -665,6 +665,39 @@ export const OPTIONS = {
     about: "Lowest level of log lines to write.",
     atLimit: "Lines below this level are not written.",
   },
+  logQueueBytes: {
+    kind: "integer",
+    env: "SIMURGH_LOG_QUEUE_BYTES",
+    default: "auto",
+    min: 65_536,
+    max: 1_073_741_824,
+    unit: "bytes",
+    about:
+      "Memory for log lines, and for what user code on shards prints, until they are written to standard output and standard error. Each of the threads has a part of it for each of the two. auto: 1 MiB for each thread, at most 16 MiB.",
+    atLimit:
+      "Further lines of that thread are dropped and counted (`outputDropped`). When the stream is read again, a line says how many.",
+  },
+  logLinesPerConnection: {
+    kind: "integer",
+    env: "SIMURGH_LOG_LINES_PER_CONNECTION",
+    default: 100,
+    min: 1,
+    max: 1_000_000,
+    unit: "lines",
+    about: "Log lines of one kind about one connection within 10 s.",
+    atLimit: "Further lines are suppressed; within 10 s, a line says how many.",
+  },
+  logLinesPerSecond: {
+    kind: "integer",
+    env: "SIMURGH_LOG_LINES_PER_SECOND",
+    default: 2_000,
+    min: 1,
+    max: 10_000_000,
+    unit: "lines",
+    about:
+      "Log lines of all shards per second. Each shard may write an equal part of them, of which one kind of line may use half.",
+    atLimit: "Further lines are suppressed; within 10 s, a line says how many.",
+  },
 } as const satisfies Record<string, IntegerOption | TextOption>;
 
 /** Name of an option. */

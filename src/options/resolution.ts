@@ -32,6 +32,7 @@ export interface AutomaticValues {
   readonly nodeName: () => string;
 }
 
+const LOG_QUEUE_MIB = 16;
 const RINGS_TOTAL_BYTES = 268_435_456;
 const AUTOMATIC_HEAP_SHARE = 0.6;
 const AUTOMATIC_IDLE_CONNECTIONS = 16_384;
@@ -95,12 +96,18 @@ export function resolveOptions(
   }
   if (resolved["nodeName"] === "auto") resolved["nodeName"] = automatic.nodeName();
   if (resolved["secretKeyBase"] === "auto") resolved["secretKeyBase"] = automatic.secretKeyBase();
-  if (resolved["ringBytes"] === "auto") {
-    resolved["ringBytes"] = automaticRingBytes((resolved["shards"] as number) + EXTRA_MEMBERS);
-  }
+  fillQueues(resolved, (resolved["shards"] as number) + EXTRA_MEMBERS);
   const result = resolved as ResolvedOptions;
   checkTotalHoldsPair(result, (name) => subjectOf(name, given[name], environment));
   return Object.freeze(result);
+}
+
+/** Fills in the sizes of the queues of a number of threads. */
+function fillQueues(resolved: Record<string, number | string>, threads: number): void {
+  if (resolved["ringBytes"] === "auto") resolved["ringBytes"] = automaticRingBytes(threads);
+  if (resolved["logQueueBytes"] === "auto") {
+    resolved["logQueueBytes"] = Math.min(threads, LOG_QUEUE_MIB) * MIB;
+  }
 }
 
 function checkNames(given: object): void {

@@ -27,7 +27,8 @@ export interface IntegerOption {
     | "tasks"
     | "percent"
     | "periods"
-    | "leaves";
+    | "leaves"
+    | "lines";
   readonly powerOfTwo?: true;
   readonly about: string;
   readonly atLimit: string;

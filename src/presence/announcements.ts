@@ -256,8 +256,9 @@ class MetasHandling {
 
   #handleOne(topic: string, diff: PresenceDiff): void {
     const { name, callbacks, context, pubsub } = this.#presence;
-    const metas = this.#add(topic, diff);
     try {
+      // In here, because `fetch` of user code made the diff.
+      const metas = this.#add(topic, diff);
       this.#state ??= { value: callbacks.init?.(context) };
       const value = callbacks.handleMetas?.(topic, diff, metas, this.#state.value);
       this.#state = { value };

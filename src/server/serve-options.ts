@@ -4,7 +4,7 @@
  * Runs on: main. Types only.
  */
 
-import type { LogSink } from "../log/logger.ts";
+import type { LogSink } from "../log/sink.ts";
 import type { Options } from "../options/options.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 

@@ -9,11 +9,16 @@ import { pathToFileURL } from "node:url";
 
 import { invalidOption } from "../definition-checks.ts";
 import { kindOf } from "../errors.ts";
-import { Logger } from "../log/logger.ts";
+import { LOG_LINES, type Logger } from "../log/logger.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
-import { resolveOptions } from "../options/resolution.ts";
+import { EXTRA_MEMBERS, resolveOptions } from "../options/resolution.ts";
 import type { ResolvedOptions } from "../options/options.ts";
+import { OutputQueue } from "../output/output-queue.ts";
+import { OutputThread } from "../output/output-thread.ts";
+import type { WriterTexts } from "../output/output-writer.ts";
+import { makeOutputMemory } from "../output/queue-layout.ts";
+import { makeQueueLogger } from "../output/queue-logger.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 import { clusterAdapter } from "../pubsub/adapters/cluster-url.ts";
@@ -257,7 +262,7 @@ export class Server<App = unknown> {
   }
 
   async #close(): Promise<void> {
-    const { acceptor, admission, supervisor, tasks, host, logger, onExit } = this.#parts;
+    const { acceptor, admission, supervisor, tasks, host, logger, output, onExit } = this.#parts;
     logger.log("serverClosing", { port: this.port });
     await this.drain();
     await supervisor.stop();
@@ -265,6 +270,8 @@ export class Server<App = unknown> {
     host.member.stop();
     admission.stop();
     acceptor.close();
+    logger.reportSuppressed();
+    await output.stop();
     process.off("exit", onExit);
   }
 
@@ -290,6 +297,7 @@ interface ServerParts {
   readonly supervisor: Supervisor;
   readonly tasks: TaskPool;
   readonly logger: Logger;
+  readonly output: OutputThread;
   readonly onExit: () => void;
 }
 
@@ -319,18 +327,22 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
   });
   const app = appUrl(given.app);
   const adapter = adapterOf(given, options);
-  const logger = sink ? new Logger(options.logLevel, sink) : new Logger(options.logLevel);
-  if (isSecretRandom) logger.log("secretIsRandom");
   const engine = loadEngine({ maxHeaderBytes: options.maxHeaderBytes });
   const memory = makeNodeMemory(options, adapter);
-  const host = new Host(memory, options, logger);
   const counters = new Counters(memory.counters, MAIN_MEMBER);
+  const outputMemory = makeOutputMemory(options.shards + EXTRA_MEMBERS, options.logQueueBytes);
+  const queue = new OutputQueue(outputMemory, MAIN_MEMBER, counters);
+  const logger = makeQueueLogger(queue, options, { sink });
+  if (isSecretRandom) logger.log("secretIsRandom");
+  const output = new OutputThread(outputMemory, writerTexts(logger));
+  const host = new Host(memory, options, logger);
   const life = new Life(memory.life);
   const tcp = new TcpConnections({ memory: memory.counters, counters, options, logger });
   const acceptor = new Acceptor(engine, tcp, counters, life);
-  const tasks = new TaskPool(options, counters, logger);
+  const tasks = new TaskPool(options, counters, logger, queue);
   const supervisor = new Supervisor({
     memory,
+    output: outputMemory,
     options,
     host,
     acceptor,
@@ -340,7 +352,11 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
     data,
     adapter,
   });
-  const onExit = (): void => supervisor.closeOnExit();
+  const onExit = (): void => {
+    supervisor.closeOnExit();
+    logger.reportSuppressed();
+    output.flushNow(EXIT_FLUSH_MS);
+  };
   process.on("exit", onExit);
   try {
     await supervisor.start();
@@ -348,18 +364,27 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
     const shared = { memory: memory.counters, counters, options, logger };
     const admission = new Admission({ listener: acceptor, ...shared });
     logger.log("serverListening", { host: options.host, port, shards: options.shards });
-    return new Server<App>(
-      { options, memory, host, life, acceptor, admission, supervisor, tasks, logger, onExit },
-      port,
-    );
+    const parts = { options, memory, host, life, acceptor, admission, supervisor, tasks };
+    return new Server<App>({ ...parts, logger, output, onExit }, port);
   } catch (error) {
     await supervisor.stop();
     await tasks.close();
     host.member.stop();
     acceptor.close();
+    await output.stop();
     process.off("exit", onExit);
     throw error;
   }
+}
+
+/** Time for the last lines to be written when the process exits (ms). */
+const EXIT_FLUSH_MS = 1_000;
+
+/** Returns the texts of the lines that the writer writes itself. */
+function writerTexts(logger: Logger): WriterTexts {
+  const textOf = (line: "linesDropped" | "outputFailed"): string | undefined =>
+    logger.isOn(line) ? LOG_LINES[line].text : undefined;
+  return { dropped: textOf("linesDropped"), failed: textOf("outputFailed") };
 }
 
 function appUrl(app: unknown): string {

@@ -15,6 +15,7 @@ import type { Logger } from "../log/logger.ts";
 import { clearAddressCounts } from "../memory/address-counts.ts";
 import { clearCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
+import type { OutputMemory } from "../output/queue-layout.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 import type { AnswerMessage, NodeMemory } from "../shard/control.ts";
@@ -42,6 +43,7 @@ import { within } from "./time-limit.ts";
 /** The dependencies of a Supervisor. */
 export interface SupervisorParts {
   readonly memory: NodeMemory;
+  readonly output: OutputMemory;
   readonly options: ResolvedOptions;
   readonly host: Host;
   readonly acceptor: Acceptor;
@@ -236,12 +238,12 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
   // -- threads ----------------------------------------------------------------------------------
 
   async launch(shard: number): Promise<MemberThread> {
-    const { memory, options, app, data, logger } = this.#parts;
+    const { memory, output, options, app, data, logger } = this.#parts;
     const member = await this.#numbers.take(options.startTimeoutMs);
     if (member === undefined) throw closedError();
     const predecessors = this.#launched[shard] ?? 0;
     this.#launched[shard] = predecessors + 1;
-    const start = { memory, options, member, shard, predecessors, app, data };
+    const start = { memory, output, options, member, shard, predecessors, app, data };
     const thread = new MemberThread(SHARD_ENTRY, start, this);
     this.#threads.add(thread);
     await this.#ready(thread);
@@ -250,9 +252,9 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
   }
 
   async launchLink(isReplacement: boolean): Promise<MemberThread> {
-    const { memory, options, adapter } = this.#parts;
+    const { memory, output, options, adapter } = this.#parts;
     if (!adapter) throw makeError("SIM_ERR_INTERNAL", "a link without an adapter");
-    const start = { memory, options, member: LINK_MEMBER, adapter, isReplacement };
+    const start = { memory, output, options, member: LINK_MEMBER, adapter, isReplacement };
     const thread = new MemberThread(LINK_ENTRY, start, this);
     this.#threads.add(thread);
     return this.#ready(thread);

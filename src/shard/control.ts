@@ -30,6 +30,7 @@ import type { AddressCountsMemory } from "../memory/address-counts.ts";
 import type { RateTableMemory } from "../memory/rate-table.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 import type { MemberMemory } from "../pubsub/member.ts";
+import type { OutputMemory } from "../output/queue-layout.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type { DrainCounts, DrainPace } from "../transport/drain.ts";
 import type { ErrorReport } from "../error-report.ts";
@@ -60,6 +61,7 @@ export interface NodeMemory extends MemberMemory {
 /** The `workerData` of a shard. */
 export interface ShardStart {
   readonly memory: NodeMemory;
+  readonly output: OutputMemory;
   readonly options: ResolvedOptions;
   readonly member: number;
   readonly shard: number;
@@ -73,6 +75,7 @@ export interface ShardStart {
 /** The `workerData` of the link. */
 export interface LinkStart {
   readonly memory: NodeMemory;
+  readonly output: OutputMemory;
   readonly options: ResolvedOptions;
   readonly member: number;
   readonly adapter: AdapterSpec;

@@ -10,10 +10,12 @@ import { parentPort, workerData } from "node:worker_threads";
 
 import type { HandedOver } from "../channel/tasks/tasks.ts";
 import { makeError } from "../errors.ts";
-import { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import { Counters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
+import { captureOutput } from "../output/captured-output.ts";
+import { OutputQueue } from "../output/output-queue.ts";
+import { makeQueueLogger } from "../output/queue-logger.ts";
 import { loadEngine } from "../transport/engine/engine.ts";
 import { loadAppModule } from "../app/app-module.ts";
 import type { DrainPace, MainMessage, MemberMessage, ShardStart } from "./control.ts";
@@ -29,13 +31,16 @@ const RELEASE_MS = 1_000;
 
 const start = workerData as ShardStart;
 const life = new Life(start.memory.life);
-let logger = new Logger(start.options.logLevel);
+const counters = new Counters(start.memory.counters, start.member);
+const queue = new OutputQueue(start.output, start.member, counters);
+let logger = makeQueueLogger(queue, start.options);
 let shard: Shard | undefined;
 let tasks: TaskClient | undefined;
 let isClosed = false;
 
+captureOutput(queue);
 process.on("uncaughtException", (error) => {
-  new Counters(start.memory.counters, start.member).add(COUNTER.uncaught);
+  counters.add(COUNTER.uncaught);
   logger.log("uncaught", { shard: start.shard, err: error });
 });
 guardExit();
@@ -56,7 +61,7 @@ async function startShard(): Promise<void> {
   if (isClosed) return;
   const { logger: sink, filterParameters } = endpoint;
   if (sink || filterParameters) {
-    logger = new Logger(start.options.logLevel, sink, filterParameters);
+    logger = makeQueueLogger(queue, start.options, { sink, filter: filterParameters });
   }
   tasks = new TaskClient(endpoint.tasks?.href, tell);
   const onRotation = (isIn: boolean): void => tell({ kind: "rotation", isIn });
@@ -122,6 +127,7 @@ function closeNow(): void {
   shard?.cut();
   tasks?.close();
   shard?.close();
+  logger.reportSuppressed();
   life.close(start.member);
 }
 

@@ -4,14 +4,13 @@
  * Runs on: shard. An answer is a snapshot; several shards take their snapshots at different times.
  */
 
-import { inspect } from "node:util";
-
 import { STATE } from "../channel/channel-state.ts";
 import type { RoutedChannel } from "../channel/routed-channel.ts";
 import { isOwnTopic } from "../protocol/reserved.ts";
 import type { PresenceAnswer, Trackers } from "../presence/trackers.ts";
 import type { TopicCount } from "../pubsub/topic-counts.ts";
 import type { ServedSocket } from "../socket/served-socket.ts";
+import { shownValue } from "../error-report.ts";
 
 /** A connection. */
 export interface SocketInfo {
@@ -149,7 +148,7 @@ function sendable(assigns: object): unknown {
   try {
     return structuredClone(assigns);
   } catch {
-    return inspect(assigns);
+    return shownValue(assigns);
   }
 }
 

@@ -9,20 +9,31 @@ import { parentPort, workerData } from "node:worker_threads";
 
 import { reportOf } from "../error-report.ts";
 import { makeError } from "../errors.ts";
-import { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import { Counters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
+import { captureOutput } from "../output/captured-output.ts";
+import { OutputQueue } from "../output/output-queue.ts";
+import { makeQueueLogger } from "../output/queue-logger.ts";
 import type { Adapter } from "../pubsub/adapter.ts";
 import { Link } from "../pubsub/link.ts";
 import { Member } from "../pubsub/member.ts";
 import type { LinkStart, MainMessage, MemberMessage } from "./control.ts";
 
-const { memory, options, member: number, adapter: spec, isReplacement } = workerData as LinkStart;
-const logger = new Logger(options.logLevel);
+const {
+  memory,
+  output,
+  options,
+  member: number,
+  adapter: spec,
+  isReplacement,
+} = workerData as LinkStart;
 const counters = new Counters(memory.counters, number);
+const queue = new OutputQueue(output, number, counters);
+const logger = makeQueueLogger(queue, options);
 const member = new Member({ memory, member: number, counters, logger, options });
 
+captureOutput(queue);
 process.on("uncaughtException", (error) => {
   counters.add(COUNTER.uncaught);
   logger.log("uncaught", { thread: "link", err: error });

@@ -57,7 +57,7 @@ import { outgoingSchemasOf, TopicWriters } from "../endpoint/outgoing-schemas.ts
 
 /** The dependencies of a ShardCore. */
 export interface ShardCoreParts {
-  readonly start: Omit<ShardStart, "app" | "predecessors">;
+  readonly start: Omit<ShardStart, "app" | "predecessors" | "output">;
   readonly counters: Counters;
   readonly publisher: Publisher;
   readonly tasks: Tasks;

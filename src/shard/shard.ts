@@ -49,7 +49,7 @@ import { ShardCore } from "./shard-core.ts";
 /** A shard. */
 export class Shard {
   readonly app: EngineApp;
-  readonly #start: ShardStart;
+  readonly #start: Omit<ShardStart, "output">;
   readonly #endpoint: EndpointDefinition;
   readonly #logger: Logger;
   readonly #core: ShardCore;
@@ -70,7 +70,7 @@ export class Shard {
     logger,
     onRotation,
   }: {
-    readonly start: ShardStart;
+    readonly start: Omit<ShardStart, "output">;
     readonly endpoint: EndpointDefinition;
     readonly engine: Engine;
     readonly tasks: Tasks;
@@ -261,7 +261,11 @@ export class Shard {
 }
 
 /** Returns the state shared by all connections of a shard. */
-function sharedOf(start: ShardStart, counters: Counters, logger: Logger): SharedByConnections {
+function sharedOf(
+  start: Omit<ShardStart, "output">,
+  counters: Counters,
+  logger: Logger,
+): SharedByConnections {
   const { memory, options, shard, predecessors } = start;
   const life = new Life(memory.life);
   return {
@@ -275,7 +279,7 @@ function sharedOf(start: ShardStart, counters: Counters, logger: Logger): Shared
 
 /** Returns the places of addresses, if these are limited. */
 function placesOf(
-  { memory, member, options }: ShardStart,
+  { memory, member, options }: Omit<ShardStart, "output">,
   counters: Counters,
 ): AddressPlaces | undefined {
   const { maxConnectionsPerAddress } = options;

@@ -210,11 +210,8 @@ function reportConnected(
   const line = result === "ok" ? "connected" : "refused";
   const durationMs = performance.now() - startedMs;
   const { log } = mount.definition;
-  if (logger.isOn(line, log)) {
-    const version = isRawMount(mount) ? {} : { vsn };
-    const fields = { path: mount.path, transport, ...version, durationMs };
-    logger.log(line, { ...fields, params: logger.filtered(params) }, log);
-  }
+  const version = isRawMount(mount) ? {} : { vsn };
+  logger.log(line, { path: mount.path, transport, ...version, durationMs, params }, log);
   if (!telemetry.socket_connected.hasSubscribers) return;
   telemetry.socket_connected.publish({ durationMs, transport, params, connectInfo, vsn, result });
 }

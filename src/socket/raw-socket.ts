@@ -22,7 +22,7 @@ import type { Mailbox } from "../callbacks/mailbox.ts";
 import { isThenable } from "../callbacks/promises.ts";
 import { badResult, Reply, Stop, type ExitReason } from "../callbacks/results.ts";
 import { callLater, clearTimers, type TimerOwner } from "../callbacks/timers.ts";
-import { asError } from "../channel/channel-reports.ts";
+import { causeOf } from "../channel/channel-reports.ts";
 import type { Connection } from "../channel/connection.ts";
 import type { ShardContext } from "../channel/context.ts";
 import type { RoutedChannel } from "../channel/routed-channel.ts";
@@ -39,6 +39,7 @@ import type { RawSocketDefinition, RawSocketHandle } from "./raw-definition.ts";
 import type { ServedSocket } from "./served-socket.ts";
 import type { ShardSockets } from "./shard-sockets.ts";
 import { reportDisconnected, reportExpired } from "./socket-reports.ts";
+import { isInstance } from "../errors.ts";
 
 /** A letter in a raw socket's mailbox. */
 export type RawSocketLetter =
@@ -355,9 +356,9 @@ export class RawSocket
 
   private finish(name: string, result: unknown): void {
     if (result === undefined || this.isEnded) return;
-    const isAnswered = result instanceof Stop && result.reply !== undefined;
+    const isAnswered = isInstance(result, Stop) && result.reply !== undefined;
     const answer = isAnswered ? result.reply : result;
-    if (answer instanceof Reply && mayReply(name) && isFrame(answer.payload)) {
+    if (isInstance(answer, Reply) && mayReply(name) && isFrame(answer.payload)) {
       this.push(answer.payload);
     } else if (!isEnd(answer)) {
       const replies = mayReply(name) ? "reply(status, frame), " : "";
@@ -365,8 +366,8 @@ export class RawSocket
       this.crash(name, badResult(name, allowed, result));
       return;
     }
-    if (result instanceof CloseWith) this.stop(result);
-    else if (result instanceof Stop) this.stop(closeOf(result));
+    if (isInstance(result, CloseWith)) this.stop(result);
+    else if (isInstance(result, Stop)) this.stop(closeOf(result));
   }
 
   // -- ends --------------------------------------------------------------------------------------
@@ -387,7 +388,7 @@ export class RawSocket
   /** Ends the socket after an error, and drops everything that is waiting. */
   private crash(callback: string, error: unknown): void {
     if (this.isOver) return;
-    const err = asError(error);
+    const err = causeOf(error);
     const fields = { connection: this.number, path: this.path, callback, err };
     this.shared.logger.log("rawSocketFailed", fields);
     this.shared.channels.callbacks.forget(this);
@@ -425,7 +426,7 @@ export class RawSocket
     const callback = this.hasBegun ? this.definition.terminate : undefined;
     const done = (): void => callbacks.live.gone();
     const failed = (error: unknown): void => {
-      logger.log("terminateFailed", { connection: this.number, err: asError(error) });
+      logger.log("terminateFailed", { connection: this.number, err: causeOf(error) });
       done();
     };
     callbacks.terminate(this, callback, reason, done, failed);
@@ -465,7 +466,7 @@ function missedError(topic: string): Error {
 }
 
 function isEnd(result: unknown): boolean {
-  return result instanceof Stop || result instanceof CloseWith;
+  return isInstance(result, Stop) || isInstance(result, CloseWith);
 }
 
 function closeOf({ reason }: Stop): CloseWith {

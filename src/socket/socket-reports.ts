@@ -18,7 +18,7 @@ export function reportExpired(
   const { id, path, connection } = socket;
   const { transport } = connection;
   const fields = { connection: connection.id, id, transport, lateMs };
-  if (logger.isOn("expired", log)) logger.log("expired", { path, ...fields }, log);
+  logger.log("expired", { path, ...fields }, log);
   if (!telemetry.socket_expired.hasSubscribers) return;
   telemetry.socket_expired.publish({ ...fields, channels: socket.allChannels().length });
 }

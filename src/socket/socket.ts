@@ -13,7 +13,7 @@
  */
 
 import { expiryOf, type Until } from "../callbacks/expiry.ts";
-import { isThenable } from "../callbacks/promises.ts";
+import { isThenable, promised } from "../callbacks/promises.ts";
 import type { ExitReason } from "../callbacks/results.ts";
 import { Channel } from "../channel/channel.ts";
 import { STATE } from "../channel/channel-state.ts";
@@ -125,13 +125,13 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     if (!handleControl || this.isEnded) return;
     const { id, assigns, connection } = this;
     const failed = (error: unknown): void => {
-      this.shared.logger.log("controlFailed", { connection: connection.id, err: error });
       this.end(CLOSE.internalError, { shutdown: "closed" });
+      this.shared.logger.log("controlFailed", { connection: connection.id, err: error });
     };
     try {
       const seen = { id, assigns, transport: connection.transport };
       const result = handleControl(seen, { opcode, data: new Uint8Array(data) });
-      if (isThenable(result)) Promise.resolve(result).then(undefined, failed);
+      if (isThenable(result)) promised(result).then(undefined, failed);
     } catch (error) {
       failed(error);
     }
@@ -212,8 +212,8 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
   }
 
   private malformed(): void {
-    this.shared.logger.log("malformedFrame", { connection: this.connection.id });
     this.end(CLOSE.internalError, { shutdown: "closed" });
+    this.shared.logger.log("malformedFrame", { connection: this.connection.id });
   }
 
   // User code is wrapped where it is called. Any other exception ends only this connection.
@@ -295,8 +295,9 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
 
   private unmatched(message: Message): void {
     const { topic, event } = message;
-    this.shared.logger.log("unmatchedTopic", { topic, event });
     this.reply(null, message, STATUS.error, { reason: REASON.unmatchedTopic });
+    const connection = this.connection.id;
+    this.shared.logger.log("unmatchedTopic", { topic, event, connection });
   }
 
   /** Answers a message that is over a rate limit, or closes the connection of a client that floods. */
@@ -332,7 +333,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     const route = this.mount.router.match(topic);
     // A join that is over a limit changes nothing, so the current channel stays open.
     if (route && !this.mayJoin(route, message)) return;
-    this.shared.logger.log("duplicateJoin", { topic });
+    this.shared.logger.log("duplicateJoin", { topic, connection: this.connection.id });
     channel.kill();
     if (route) this.startJoin(topic, route, message, { joinRef: sentJoinRef });
   }
@@ -353,8 +354,9 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     const { takesJoins, channels, logger } = this.shared;
     const { maxChannels } = this.mount;
     if (countChannels(this.channels) >= maxChannels) {
-      logger.log("tooManyChannels", { topic, max: maxChannels });
       this.reply(message.joinRef, message, STATUS.error, { reason: REASON.tooManyChannels });
+      const connection = this.connection.id;
+      logger.log("tooManyChannels", { topic, connection, max: maxChannels });
       return;
     }
     if (!takesJoins()) {
@@ -413,8 +415,8 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
   }
 
   failed(error: unknown): void {
-    this.shared.logger.log("receiveFailed", { connection: this.connection.id, err: error });
     this.end(CLOSE.internalError, { shutdown: "closed" });
+    this.shared.logger.log("receiveFailed", { connection: this.connection.id, err: error });
   }
 
   get expiresAtMs(): number | undefined {

@@ -37,6 +37,8 @@ export interface Piscina {
   ): Promise<unknown>;
   /** Listens for errors that threads raise outside tasks. */
   on(event: "error", listener: (error: unknown) => void): this;
+  /** Listens for messages that threads post outside tasks. */
+  on(event: "message", listener: (message: unknown) => void): this;
   /** Terminates all threads. */
   destroy(): Promise<void>;
 }

@@ -25,6 +25,7 @@ import type { Counters } from "../memory/counters.ts";
 import { makeTaskFlagMemory, TaskFlag } from "../memory/task-flag.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import { telemetry } from "../telemetry.ts";
+import type { OutputQueue } from "../output/output-queue.ts";
 import { makePiscina, type Piscina } from "./piscina.ts";
 import type {
   HandedOver,
@@ -34,6 +35,7 @@ import type {
   TaskOutcome,
   TaskRequest,
 } from "./task-messages.ts";
+import { isTaskOutput } from "./task-output.ts";
 
 /** A shard's thread, which requests tasks and receives their answers. */
 export interface TaskOwner {
@@ -87,6 +89,7 @@ export class TaskPool {
   readonly #options: ResolvedOptions;
   readonly #counters: Counters;
   readonly #logger: Logger;
+  readonly #output: Pick<OutputQueue, "write" | "dropped">;
   readonly #jobs = new Map<TaskOwner, Map<number, Job>>();
   // A set keeps its insertion order, so the first job is the next to run.
   readonly #waiting = new Set<Job>();
@@ -96,11 +99,20 @@ export class TaskPool {
   readonly #oldPools = new Set<Piscina>();
   #isClosed = false;
 
-  /** @param counters - counters of main */
-  constructor(options: ResolvedOptions, counters: Counters, logger: Logger) {
+  /**
+   * @param counters - counters of main
+   * @param output - takes what tasks print
+   */
+  constructor(
+    options: ResolvedOptions,
+    counters: Counters,
+    logger: Logger,
+    output: Pick<OutputQueue, "write" | "dropped">,
+  ) {
     this.#options = options;
     this.#counters = counters;
     this.#logger = logger;
+    this.#output = output;
   }
 
   /** Handles a message from a shard. */
@@ -292,6 +304,12 @@ export class TaskPool {
       recordTiming: false,
     });
     pool.on("error", (error) => this.#logger.log("taskThreadFailed", { err: error }));
+    pool.on("message", (message) => {
+      if (!isTaskOutput(message)) return;
+      const { stream, text, dropped } = message;
+      if (dropped > 0) this.#output.dropped(stream, dropped);
+      this.#output.write(stream, text);
+    });
     return pool;
   }
 }

@@ -5,11 +5,14 @@
  */
 
 import { constants, setPriority } from "node:os";
+import { parentPort } from "node:worker_threads";
 
 import { reportOf } from "../error-report.ts";
 import { TaskFlag } from "../memory/task-flag.ts";
+import { captureOutput } from "../output/captured-output.ts";
 import { handOver } from "./piscina.ts";
 import type { TaskCall, TaskOutcome } from "./task-messages.ts";
+import { TaskOutput } from "./task-output.ts";
 import { callTask, resultError } from "./task-run.ts";
 
 // piscina posts the result after `runTask` has returned. If the result cannot be cloned, a
@@ -18,6 +21,12 @@ process.on("uncaughtException", (error: unknown) => {
   throw error instanceof DOMException ? resultError(error) : error;
 });
 yieldToShards();
+captureOutput(
+  new TaskOutput(
+    (message) => parentPort?.postMessage(message),
+    () => performance.now(),
+  ),
+);
 
 /** Runs one task. Never rejects. */
 export async function runTask(call: TaskCall): Promise<TaskOutcome> {

@@ -5,7 +5,8 @@
  */
 
 import { invalid, invalidOption } from "../definition-checks.ts";
-import { Logger, type LogSink } from "../log/logger.ts";
+import { Logger } from "../log/logger.ts";
+import type { LogSink } from "../log/sink.ts";
 import { resolveOptions } from "../options/resolution.ts";
 import { defineEndpoint, isEndpoint, type EndpointDefinition } from "../endpoint/endpoint.ts";
 import type { MountDefinition } from "../endpoint/endpoint.ts";

@@ -108,6 +108,7 @@ describe("handleInfo", () => {
     assert.deepEqual(world.troubles(), ["a message was received, but there is no handleInfo"]);
     assert.deepEqual(world.log.find(({ fields }) => "got" in fields)?.fields, {
       topic: "room:1",
+      connection: 0,
       got: "array",
     });
   });

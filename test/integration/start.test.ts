@@ -37,6 +37,19 @@ async function served(
   }
 }
 
+/** Returns what an error says, in all that it has. */
+function shownError(error: Error): object {
+  const { name, message, stack: _stack, cause, ...more } = error as AggregateError;
+  const errors = error instanceof AggregateError ? error.errors.map(String) : undefined;
+  return {
+    name,
+    message,
+    ...more,
+    ...(cause instanceof Error && { cause: cause.message }),
+    ...(errors && { errors }),
+  };
+}
+
 describe("serve", () => {
   for (const [what, source] of [
     [
@@ -50,6 +63,36 @@ describe("serve", () => {
         code: "SIM_ERR_SHARD_START",
         message: "shard 0 must be ready within 300 (ms) of its start",
       });
+    });
+  }
+
+  for (const [what, thrown, expected] of [
+    [
+      "an AggregateError without a message, as from a host with two addresses",
+      'new AggregateError([new Error("connect ::1"), new Error("connect 127.0.0.1")], "")',
+      {
+        name: "AggregateError",
+        message: "",
+        errors: ["Error: connect ::1", "Error: connect 127.0.0.1"],
+      },
+    ],
+    [
+      "a plain object",
+      '{ status: 503, message: "the database is away" }',
+      { message: "{ status: 503, message: 'the database is away' }" },
+    ],
+    [
+      "an error with a cause that is no error",
+      'Object.assign(new Error("x", { cause: { port: 5432 } }), { code: "E_DB", isFatal: true })',
+      { message: "x", code: "E_DB", isFatal: true, cause: "{ port: 5432 }" },
+    ],
+    ["null", "null", { message: "null" }],
+  ] as const) {
+    it(`fails with what the app's \`start\` throws: ${what}`, async () => {
+      const source = `export default simurgh.defineEndpoint({ sockets: {}, start() { throw ${thrown}; } });`;
+      const error: unknown = await served(source, {}).catch((reason: unknown) => reason);
+      assert.ok(error instanceof Error);
+      assert.deepEqual(shownError(error), { name: "Error", ...expected });
     });
   }
 

@@ -62,8 +62,9 @@ describe("the filter of logged parameters", () => {
   });
 
   it("is no larger than what fits a line, whatever the client sends", () => {
-    const long = filtered({ ["k".repeat(5_000)]: "v".repeat(5_000) }) as object;
-    assert.equal(JSON.stringify(long).length, 2 * (1_024 + 3) + 7);
+    const long = filtered({ ["k".repeat(5_000)]: "v".repeat(5_000) });
+    const rest = "... (3976 more characters)";
+    assert.deepEqual(long, { ["k".repeat(1_024) + rest]: "v".repeat(1_024) + rest });
     const list = filtered(Array.from({ length: 60 }, (_, n) => n)) as unknown[];
     assert.deepEqual([list.length, list.at(-1)], [51, "... 10 more"]);
     const entries = Array.from({ length: 60 }, (_, n) => [`k${n}`, n] as const);
@@ -72,6 +73,26 @@ describe("the filter of logged parameters", () => {
     let deep: unknown = 1;
     for (let level = 0; level < 50_000; level += 1) deep = [deep];
     assert.equal(JSON.stringify(filtered(deep)), '[[[[[[[["[NESTED]"]]]]]]]]');
+  });
+
+  it("is cut in all, however the characters are spread", () => {
+    const texts = Array.from({ length: 40 }, () => "x".repeat(1_000));
+    const wide = Array.from({ length: 40 }, () => texts);
+    for (const given of [texts, wide, { deep: { wide } }]) {
+      const text = JSON.stringify(filtered(given));
+      assert.ok(text.length < 12_000, `${text.length} characters`);
+      assert.ok(text.includes("[CUT]"));
+    }
+  });
+
+  it("shows what cannot be read, or is no JSON, in some form", () => {
+    const trap = new Proxy({}, { ownKeys: () => assert.fail("asked") });
+    assert.equal(filtered(trap), "[UNREADABLE]");
+    assert.deepEqual(filtered({ n: 1n, s: Symbol("s"), f: () => 1 }), {
+      n: "1",
+      s: "Symbol(s)",
+      f: "[function]",
+    });
   });
 
   it("takes a key called __proto__ for a key, and changes nothing of what it is given", () => {

@@ -1,11 +1,19 @@
 import assert from "node:assert/strict";
 import { spawnSync, type SpawnSyncReturns } from "node:child_process";
 import { describe, it } from "node:test";
+import { setImmediate as settled } from "node:timers/promises";
 
-import { Logger, LOG_LINES, type LogLine, type LogSink } from "../../src/log/logger.ts";
+import { Logger, LOG_LINES, type LogLine } from "../../src/log/logger.ts";
+import type { LogSink } from "../../src/log/sink.ts";
+import { makeJsonSink } from "../../src/log/sink.ts";
 import { LOG_LEVELS } from "../../src/options/options.ts";
+import { WHATEVER } from "../support/whatever.ts";
 
 const LINES = Object.keys(LOG_LINES) as LogLine[];
+
+function fillDisk(): never {
+  assert.fail("disk full");
+}
 
 function makeSink(): { readonly sink: LogSink; readonly written: [string, object, string][] } {
   const written: [string, object, string][] = [];
@@ -20,7 +28,12 @@ function makeSink(): { readonly sink: LogSink; readonly written: [string, object
 interface LoggedLine {
   readonly msg: string;
   readonly topic?: string;
-  readonly err?: { readonly message: string; readonly stack: string };
+  readonly err?: {
+    readonly message: string;
+    readonly stack: string;
+    readonly code?: string;
+    readonly aggregateErrors?: readonly { readonly message: string }[];
+  };
 }
 
 /** Runs a script in a process of its own that has Logger. */
@@ -53,19 +66,112 @@ describe("Logger", () => {
     assert.deepEqual(written, [["info", {}, "closing"]]);
   });
 
-  it("goes on where the user's sink throws, and writes its line to standard error", () => {
-    const { stderr, status } = logged(`
-      const broken = { error: () => { throw new Error("disk full"); } };
-      new Logger("warn", broken).log("channelCrashed", { topic: "room:1" });
-    `);
-    const lines = stderr.trim().split("\n");
-    const [failure, line] = lines.map((text) => JSON.parse(text) as LoggedLine);
-    assert.equal(status, 0);
-    assert.equal(lines.length, 2);
-    assert.equal(failure?.msg, LOG_LINES.sinkFailed.text);
-    assert.equal(failure?.err?.message, "disk full");
-    assert.equal(line?.msg, "channel crashed");
-    assert.equal(line?.topic, "room:1");
+  for (const [how, fail] of [
+    ["throws", fillDisk],
+    ["rejects", async () => assert.fail("disk full")],
+    [
+      "throws what throws when it is read",
+      () => {
+        throw new Proxy({}, { get: () => assert.fail("read") });
+      },
+    ],
+  ] as const) {
+    it(`gives its line to the fallback if the user's sink ${how}`, async () => {
+      const { sink: fallback, written } = makeSink();
+      const broken = { debug: fail, info: fail, warn: fail, error: fail };
+      new Logger("warn", broken, { fallback }).log("channelCrashed", { topic: "room:1" });
+      await settled();
+      const [failure, line] = written;
+      assert.equal(written.length, 2);
+      assert.equal(failure?.[2], LOG_LINES.sinkFailed.text);
+      assert.deepEqual(line, ["error", { topic: "room:1" }, "channel crashed"]);
+    });
+  }
+
+  it("goes on if the fallback throws too", () => {
+    const broken = { debug: fillDisk, info: fillDisk, warn: fillDisk, error: fillDisk };
+    new Logger("warn", broken, { fallback: broken }).log("channelCrashed");
+    new Logger("warn", broken).log("channelCrashed");
+  });
+
+  it("cuts text in fields, and says how much is missing", () => {
+    const { sink, written } = makeSink();
+    const long = "x".repeat(1_000_000);
+    const logger = new Logger("debug", sink);
+    logger.log("unmatchedTopic", {
+      topic: long,
+      event: { deep: [long] },
+      params: { [long]: long },
+    });
+    const cut = `${"x".repeat(1_024)}... (998976 more characters)`;
+    const fields = { topic: cut, event: { deep: [cut] }, params: { [cut]: cut } };
+    assert.deepEqual(written, [["warn", fields, "unmatched topic"]]);
+  });
+
+  it("filters what clients send as params", () => {
+    const { sink, written } = makeSink();
+    const params = { token: "secret", room: 1 };
+    new Logger("debug", sink).log("joined", { params });
+    new Logger("debug", sink, { filter: ["room"] }).log("joined", { params });
+    assert.deepEqual(
+      written.map(([, fields]) => fields),
+      [
+        { params: { token: "[FILTERED]", room: 1 } },
+        { params: { token: "secret", room: "[FILTERED]" } },
+      ],
+    );
+  });
+
+  for (const [what, thrown] of WHATEVER) {
+    it(`writes what was thrown as one line of JSON: ${what}`, () => {
+      const lines: string[] = [];
+      const sink = makeJsonSink({ write: (line) => void lines.push(line) });
+      new Logger("debug", sink).log("channelCrashed", { topic: "room:1", err: thrown });
+      const [line = ""] = lines;
+      assert.equal(lines.length, 1);
+      assert.ok(line.length < 32_000, `${line.length} characters`);
+      const { msg, topic, err } = JSON.parse(line) as LoggedLine;
+      assert.deepEqual([msg, topic], ["channel crashed", "room:1"]);
+      assert.notEqual(err?.message, "");
+    });
+  }
+
+  it("writes an error with its causes, and with the errors in it", () => {
+    const lines: string[] = [];
+    const logger = new Logger("debug", makeJsonSink({ write: (line) => void lines.push(line) }));
+    const errors = [new Error("::1 refused"), new Error("127.0.0.1 refused")];
+    const cause = Object.assign(new AggregateError(errors), { code: "ECONNREFUSED" });
+    logger.log("adapterFailed", { err: new Error("no database", { cause }) });
+    logger.log("adapterFailed", { err: cause });
+    const [whole, inner] = lines.map((line) => (JSON.parse(line) as LoggedLine).err);
+    assert.equal(whole?.message, "no database: ::1 refused; 127.0.0.1 refused");
+    assert.match(whole?.stack ?? "", /^Error: no database\n[\s\S]*\ncaused by: AggregateError/);
+    assert.equal(inner?.code, "ECONNREFUSED");
+    assert.deepEqual(
+      inner?.aggregateErrors?.map(({ message }) => message),
+      ["::1 refused", "127.0.0.1 refused"],
+    );
+  });
+
+  it("suppresses lines beyond its limits, and says how many", () => {
+    const { sink, written } = makeSink();
+    const limits = { linesPerSecond: 100, linesPerConnection: 2 };
+    const logger = new Logger("debug", sink, { limits });
+    for (let n = 0; n < 5; n += 1) logger.log("unmatchedTopic", { connection: 7, n });
+    logger.log("unmatchedTopic", { connection: 8 });
+    logger.log("malformedFrame", { connection: 7 });
+    logger.reportSuppressed();
+    logger.reportSuppressed();
+    assert.deepEqual(
+      written.map(([, fields, text]) => [text, fields]),
+      [
+        ["unmatched topic", { connection: 7, n: 0 }],
+        ["unmatched topic", { connection: 7, n: 1 }],
+        ["unmatched topic", { connection: 8 }],
+        ["malformed frame: the connection was closed", { connection: 7 }],
+        [LOG_LINES.linesSuppressed.text, { count: 3, lines: { unmatchedTopic: 3 } }],
+      ],
+    );
   });
 
   it("writes to standard error as JSON before the process ends, without a sink", () => {

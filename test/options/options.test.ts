@@ -298,6 +298,16 @@ describe("options", () => {
     assert.equal(resolved().ringBytes, automaticRingBytes(6));
   });
 
+  it("gives each thread 1 MiB of the log queue, and all at most 16", () => {
+    for (const [shards, mib] of [
+      [1, 4],
+      [13, 16],
+      [64, 16],
+    ] as const) {
+      assert.equal(resolved({ shards }).logQueueBytes, mib * 1_048_576);
+    }
+  });
+
   it("refuses an option or a variable that there is not, and names the nearest", () => {
     const unknown = "option must be a server option, got";
     assert.equal(refused({ shard: 4 }), `${unknown} shard; did you mean shards?`);

@@ -218,8 +218,8 @@ describe("a frame of version 2", () => {
     assert.deepEqual(
       world.log.map(({ level, text, fields }) => [level, text, fields]),
       [
-        ["warn", "unmatched topic", { topic: "nope:1", event: "phx_join" }],
-        ["warn", "unmatched topic", { topic: "room:1", event: "echo" }],
+        ["warn", "unmatched topic", { topic: "nope:1", event: "phx_join", connection: 0 }],
+        ["warn", "unmatched topic", { topic: "room:1", event: "echo", connection: 0 }],
       ],
     );
   });

@@ -23,6 +23,8 @@ export interface Child {
   readonly exited: (withinMs?: number) => Promise<Exit>;
   /** Everything that it has written so far. */
   readonly output: () => string;
+  /** Waits until it has written something. */
+  readonly said: (pattern: RegExp) => Promise<void>;
 }
 
 /**
@@ -60,5 +62,12 @@ export async function startChild(
       child.kill("SIGKILL");
       throw new Error(`${String(cause)}\n${output()}`, { cause });
     });
-  return { port, process: child, exited, output };
+  const said = async (pattern: RegExp): Promise<void> => {
+    while (!pattern.test(output())) {
+      const streams = [child.stdout, child.stderr];
+      const more = Promise.race(streams.map((stream) => once(stream as never, "data")));
+      await within(more, `${String(pattern)} in the output of ${main}`);
+    }
+  };
+  return { port, process: child, exited, output, said };
 }

@@ -101,7 +101,13 @@ function begin(shared: SharedArrayBuffer): void {
   Atomics.notify(words, WORD.started);
 }
 
+function print(text: string): void {
+  console.log(`${text} on stdout`);
+  console.error(`${text} on stderr`);
+}
+
 export default defineTasks({
+  print,
   double,
   fail,
   hold,

@@ -11,7 +11,9 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import type { TransferListItem } from "node:worker_threads";
 
-import { Logger, type LogSink } from "../../src/log/logger.ts";
+import { Logger } from "../../src/log/logger.ts";
+import { STDERR, STDOUT } from "../../src/output/queue-layout.ts";
+import type { LogSink } from "../../src/log/sink.ts";
 import { Counters, makeCountersMemory, readCounters } from "../../src/memory/counters.ts";
 import { resolveOptions } from "../../src/options/resolution.ts";
 import type { Options } from "../../src/options/options.ts";
@@ -38,6 +40,10 @@ afterEach(async () => {
 
 function quiet(): void {}
 
+/** What tasks have printed. */
+const printed: (readonly [stream: number, text: string | Uint8Array])[] = [];
+const printedSomething = new EventEmitter();
+
 function makePool(given: Options, sink: Partial<LogSink> = {}): TaskPool {
   const options = resolveOptions(
     { taskThreads: 1, ...given },
@@ -57,7 +63,15 @@ function makePool(given: Options, sink: Partial<LogSink> = {}): TaskPool {
     ...sink,
   });
   const counters = new Counters(countersMemory, MAIN);
-  const pool = new TaskPool(options, counters, logger);
+  const output = {
+    write: (stream: number, text: string | Uint8Array) => {
+      printed.push([stream, text]);
+      printedSomething.emit("printed");
+      return true;
+    },
+    dropped: quiet,
+  };
+  const pool = new TaskPool(options, counters, logger, output);
   pools.add(pool);
   return pool;
 }
@@ -168,6 +182,16 @@ describe("TaskPool", () => {
     assert.deepEqual([error.name, error.message, error.code], ["RangeError", "too far", "E_FAR"]);
     assert.match(error.stack ?? "", /at fail \(.*task-pool\.functions/);
     assert.equal(error.cause?.message, "no fuel");
+  });
+
+  it("passes on what a task prints", async () => {
+    const owner = new Owner(makePool({}));
+    await owner.result(owner.begin("print", "hello"));
+    while (printed.length < 2) await within(once(printedSomething, "printed"), "both lines");
+    assert.deepEqual(printed, [
+      [STDOUT, "hello on stdout\n"],
+      [STDERR, "hello on stderr\n"],
+    ]);
   });
 
   it("lists the known tasks if there is none of the requested name", async () => {

@@ -15,6 +15,7 @@ import { invalid } from "../../definition-checks.ts";
 import { kindOf, makeError } from "../../errors.ts";
 import { bytesOf } from "../../protocol/binary-v2.ts";
 import { JsonText } from "../../protocol/json-text.ts";
+import { errorText } from "../../error-report.ts";
 
 /** Returns the encoded payload: bytes unchanged, anything else as JSON text. */
 export type PayloadWriter = (payload: unknown) => unknown;
@@ -39,7 +40,7 @@ export function payloadWriter(subject: string, schema: object): PayloadWriter | 
   try {
     write = compile(withOpenObjects(schema) as object);
   } catch (cause) {
-    const message = `${subject} must be a JSON Schema that can be compiled, got ${String(cause)}`;
+    const message = `${subject} must be a JSON Schema that can be compiled, got ${errorText(cause)}`;
     throw invalid(message, { cause });
   }
   const isObject = "type" in schema && schema.type === "object" && !("nullable" in schema);
@@ -56,7 +57,7 @@ export function payloadWriter(subject: string, schema: object): PayloadWriter | 
     try {
       text = write(value);
     } catch (cause) {
-      throw makeError("SIM_ERR_PAYLOAD", `${subject} must match its schema: ${String(cause)}`, {
+      throw makeError("SIM_ERR_PAYLOAD", `${subject} must match its schema: ${errorText(cause)}`, {
         cause,
       });
     }

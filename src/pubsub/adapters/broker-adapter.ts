@@ -46,6 +46,7 @@ import { Backoff } from "./backoff.ts";
 import type { Broker, BrokerConnection, BrokerListener } from "./broker.ts";
 import { Recall, type RecallPost } from "./recall.ts";
 import { bootOf, makeBoot, Parcel, readParcel, RECORD_KIND, type TakenParcel } from "./parcel.ts";
+import { errorText, messageOf } from "../../error-report.ts";
 
 /** Node options that concern its cluster. */
 export type ClusterOptions = Pick<
@@ -284,7 +285,7 @@ export class BrokerAdapter implements Adapter {
   #alone(handlers: Handlers, error: unknown): void {
     this.#hasMissed = true;
     this.#recall.lost(this.#heardAtMs);
-    const report = String(error);
+    const report = errorText(error);
     if (report !== this.#lastReport) handlers.onDisconnected(this.#broker.address, error);
     this.#lastReport = report;
     clearTimeout(this.#retry);
@@ -362,7 +363,7 @@ export class BrokerAdapter implements Adapter {
 
   /** Reports that the server refused a message. A lost connection is reported by `onLost`. */
   #failed(handlers: Handlers, connection: BrokerConnection, error: unknown): void {
-    const report = String(error);
+    const report = errorText(error);
     if (this.#connection !== connection || report === this.#lastReport) return;
     this.#lastReport = report;
     handlers.onError(error);
@@ -552,6 +553,6 @@ export async function loadClient<Library>(
 
 /** Creates the error for a server that refuses this node. */
 export function brokerRefused({ address }: Broker, cause: Error): Error {
-  const message = `${address} must let this node in, subscribe and publish, got ${cause.message}`;
+  const message = `${address} must let this node in, subscribe and publish, got ${messageOf(cause)}`;
   return makeError("SIM_ERR_BROKER_REFUSED", message, { cause });
 }

@@ -24,9 +24,6 @@ import { headerOf, type HeadWants, type RequestHead } from "../http/request-head
 /** The result of the origin check; failed: the user's function threw. */
 export type OriginVerdict = "allowed" | "refused" | "failed";
 
-/** Maximum number of characters of an origin that are logged. */
-const MAX_LOGGED_LENGTH = 200;
-
 /** The handshakes of one transport of a mount. */
 export class Handshake {
   readonly policy: HandshakePolicy;
@@ -89,7 +86,7 @@ export class Handshake {
       this.logger.log("originCheckFailed", { path, transport, err: error });
       return "failed";
     }
-    const origin = headerOf(head, "origin")?.slice(0, MAX_LOGGED_LENGTH);
+    const origin = headerOf(head, "origin");
     this.logger.log("originRefused", { path, transport, origin });
     return "refused";
   }

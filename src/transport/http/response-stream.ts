@@ -161,8 +161,8 @@ export class ResponseStream {
     try {
       work();
     } catch (error) {
-      this.#logger.log("routeFailed", { path: this.#path, err: error });
       this.abort();
+      this.#logger.log("routeFailed", { path: this.#path, err: error });
     }
   }
 }

@@ -125,10 +125,13 @@ export class Routes<Context> {
       answer = prepareAnswer("route", settled);
       if (isStreamed(settled)) streamed = settled;
     } catch (error) {
-      if (body.fault === undefined) logger.log("routeFailed", { path: head.path, err: error });
-      const status = body.fault === undefined ? failureStatus(error) : FAULT_STATUS[body.fault];
+      const { fault } = body;
+      const status = fault === undefined ? failureStatus(error) : FAULT_STATUS[fault];
       answer = { status, lines: [], body: "" };
       body.abort(error);
+      // Logged in the next microtask, when the answer has been sent.
+      if (fault === undefined)
+        queueMicrotask(() => logger.log("routeFailed", { path: head.path, err: error }));
     }
     if (body.isAborted) return;
     given.giveUp();
