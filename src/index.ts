@@ -3,6 +3,9 @@
  * `simurgh/client`, `simurgh/testing`, and `simurgh/raw` for custom components.
  */
 
+// First, so that a second copy is reported before anything else can fail.
+import "./package-copy.ts";
+
 export { serve } from "./server/server.ts";
 export type { ServeOptions } from "./server/serve-options.ts";
 export type { ServerStats } from "./server/server-stats.ts";
@@ -73,3 +76,15 @@ export { OPTIONS } from "./options/options.ts";
 export type { Options } from "./options/options.ts";
 export { EVENTS } from "./telemetry.ts";
 export type { BroadcastOptions } from "./pubsub/broadcast-options.ts";
+
+// Types that the compiler names in the declarations of apps that export definitions, servers or
+// parts of them. Few programs import these.
+export type { BroadcastArguments, BroadcastEvent, BroadcastPayload } from "./endpoint/app-types.ts";
+export type { SlowChannel, SlowPolicy } from "./channel/definition.ts";
+export type { ChannelLimiter } from "./channel/limits.ts";
+export type { DeclaredReply, Sent, SentPayload } from "./channel/schemas/declarations.ts";
+export type { InHandler } from "./channel/schemas/in-handlers.ts";
+export type { OutWriters } from "./channel/schemas/out-writers.ts";
+export type { SubscriptionIndexStats } from "./pubsub/subscription-index.ts";
+export type { ConnectCallback } from "./socket/connect-params.ts";
+export type { SlowClientPolicy } from "./socket/definition.ts";

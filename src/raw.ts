@@ -3,6 +3,9 @@
  * transports and adapters; and types that few programs need to import.
  */
 
+// First, as in index.ts.
+import "./package-copy.ts";
+
 export type { HostPresence } from "./server/server.ts";
 export type {
   HostPresenceEntry,

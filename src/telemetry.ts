@@ -30,6 +30,11 @@ export const EVENTS = {
   overload_begin:
     "level (refusing, withdrawn), lagMs, heapBytes: a shard reached an overload level",
   overload_end: "level (refusing, withdrawn), lagMs, heapBytes: a shard left an overload level",
+  slow_callback:
+    "topic, event, durationMs: a callback of a channel or raw socket held the event loop for slowCallbackMs or longer",
+  shard_stuck:
+    "shard, isStuck (true, false), forMs, topic, event, stack: a shard's event loop has stood still for stallMs, or turns again (published on main; without stack if the code cannot be interrupted)",
+  server_failed: "error: no shard serves any more (published on main)",
   lapped: "from, slots: records from another thread were lost",
   gap: "topics: broadcasts from another node were lost; topics is the number affected in this thread",
   stalled:
@@ -49,7 +54,11 @@ export const EVENTS = {
 /** Name of an event, without the prefix `simurgh:`. */
 export type EventName = keyof typeof EVENTS;
 
-/** The diagnostics channel for each event. */
+/**
+ * The diagnostics channel for each event.
+ *
+ * @internal so that the published types need none of Node.js's
+ */
 export const telemetry = Object.fromEntries(
   Object.keys(EVENTS).map((name) => [name, channel(`simurgh:${name}`)]),
 ) as Readonly<Record<EventName, Channel>>;

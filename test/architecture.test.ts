@@ -15,7 +15,17 @@ import { fileURLToPath } from "node:url";
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ["server", "output", "demo", "token"],
   demo: ["index"],
-  server: ["shard", "tasks", "endpoint", "transport", "pubsub", "protocol", "output", "memory"],
+  server: [
+    "shard",
+    "tasks",
+    "endpoint",
+    "transport",
+    "limits",
+    "pubsub",
+    "protocol",
+    "output",
+    "memory",
+  ],
   testing: ["solo", "endpoint", "protocol"],
   solo: [
     "shard",
@@ -80,6 +90,7 @@ const TABLES = [
   "cut-text.ts",
   "definition-checks.ts",
   "nearest-name.ts",
+  "package-copy.ts",
   "telemetry.ts",
 ];
 
@@ -93,6 +104,7 @@ const TABLE_FOLDERS = ["options", "log"];
 const ONLY_FILES: Readonly<Record<string, readonly string[]>> = {
   "server -> shard": ["shard/control.ts"],
   "server -> endpoint": ["endpoint/app-types.ts", "endpoint/outgoing-schemas.ts"],
+  "server -> limits": ["limits/clock.ts"],
   "server -> tasks": ["tasks/task-pool.ts", "tasks/task-messages.ts"],
   "server -> transport": [
     "transport/engine/engine.ts",

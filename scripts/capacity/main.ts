@@ -2,7 +2,7 @@
  * `npm run capacity`: plans the resources for connections and a message rate from unit costs.
  *
  * Runs on: its own process. Only `--check` and `--measure` start servers; they stay on 127.0.0.1.
- * Exit code: 0 if done, 1 if failed, 2 for a bad option.
+ * Exit code: 0 if done, 1 if failed or if the plan is not feasible, 2 for a bad option.
  */
 
 import { writeFileSync } from "node:fs";
@@ -12,11 +12,13 @@ import { runProgram, tell } from "../bench/program.ts";
 import { checkSize, makeCheckTable, SIZES, type Checked } from "./check.ts";
 import { measureUnitCosts } from "./measure.ts";
 import { HELP, parseCapacityOptions, type CapacityOptions } from "./options.ts";
-import { makePlan } from "./plan.ts";
-import { makeCapacityReport } from "./report.ts";
+import { makePlan, type Plan } from "./plan.ts";
+import { makeCapacityReport, verdictPart } from "./report.ts";
 import { simulateShard } from "./simulation.ts";
 import { readUnitCosts } from "./unit-costs.ts";
+import { judgePlan, type Verdict } from "./verdict.ts";
 
+const NOT_FEASIBLE = 1;
 /** The project's own unit costs, relative to `dist/scripts/capacity`. */
 const COSTS = fileURLToPath(new URL("../../../scripts/capacity/unit-costs.json", import.meta.url));
 
@@ -29,7 +31,7 @@ async function run(options: CapacityOptions): Promise<number> {
   } else if (options.kind === "check") {
     await check(options.costs ?? COSTS);
   } else if (options.kind === "plan") {
-    plan(options);
+    return plan(options);
   }
   return 0;
 }
@@ -45,16 +47,26 @@ async function check(path: string): Promise<void> {
   process.stdout.write(makeCheckTable(checked));
 }
 
-function plan(options: Extract<CapacityOptions, { readonly kind: "plan" }>): void {
+function plan(options: Extract<CapacityOptions, { readonly kind: "plan" }>): number {
   const { demand, machine } = options;
   const costs = readUnitCosts(options.costs ?? COSTS);
-  const planned = makePlan(demand, machine, costs);
+  let planned: Plan;
+  try {
+    planned = makePlan(demand, machine, costs);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const verdict: Verdict = { isFeasible: false, faults: [error.message], cautions: [] };
+    process.stdout.write(options.json ? `${JSON.stringify({ verdict })}\n` : verdictPart(verdict));
+    return NOT_FEASIBLE;
+  }
   const simulated = simulateShard(demand, planned, costs);
+  const verdict = judgePlan(machine, planned);
   process.stdout.write(
     options.json
-      ? `${JSON.stringify({ demand, machine, costs, plan: planned, shard: simulated })}\n`
+      ? `${JSON.stringify({ verdict, demand, machine, costs, plan: planned, shard: simulated })}\n`
       : makeCapacityReport(demand, machine, costs, planned, simulated),
   );
+  return verdict.isFeasible ? 0 : NOT_FEASIBLE;
 }
 
 await runProgram({

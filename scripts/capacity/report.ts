@@ -8,6 +8,7 @@ import type { Demand, Machine } from "./demand.ts";
 import { FRAME_BYTES, SEGMENT_BYTES, type Plan } from "./plan.ts";
 import type { SimulatedShard } from "./simulation.ts";
 import type { UnitCosts } from "./unit-costs.ts";
+import { BROKER_CORES, connectionsAfterLoss, judgePlan, type Verdict } from "./verdict.ts";
 
 /** Formats the plan. */
 export function makeCapacityReport(
@@ -17,7 +18,9 @@ export function makeCapacityReport(
   plan: Plan,
   simulated: SimulatedShard,
 ): string {
+  const verdict = judgePlan(machine, plan);
   return [
+    verdictPart(verdict, plan),
     headline(demand, machine, plan),
     cpuPart(demand, costs, plan),
     reachPart(demand, plan),
@@ -28,6 +31,16 @@ export function makeCapacityReport(
     lossPart(costs, machine, plan),
     `unit costs: ${costs.measuredOn}\n`,
   ].join("\n");
+}
+
+/** Formats the verdict. */
+export function verdictPart({ isFeasible, faults, cautions }: Verdict, plan?: Plan): string {
+  const nodes = plan ? ` with ${count(plan.nodes)} node${plan.nodes === 1 ? "" : "s"}` : "";
+  return lines(
+    `${isFeasible ? "FEASIBLE" : "NOT FEASIBLE"}${nodes}`,
+    ...faults.map((fault) => `  ${fault}`),
+    ...cautions.map((caution) => `  caution: ${caution}`),
+  );
 }
 
 function headline(
@@ -97,7 +110,7 @@ function networkPart({ payloadBytes }: Demand, plan: Plan): string {
 function brokerPart({ baseCores, cpuUs }: UnitCosts, { broker }: Plan): string {
   return lines(
     "Redis between the nodes, which can use one core",
-    `  CPU          ${baseCores.broker.toFixed(3)} + ${count(broker.records)} records/s x ${us(cpuUs.brokerRecord)} = ${cores(broker.cores)}${broker.cores > 1 ? ": MORE THAN IT HAS" : ""}`,
+    `  CPU          ${baseCores.broker.toFixed(3)} + ${count(broker.records)} records/s x ${us(cpuUs.brokerRecord)} = ${cores(broker.cores)}${broker.cores > BROKER_CORES ? ": MORE THAN IT HAS" : ""}`,
     `  network      ${(broker.network / 1e6).toFixed(1)} Mbit/s sent`,
   );
 }
@@ -112,7 +125,7 @@ function shardPart({ utilisation, p50Ms, p99Ms, p999Ms }: SimulatedShard): strin
 
 function lossPart({ cpuUs }: UnitCosts, { load, maxConnections }: Machine, plan: Plan): string {
   const { nodes, connectionsPerNode, shardsPerNode } = plan;
-  const left = Math.ceil((connectionsPerNode * nodes) / (nodes - 1));
+  const left = connectionsAfterLoss(plan);
   const others = Math.max(1, nodes - 1) * shardsPerNode;
   const free = Math.max(0.05, 1 - load);
   const seconds = (connectionsPerNode * cpuUs.join) / 1e6 / (others * free);

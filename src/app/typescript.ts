@@ -88,9 +88,10 @@ function stripTypes(source: string, file: string): string {
   try {
     return swc.transformSync(source, { mode: "strip-only", module: true, filename: file }).code;
   } catch (error) {
-    throw makeError("SIM_ERR_APP_MODULE", unstrippableMessage(describeStripError(error, file)), {
-      cause: error,
-    });
+    // The stripper's errors are plain objects, which would lose their text on the way to main.
+    const what = describeStripError(error, file);
+    const cause = new SyntaxError(what);
+    throw makeError("SIM_ERR_APP_MODULE", unstrippableMessage(what), { cause });
   }
 }
 

@@ -14,6 +14,8 @@
  * Full: if too many bytes of a connection's messages wait (`maxWaitingBytes`), the connection is closed.
  *       If the mailbox is full when a letter arrives (`maxMailbox`), or a callback does not settle
  *       in time (`handlerTimeoutMs`, `joinTimeoutMs`), the callee is ended by calling its `failed`.
+ * Stuck: main may end a callback that holds the thread while the shard must close. V8 then unwinds the stack
+ *       without running any `finally`; `recover` finds what was left behind.
  */
 
 import { makeError } from "../errors.ts";
@@ -38,6 +40,8 @@ export interface Callee<Letter extends Waitable = Waitable> extends TurnTaker {
   /** Created when the first letter has to wait; dropped when no letters are waiting. */
   mailbox: Mailbox<Letter> | undefined;
 
+  /** The channel's topic, or the path of a raw socket's mount. */
+  readonly topic: string;
   /** The socket of its connection. */
   readonly owner: WaitingOwner;
   /** False if letters wait for their turn even while it is idle. */
@@ -59,8 +63,18 @@ export interface Callee<Letter extends Waitable = Waitable> extends TurnTaker {
   emptied(): void;
 }
 
+/** What is told of each callback; implemented by the shard. */
+export interface CallbackWatch {
+  /** A callback begins. @returns the time, in the unit of `ends` */
+  begins(topic: string, event: string): number;
+  /** A callback that began at `since` returned or threw. */
+  ends(topic: string, event: string, since: number): void;
+}
+
 /** Result of a callback that threw or filled the mailbox. */
 export const FAILED: unique symbol = Symbol("failed");
+
+const TERMINATE = "terminate";
 
 /** Maximum number of letters of one callee that are handled before other callees get a turn. */
 const LETTERS_PER_TURN = 128;
@@ -79,18 +93,26 @@ export class Callbacks {
   readonly waiting: WaitingBytes;
   readonly #maxMailbox: number;
   readonly #handlerTimeoutMs: number;
+  readonly #watch: CallbackWatch;
+  /** The callees whose callbacks are on the stack, outermost first, and their events. */
+  readonly #onStack: Callee[] = [];
+  readonly #eventsOnStack: string[] = [];
   readonly #awaited = new Map<Callee, Awaited>();
   readonly #turns = new TurnQueue<Callee>((callee) => this.#runMailbox(callee));
 
-  constructor({
-    maxMailbox,
-    maxWaitingBytes,
-    handlerTimeoutMs,
-  }: {
-    readonly maxMailbox: number;
-    readonly maxWaitingBytes: number;
-    readonly handlerTimeoutMs: number;
-  }) {
+  constructor(
+    {
+      maxMailbox,
+      maxWaitingBytes,
+      handlerTimeoutMs,
+    }: {
+      readonly maxMailbox: number;
+      readonly maxWaitingBytes: number;
+      readonly handlerTimeoutMs: number;
+    },
+    watch: CallbackWatch,
+  ) {
+    this.#watch = watch;
     this.waiting = new WaitingBytes(maxWaitingBytes);
     this.#maxMailbox = maxMailbox;
     this.#handlerTimeoutMs = handlerTimeoutMs;
@@ -205,16 +227,17 @@ export class Callbacks {
     callback: (callee: object, argument: Argument) => unknown,
     argument: Argument,
   ): unknown {
-    callee.isRunning = true;
+    const name = typeof event === "string" ? event : "";
+    const since = this.#enter(callee, name);
     let result: unknown;
     try {
       result = callback(callee, argument);
     } catch (error) {
-      callee.isRunning = false;
+      this.#leave(callee, name, since);
       callee.failed(event, error);
       return FAILED;
     }
-    callee.isRunning = false;
+    this.#leave(callee, name, since);
     if (!callee.isOverfull) return result;
     ignoreOutcome(result);
     callee.failed(null, this.#mailboxFull());
@@ -265,22 +288,67 @@ export class Callbacks {
     done: () => void,
     failed: (error: unknown) => void,
   ): boolean {
-    callee.isRunning = true;
+    if (!callback) {
+      done();
+      return false;
+    }
+    const since = this.#enter(callee, TERMINATE);
     let result: unknown;
     try {
-      result = callback?.(callee, reason);
+      result = callback(callee, reason);
     } catch (error) {
-      callee.isRunning = false;
+      this.#leave(callee, TERMINATE, since);
       failed(error);
       return false;
     }
-    callee.isRunning = false;
+    this.#leave(callee, TERMINATE, since);
     if (isThenable(result)) {
       this.await(callee, result, done, failed);
       return true;
     }
     done();
     return false;
+  }
+
+  /**
+   * Fails the callees whose callbacks were ended by main. Called at the beginning of a turn of the loop,
+   * when no callback can be on the stack.
+   */
+  recover(): void {
+    while (this.#onStack.length > 0) {
+      const callee = this.#onStack.pop();
+      const event = this.#eventsOnStack.pop();
+      if (!callee) return;
+      callee.isRunning = false;
+      this.#watch.ends(callee.topic, "", this.#watch.begins(callee.topic, ""));
+      const text =
+        "a callback must return: it held its thread while the shard had to close, and was ended";
+      callee.failed(event, makeError("SIM_ERR_CALLBACK_ENDED", text));
+    }
+    this.#turns.recover();
+  }
+
+  #enter(callee: Callee, event: string): number {
+    callee.isRunning = true;
+    this.#onStack.push(callee);
+    this.#eventsOnStack.push(event);
+    return this.#watch.begins(callee.topic, event);
+  }
+
+  #leave(callee: Callee, event: string, since: number): void {
+    callee.isRunning = false;
+    this.#onStack.pop();
+    this.#eventsOnStack.pop();
+    this.#watch.ends(callee.topic, event, since);
+    // A callback that called another one, such as by a broadcast, runs again.
+    const depth = this.#onStack.length;
+    if (depth > 0) this.#resume(depth - 1);
+  }
+
+  #resume(at: number): void {
+    const callee = this.#onStack[at];
+    const event = this.#eventsOnStack[at];
+    if (callee && event !== undefined) this.#watch.begins(callee.topic, event);
   }
 
   /** Ignores whatever the awaited callback still returns. */

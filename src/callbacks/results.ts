@@ -5,6 +5,7 @@
  */
 
 import { kindOf, makeError } from "../errors.ts";
+import "../package-copy.ts";
 import { expiryOf, type Until } from "./expiry.ts";
 
 /** An answer with a status. Clients know `ok` and `error`; any other string may be used. */

@@ -22,6 +22,9 @@ export class TurnQueue<Taker extends TurnTaker> {
     if (this.#current) this.#run(this.#current);
   };
   #takers: Taker[] = [];
+  /** Those whose turn it is in this turn of the loop, and how many have had it. */
+  #draining: readonly Taker[] = [];
+  #done = 0;
   #current: Taker | undefined;
 
   /** @param run - handles the mailbox of one member */
@@ -40,19 +43,30 @@ export class TurnQueue<Taker extends TurnTaker> {
   #drainAll(): void {
     const takers = this.#takers;
     this.#takers = [];
-    let done = 0;
+    this.#draining = takers;
+    this.#done = 0;
     try {
       for (const taker of takers) {
-        done += 1;
+        this.#done += 1;
         taker.isScheduled = false;
         this.#current = taker;
         taker.cork(this.#runCurrent);
       }
     } finally {
-      this.#current = undefined;
       // If a member throws, which would be a bug in Simurgh, the others still get their turn.
-      if (done < takers.length) this.#resume(takers.slice(done));
+      this.recover();
     }
+  }
+
+  /**
+   * Continues after the member whose turn was ended: it threw, or main ended its callback, which skips
+   * every `finally`. Called by the shard at the beginning of a turn.
+   */
+  recover(): void {
+    const rest = this.#draining.slice(this.#done);
+    this.#draining = [];
+    this.#current = undefined;
+    if (rest.length > 0) this.#resume(rest);
   }
 
   #resume(takers: readonly Taker[]): void {

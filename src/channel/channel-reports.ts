@@ -15,7 +15,7 @@ import type { ExitReason } from "../callbacks/results.ts";
 /** A channel that log lines and events refer to. */
 interface Reported {
   readonly topic: string;
-  readonly owner: { readonly connection: { readonly id: number } };
+  readonly owner: { readonly connection: { readonly id: number }; readonly id: string | null };
 }
 
 /** A channel with the level at which its joins are logged. */
@@ -45,65 +45,73 @@ export class ChannelReports {
     return this.#logger.isOn("handledIn", logHandleIn);
   }
 
+  /** @param payload - the payload of the join's answer, which names the reason of a refusal */
   joined(
-    { topic, owner, definition }: Joined,
+    channel: Joined,
     result: "ok" | "error",
+    payload: unknown,
     params: unknown,
     startedMs: number,
   ): void {
+    const { topic, definition } = channel;
     const line = result === "ok" ? "joined" : "joinRefused";
     const durationMs = performance.now() - startedMs;
     const level = isLogged(topic) && definition.logJoin;
-    const connection = owner.connection.id;
-    this.#logger.log(line, { topic, connection, durationMs, params }, level);
+    if (this.#logger.isOn(line, level)) {
+      const reason = result === "ok" ? {} : { reason: reasonOf(payload) };
+      this.#logger.log(line, { ...placeOf(channel), ...reason, durationMs, params }, level);
+    }
     if (telemetry.channel_joined.hasSubscribers) {
       telemetry.channel_joined.publish({ durationMs, topic, params, result });
     }
   }
 
   handled(
-    { topic, owner, definition }: Reported & { readonly definition: HandleInLevel },
+    channel: Reported & { readonly definition: HandleInLevel },
     event: unknown,
     payload: unknown,
     ref: Ref,
     startedMs: number,
   ): void {
+    const { topic, definition } = channel;
     const durationMs = performance.now() - startedMs;
     const decoded = JsonText.decoded(payload);
     const level = isLogged(topic) && definition.logHandleIn;
-    const connection = owner.connection.id;
-    this.#logger.log("handledIn", { topic, connection, event, durationMs, params: decoded }, level);
+    if (this.#logger.isOn("handledIn", level)) {
+      const fields = { ...placeOf(channel), event, durationMs, params: decoded };
+      this.#logger.log("handledIn", fields, level);
+    }
     if (!telemetry.channel_handled_in.hasSubscribers) return;
     telemetry.channel_handled_in.publish({ durationMs, topic, event, ref, params: decoded });
   }
 
-  crashed({ topic, owner }: Reported, event: unknown, error: unknown): void {
-    const connection = owner.connection.id;
+  crashed(channel: Reported, event: unknown, error: unknown): void {
+    const { topic } = channel;
     // Neither is the channel's fault. A slow client has its own log line; a loss is logged at debug
     // level only, since it may affect every channel of a shard that is already behind.
-    if (hasCode(error, "SIM_ERR_LAPPED")) this.#logger.log("channelLapped", { topic, connection });
+    if (hasCode(error, "SIM_ERR_LAPPED")) this.#logger.log("channelLapped", placeOf(channel));
     else if (!hasCode(error, "SIM_ERR_SLOW_CLIENT")) {
-      this.#logger.log("channelCrashed", { topic, connection, event, err: causeOf(error) });
+      this.#logger.log("channelCrashed", { ...placeOf(channel), event, err: causeOf(error) });
     }
     if (!telemetry.channel_crashed.hasSubscribers) return;
     telemetry.channel_crashed.publish({ topic, event, error });
   }
 
-  joinCrashed({ topic, owner }: Reported, event: unknown, error: unknown): void {
-    const connection = owner.connection.id;
-    this.#logger.log("joinCrashed", { topic, connection, err: causeOf(error) });
+  joinCrashed(channel: Reported, event: unknown, error: unknown): void {
+    const { topic } = channel;
+    this.#logger.log("joinCrashed", { ...placeOf(channel), err: causeOf(error) });
     if (!telemetry.channel_crashed.hasSubscribers) return;
     telemetry.channel_crashed.publish({ topic, event, error });
   }
 
-  terminateFailed({ topic, owner }: Reported, error: unknown): void {
-    const connection = owner.connection.id;
-    this.#logger.log("terminateFailed", { topic, connection, err: causeOf(error) });
+  terminateFailed(channel: Reported, error: unknown): void {
+    this.#logger.log("terminateFailed", { ...placeOf(channel), err: causeOf(error) });
   }
 
-  broadcastsMissed({ topic, owner }: Reported, count: number): void {
-    const connection = owner.connection.id;
-    this.#logger.log("broadcastsMissed", { topic, connection, count });
+  broadcastsMissed(channel: Reported, count: number): void {
+    const { topic } = channel;
+    const connection = channel.owner.connection.id;
+    this.#logger.log("broadcastsMissed", { ...placeOf(channel), count });
     if (!telemetry.broadcasts_missed.hasSubscribers) return;
     telemetry.broadcasts_missed.publish({ topic, connection, count });
   }
@@ -112,10 +120,21 @@ export class ChannelReports {
     if (telemetry.channel_left.hasSubscribers) telemetry.channel_left.publish({ topic, reason });
   }
 
-  noHandleInfo({ topic, owner }: Reported, message: unknown): void {
-    const connection = owner.connection.id;
-    this.#logger.log("noHandleInfo", { topic, connection, got: kindOf(message) });
+  noHandleInfo(channel: Reported, message: unknown): void {
+    this.#logger.log("noHandleInfo", { ...placeOf(channel), got: kindOf(message) });
   }
+}
+
+/** Returns the fields that say which channel it is, and whose. */
+function placeOf({ topic, owner }: Reported): object {
+  return { topic, connection: owner.connection.id, id: owner.id };
+}
+
+/** Returns the reason in the payload of a refusal, or the payload itself. */
+function reasonOf(payload: unknown): unknown {
+  return typeof payload === "object" && payload !== null && "reason" in payload
+    ? payload.reason
+    : payload;
 }
 
 function isLogged(topic: string): boolean {

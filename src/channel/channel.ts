@@ -506,7 +506,7 @@ export class Channel
       this.failJoin(badResult("join", "ok(payload?) or error(payload?)", result));
       return;
     }
-    reports.joined(this, result.status, params, startedMs);
+    reports.joined(this, result.status, result.payload, params, startedMs);
     // Subscribe before the answer is sent: the client must receive all broadcasts from then on.
     if (result.status === "ok") this.attach();
     try {

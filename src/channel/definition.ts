@@ -79,8 +79,9 @@ export interface ChannelCallbacks<
   readonly in?: In;
   /**
    * Messages that the channel sends, by event: a type or a JSON Schema. The compiler then rejects
-   * pushes and broadcasts of all other events. A JSON Schema is compiled if one of its objects has
-   * `additionalProperties: false`; properties that the schema does not name are then not sent.
+   * pushes and broadcasts of all other events. A JSON Schema that forbids fields is
+   * compiled: fields that it does not allow are not sent, and payloads that do not match otherwise
+   * are refused with SIM_ERR_PAYLOAD.
    */
   readonly out?: Out;
   /** Type of the messages for `send` and `sendAfter`, as in `typed<"tick">()`. */

@@ -307,7 +307,7 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
       throw makeError("SIM_ERR_JOIN_ANSWERED", "a join must be answered once, got a second answer");
     }
     this.sendAnswer(status, payload);
-    this.shared.reports.joined(this, status, this.params, this.startedMs);
+    this.shared.reports.joined(this, status, payload, this.params, this.startedMs);
     this.params = undefined;
     if (!this.isStarting) {
       if (status === STATUS.ok) this.opened();

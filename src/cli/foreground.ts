@@ -8,7 +8,7 @@
  *      +--signal--> closes as soon as it is ready
  *
  * With --watch, if the app cannot be loaded at the start, it waits until the app is saved or a
- * signal arrives.
+ * signal arrives. If no shard serves any more, it closes and exits with EXIT.serverFailed.
  *
  * SIGHUP restarts the shards, which load the app again. If SIGHUP was sent because the terminal was
  * closed, it stops the server like the other signals.
@@ -19,6 +19,7 @@
 import { isatty } from "node:tty";
 
 import type { ServeOptions } from "../server/serve-options.ts";
+import { EXIT } from "../server/process-end.ts";
 import { serve, type Server } from "../server/server.ts";
 import type { AppWatch } from "./app-watch.ts";
 import { EXIT_FAILED, failureOf } from "./failure.ts";
@@ -53,6 +54,14 @@ export async function runInForeground(
   if (hotReload) void reloadWhenSaved(server, hotReload);
   restarter.started(server);
   stopper.started(server);
+  void stopWhenFailed(server, stopper);
+}
+
+async function stopWhenFailed(server: Server, stopper: Stopper): Promise<void> {
+  await server.failed;
+  say("no shard serves any more: stopping, to be started again");
+  process.exitCode = EXIT.serverFailed;
+  stopper.stopNow(server);
 }
 
 async function start(
@@ -113,6 +122,12 @@ class Stopper {
   started(server: Server): void {
     this.#server = server;
     if (this.#signals > 0) this.#stop(server);
+  }
+
+  /** Stops the server immediately, without a signal. */
+  stopNow(server: Server): void {
+    this.#watch?.close();
+    void server.closeNow().then(() => this.#stopped());
   }
 
   #stopEarly(signal: string): void {

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 
 import { invalidOption } from "../definition-checks.ts";
 import { OPTIONS } from "../options/options.ts";
+import { commandOfAppsCopy } from "./app-copy.ts";
 import { AppWatch } from "./app-watch.ts";
 import type { Command } from "./command.ts";
 import { optionsOf, parseArguments } from "./flags.ts";
@@ -40,12 +41,18 @@ export const serveCommand: Command = {
       const got = file === undefined ? "none" : given.positionals.join(" ");
       throw invalidOption(`serve must be given one app module, got ${got}`);
     }
+    const app = file.startsWith("file:") ? fileURLToPath(file) : resolve(file);
+    const command = commandOfAppsCopy(app);
+    if (command) {
+      process.stdout.write(`simurgh: using the app's own copy, ${fileURLToPath(command)}\n`);
+      await import(command.href);
+      return;
+    }
     const isWatched = given.switches.includes("watch");
     const defaults = isWatched
       ? { [OPTIONS.shards.env]: WATCHED_SHARDS, [OPTIONS.logLevel.env]: "warn" }
       : {};
     const options = optionsOf(given, process.env, defaults);
-    const app = file.startsWith("file:") ? fileURLToPath(file) : resolve(file);
     const title = `simurgh ${packageVersion()} serves ${file}`;
     // If the module does not exist, do not wait for it: let serve report the error.
     const watch = isWatched && moduleExists(app) ? new AppWatch(app) : undefined;

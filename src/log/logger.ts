@@ -20,7 +20,7 @@ export type LineLevel = "debug" | "info" | "warn" | "error";
 export const LOG_LINES = {
   secretIsRandom: {
     level: "warn",
-    text: "no secretKeyBase (SIMURGH_SECRET_KEY_BASE): using a random one, tokens are valid for this process only",
+    text: "no secretKeyBase (SIMURGH_SECRET_KEY_BASE): using a random one, tokens are valid for this process only; to make one: node -p 'crypto.randomUUID() + crypto.randomUUID()'",
   },
   serverListening: { level: "info", text: "listening" },
   listenPaused: {
@@ -52,6 +52,31 @@ export const LOG_LINES = {
     level: "warn",
     text: "a shard ended with unsent broadcasts: channels on other shards get phx_error",
   },
+  shardStuck: {
+    level: "error",
+    text: "shard stuck: code holds its thread, and it gets no new connections (no stack: code that cannot be interrupted, such as JSON.parse)",
+  },
+  shardTurns: { level: "warn", text: "stuck shard turns again" },
+  callbackEnded: {
+    level: "error",
+    text: "ending what holds a stuck shard's thread, so that it can close its connections",
+  },
+  slowCallback: {
+    level: "warn",
+    text: "a callback held its shard's event loop for too long (count: since the last such line, at most one per 10 s)",
+  },
+  shardNotEnded: {
+    level: "error",
+    text: "a shard's thread cannot be ended: the process ends by force, and its clients are cut",
+  },
+  shardDied: {
+    level: "error",
+    text: "a shard's thread died with open connections, so the process ends: most likely it ran out of memory (oldGenerationMb)",
+  },
+  serverFailed: {
+    level: "error",
+    text: "no shard serves any more: the server must be closed and started again",
+  },
   shardGivenUp: { level: "error", text: "shard ended too often: not replaced" },
   linkEnded: { level: "error", text: "link to other nodes ended unexpectedly" },
   linkFailed: { level: "error", text: "link to other nodes could not be replaced: retrying" },
@@ -70,7 +95,6 @@ export const LOG_LINES = {
   },
   linkTerminated: { level: "warn", text: "link did not finish in time: thread terminated" },
   shardTerminated: { level: "warn", text: "shard did not finish in time: thread terminated" },
-  noShardLeft: { level: "error", text: "no shards left: new connections get 503" },
   exitInShard: { level: "error", text: "process.exit was called in a shard: the shard ends" },
   uncaught: { level: "error", text: "uncaught exception outside any handler" },
   recordFailed: { level: "error", text: "a record from another thread could not be delivered" },
@@ -162,9 +186,9 @@ export const LOG_LINES = {
   overloadEnd: { level: "warn", text: "shard recovered from an overload level" },
   shardWithdrawn: { level: "warn", text: "overloaded shard gets no new connections" },
   shardReturned: { level: "warn", text: "recovered shard gets new connections again" },
-  allShardsOverloaded: {
+  noShardInRotation: {
     level: "error",
-    text: "all shards are overloaded: new connections get 503",
+    text: "all shards are overloaded, stuck or ended: new connections get 503",
   },
   sinkFailed: { level: "error", text: "the log sink threw: its line follows" },
   linesSuppressed: {

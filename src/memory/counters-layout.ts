@@ -149,6 +149,14 @@ export const COUNTERS = {
     about:
       "Log lines, and writes of user code to standard output and error, dropped by `logQueueBytes`.",
   },
+  slowCallbacks: {
+    kind: "total",
+    about: "Callbacks that held the event loop for `slowCallbackMs` or longer.",
+  },
+  stuckShards: {
+    kind: "gauge",
+    about: "Shards whose event loop has stood still for `stallMs`. Belongs to main.",
+  },
   loopLagMs: { kind: "level", about: "Lag of this thread's event loop (ms)." },
   heapBytes: { kind: "gauge", about: "Bytes of JavaScript heap in use." },
   overloadLevel: {

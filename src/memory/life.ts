@@ -4,14 +4,25 @@
  * If a thread ends while the engine has open connections on it, the whole process aborts. So when
  * the process exits, main stores `stop` and blocks until each shard has closed. A shard that has to
  * end on its own blocks until main stops sending it connections. The ready word is stored here too,
- * so that any thread can read it at any time.
+ * so that any thread can read it at any time, and so are a member's beats, by which main notices that
+ * its event loop does not turn.
  *
  * Runs on: main, shard, link.
  * Order:   `closed` is stored after the app is closed, `released` after the app is removed from
  *          the acceptor.
  */
 
-import { closedWord, DRAINING_WORD, READY_WORD, releasedWord, STOP_WORD } from "./life-layout.ts";
+import {
+  beatsWord,
+  closedWord,
+  DRAINING_WORD,
+  LATE_WORD,
+  READY_WORD,
+  releasedWord,
+  STOP_WORD,
+  TICK_MS,
+  TIME_WORD,
+} from "./life-layout.ts";
 
 /** A thread's view of the life words. */
 export class Life {
@@ -79,10 +90,41 @@ export class Life {
     return this.#wait(closedWord(member), timeoutMs);
   }
 
+  /** Stores the time, which members read where a clock would cost too much. Called by main. */
+  tick(nowMs: number): void {
+    if (((nowMs - this.timeMs) | 0) > 2 * TICK_MS) this.#words[LATE_WORD] = nowMs;
+    this.#words[TIME_WORD] = nowMs;
+  }
+
+  /** Time at main's last tick (ms). It wraps, so subtract with `| 0`. */
+  get timeMs(): number {
+    return this.#words[TIME_WORD] as number;
+  }
+
+  /**
+   * Returns how long ago a time was that was read from `timeMs`. If main's ticks were late since then,
+   * only the time since the last late tick counts, as the time that was read may have been old.
+   */
+  sinceMs(timeMs: number, nowMs: number): number {
+    const lateMs = this.#words[LATE_WORD] as number;
+    return (nowMs - (((lateMs - timeMs) | 0) > 0 ? lateMs : timeMs)) | 0;
+  }
+
+  /** Announces that this member's event loop turns. */
+  beat(member: number): void {
+    Atomics.store(this.#words, beatsWord(member), (this.beats(member) + 1) | 0);
+  }
+
+  /** Number of times that a member has called `beat`; wraps. */
+  beats(member: number): number {
+    return Atomics.load(this.#words, beatsWord(member));
+  }
+
   /** Prepares a member's number for a new thread. Called by main after the old thread has ended. */
   reset(member: number): void {
     Atomics.store(this.#words, releasedWord(member), 0);
     Atomics.store(this.#words, closedWord(member), 0);
+    Atomics.store(this.#words, beatsWord(member), 0);
   }
 
   #set(word: number): void {

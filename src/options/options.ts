@@ -428,6 +428,30 @@ export const OPTIONS = {
     atLimit:
       "The shard receives no new connections until its load is well below this threshold. If all shards are above it, requests are answered with 503 and Retry-After.",
   },
+  stallMs: {
+    kind: "integer",
+    env: "SIMURGH_STALL_MS",
+    default: 2_000,
+    min: 300,
+    max: 3_600_000,
+    unit: "ms",
+    about:
+      "Time for which a shard's event loop may stand still, because code holds its thread. While a debugger is attached to the process, stacks are not taken and callbacks not ended.",
+    atLimit:
+      "The shard is stuck: it gets no new connections until its loop turns, and is logged with the topic, event and stack of the code that holds it. A callback that holds a stuck shard when the node closes is ended. If all shards are stuck for 30 times as long, the server has failed.",
+  },
+  slowCallbackMs: {
+    kind: "integer",
+    env: "SIMURGH_SLOW_CALLBACK_MS",
+    default: 100,
+    min: 40,
+    max: 3_600_000,
+    unit: "ms",
+    about:
+      "Time for which a callback of a channel or raw socket may hold its shard's event loop without returning or awaiting. Measured to 20 ms.",
+    atLimit:
+      "A warning with topic and event, at most one per shard in 10 s, a counter and a telemetry event.",
+  },
   rateTableBits: {
     kind: "integer",
     env: "SIMURGH_RATE_TABLE_BITS",
@@ -607,7 +631,8 @@ export const OPTIONS = {
     default: "auto",
     minBytes: 1,
     maxBytes: 255,
-    rule: nodeNameRule,
+    // Not the function itself, because declarations would refer to it by a name that is not exported.
+    rule: (text: string) => nodeNameRule(text),
     about:
       "Name of this node, unique in its cluster. auto: random. The name of an `adapter` passed in code overrides this.",
     atLimit: "If another node has the same name, `serve` fails with SIM_ERR_NODE_NAME.",
@@ -619,7 +644,7 @@ export const OPTIONS = {
     minBytes: 4,
     maxBytes: 4_096,
     secret: true,
-    rule: clusterUrlRule,
+    rule: (text: string) => clusterUrlRule(text),
     about: `Server that connects the nodes of a cluster, such as ${CLUSTER_FORMS}. ${NO_CLUSTER}: a single node.`,
     atLimit:
       "While the server is unreachable, the node works alone and keeps trying to reconnect. Afterwards, all topics are notified that they missed broadcasts.",

@@ -51,6 +51,8 @@ interface WriterSettings {
 
 /** The writer's thread. */
 export class OutputThread {
+  /** The queue's memory, for the threads that write to it. */
+  readonly memory: OutputMemory;
   readonly #start: WriterStart;
   readonly #words: Int32Array;
   readonly #streams: readonly (readonly RingConsumer[])[];
@@ -63,6 +65,7 @@ export class OutputThread {
     { descriptors = DESCRIPTORS, restMs = REST_MS }: WriterSettings = {},
   ) {
     const views = makeRingViews(memory.shared);
+    this.memory = memory;
     this.#start = { memory, texts, descriptors, restMs };
     this.#words = views.words;
     // Used only to look how much is left; the writer's thread reads the rings.

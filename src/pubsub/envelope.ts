@@ -19,7 +19,6 @@
  *       call that it was read for. `topic`, `event` and `payload` return copies that last longer.
  */
 
-import type { BroadcastEncoder } from "../protocol/broadcast-encoder.ts";
 import type { BroadcastParts } from "../protocol/serializer.ts";
 
 /** Bytes of the header. */
@@ -145,7 +144,10 @@ export class Envelope implements BroadcastParts {
 }
 
 /** Writes the header before a frame that was encoded with `HEADER_BYTES` of headroom. */
-export function writeHeader(hash: number, parts: BroadcastEncoder): void {
+export function writeHeader(
+  hash: number,
+  parts: BroadcastParts & { readonly length: number },
+): void {
   const { bytes } = parts;
   setWord(bytes, 0, hash);
   setWord(bytes, 4, parts.topicOffset);

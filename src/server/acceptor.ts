@@ -2,7 +2,8 @@
  * Listens, and distributes accepted sockets among the shards in rotation, in turn.
  *
  * The main thread serves no clients itself. If no shard is in rotation, because none is running or
- * all are overloaded, requests are answered with 503.
+ * all are overloaded or stuck, requests are answered with 503 and their connections closed, so that
+ * none stays with main.
  *
  *   not ready --listens, and a shard is in rotation--> ready --leave()--> not ready, for good
  *       ^                                                |
@@ -50,7 +51,7 @@ export class Acceptor {
       }
       counters.add(COUNTER.turnedAway);
       response.writeStatus("503 Service Unavailable").writeHeader("retry-after", RETRY_AFTER_S);
-      response.end();
+      response.end(undefined, true);
     });
   }
 

@@ -9,7 +9,7 @@
  */
 
 import { once } from "node:events";
-import { Worker, type ResourceLimits } from "node:worker_threads";
+import { MessageChannel, Worker, type ResourceLimits } from "node:worker_threads";
 
 import { makeError } from "../errors.ts";
 import { readCounters } from "../memory/counters.ts";
@@ -23,9 +23,11 @@ import type {
   MemberMessage,
   ShardDrain,
   ShardStart,
+  ShardThreadStart,
 } from "../shard/control.ts";
 import type { HandedOver, TaskMessage } from "../tasks/task-messages.ts";
 import { errorOf } from "../error-report.ts";
+import { workerFlags } from "../memory/worker-flags.ts";
 import type { MemberStats } from "./member-stats.ts";
 import { within } from "./time-limit.ts";
 
@@ -41,6 +43,8 @@ export interface MemberThreadEvents {
   onTask(thread: MemberThread, message: TaskMessage): void;
   /** The thread answers a question. */
   onAnswer(thread: MemberThread, message: AnswerMessage): void;
+  /** The thread of a shard is gone, without `onExit` and whether or not its app is closed. */
+  onGone(thread: MemberThread): void;
   /** The thread has ended. */
   onExit(thread: MemberThread): void;
 }
@@ -65,6 +69,10 @@ export class MemberThread {
   hasEnded = false;
   /** Whether the thread is overloaded and must not receive new connections. */
   isWithdrawn = false;
+  /** Whether its event loop stands still, so that the thread must not receive new connections. */
+  isStuck = false;
+  /** Whether the thread could not be ended, so that nothing waits for it any more. */
+  isAbandoned = false;
   /** Whether the thread failed to drain in time; if so, `stop` does not wait for it to finish. */
   isLate = false;
   /** The uncaught error that ended the thread, if any. */
@@ -76,11 +84,8 @@ export class MemberThread {
     this.#counters = start.memory.counters;
     this.name = this.shard < 0 ? "link" : `shard ${this.shard}`;
     this.#options = start.options;
-    this.#worker = new Worker(entry, {
-      workerData: start,
-      name: `simurgh ${this.name}`,
-      resourceLimits: this.shard < 0 ? {} : limitsOf(start.options),
-    });
+    this.#worker =
+      "shard" in start ? this.#startShard(entry, start, events) : this.#startLink(entry, start);
     this.#worker.on("message", (message: MemberMessage) => {
       if (message.kind === "leaving") events.onLeaving(this);
       if (message.kind === "rotation") events.onRotation(this, message.isIn);
@@ -93,6 +98,28 @@ export class MemberThread {
       this.failure = error;
     });
     this.#exited = this.#watchExit(events);
+  }
+
+  #startLink(entry: URL, start: LinkStart): Worker {
+    return new Worker(entry, {
+      workerData: start,
+      name: `simurgh ${this.name}`,
+      ...workerFlags(),
+    });
+  }
+
+  #startShard(entry: URL, start: ShardStart, events: MemberThreadEvents): Worker {
+    const { port1, port2 } = new MessageChannel();
+    port1.on("close", () => events.onGone(this));
+    port1.unref();
+    const workerData: ShardThreadStart = { ...start, lifeline: port2 };
+    return new Worker(entry, {
+      workerData,
+      transferList: [port2],
+      name: `simurgh ${this.name}`,
+      ...workerFlags(SHARD_FLAGS),
+      resourceLimits: limitsOf(start.options),
+    });
   }
 
   async #watchExit(events: MemberThreadEvents): Promise<void> {
@@ -126,6 +153,11 @@ export class MemberThread {
     throw makeError("SIM_ERR_SHARD_START", `${this.name} ended before it was ready`, {
       cause: this.failure,
     });
+  }
+
+  /** Number of the thread in the process, as the inspector knows it. */
+  get threadId(): number {
+    return this.#worker.threadId;
   }
 
   /** Number of open connections, according to the thread's counters. */
@@ -166,16 +198,21 @@ export class MemberThread {
   }
 
   send(message: MainMessage, transfer: readonly HandedOver[] = []): void {
-    this.#worker.postMessage(message, transfer);
+    this.#worker.postMessage(message, transfer as readonly ArrayBuffer[]);
   }
 
-  /** Terminates the thread. Its app must be closed. */
-  async terminate(): Promise<void> {
-    await this.#worker.terminate();
+  /**
+   * Terminates the thread. Its app must be closed.
+   *
+   * @returns false if it does not end in time, because it runs code that cannot be interrupted
+   */
+  async terminate(limitMs: number): Promise<boolean> {
+    return within(limitMs, this.#worker.terminate());
   }
 
   /** Lets the process end even if the thread is still running. */
   abandon(): void {
+    this.isAbandoned = true;
     this.#worker.unref();
   }
 
@@ -185,6 +222,12 @@ export class MemberThread {
     });
   }
 }
+
+/**
+ * Keeps a thread alive if main ends a callback that holds it: V8 unwinds the stack without leaving the
+ * asynchronous contexts that were entered, and Node.js would end the process.
+ */
+const SHARD_FLAGS = ["--no-force-async-hooks-checks"];
 
 // A large young generation would keep garbage from connecting and joining for a long time, spread
 // over many pages that stay resident.

@@ -16,6 +16,7 @@ import { makeError } from "../errors.ts";
 import { makeAddressCountsMemory } from "../memory/address-counts.ts";
 import { makeCountersMemory } from "../memory/counters.ts";
 import { lifeBytes } from "../memory/life-layout.ts";
+import { makeRunningMemory } from "../memory/running.ts";
 import { makeRateTableMemory } from "../memory/rate-table.ts";
 import { EXTRA_MEMBERS } from "../options/resolution.ts";
 import type { ResolvedOptions } from "../options/options.ts";
@@ -44,6 +45,7 @@ export function makeNodeMemory(
     indexLayout,
     counters: makeCountersMemory(members),
     life: new SharedArrayBuffer(lifeBytes(members)),
+    running: makeRunningMemory(members),
     rates: makeRateTableMemory(rateTableBits, seed()),
     addresses:
       maxConnectionsPerAddress > 0

@@ -81,6 +81,7 @@ export class Server<App = unknown> {
   readonly #drain: NodeDrain;
   #closing: Promise<void> | undefined;
 
+  /** @internal so that the published types contain none of a server's parts */
   constructor(parts: ServerParts, port: number) {
     this.#parts = parts;
     this.host = parts.options.host;
@@ -96,6 +97,15 @@ export class Server<App = unknown> {
    */
   get isReady(): boolean {
     return this.#parts.life.isReady;
+  }
+
+  /**
+   * Resolves with SIM_ERR_NO_SHARDS when the server has failed: all shards have ended too often to be
+   * replaced, or have been stuck for 30 times `stallMs`. Close the server then, and end the process with
+   * an exit code other than 0, so that its supervisor starts it again.
+   */
+  get failed(): Promise<Error> {
+    return this.#parts.supervisor.failed;
   }
 
   /** Whether `close` has been called. */
@@ -271,6 +281,8 @@ export class Server<App = unknown> {
     admission.stop();
     acceptor.close();
     logger.reportSuppressed();
+    // If a thread cannot be ended, the process cannot exit without the handler, which logs that.
+    if (!supervisor.hasEnded) return;
     await output.stop();
     process.off("exit", onExit);
   }
@@ -298,7 +310,7 @@ interface ServerParts {
   readonly tasks: TaskPool;
   readonly logger: Logger;
   readonly output: OutputThread;
-  readonly onExit: () => void;
+  readonly onExit: (code: number) => void;
 }
 
 /**
@@ -342,7 +354,7 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
   const tasks = new TaskPool(options, counters, logger, queue);
   const supervisor = new Supervisor({
     memory,
-    output: outputMemory,
+    output,
     options,
     host,
     acceptor,
@@ -352,8 +364,8 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
     data,
     adapter,
   });
-  const onExit = (): void => {
-    supervisor.closeOnExit();
+  const onExit = (code: number): void => {
+    supervisor.closeOnExit(code);
     logger.reportSuppressed();
     output.flushNow(EXIT_FLUSH_MS);
   };
@@ -371,8 +383,10 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
     await tasks.close();
     host.member.stop();
     acceptor.close();
-    await output.stop();
-    process.off("exit", onExit);
+    if (supervisor.hasEnded) {
+      await output.stop();
+      process.off("exit", onExit);
+    }
     throw error;
   }
 }

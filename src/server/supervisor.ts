@@ -5,7 +5,8 @@
  * Order: a shard is removed from the rotation before it may close its app. Its thread is terminated
  *        only after its app is closed; otherwise the engine would abort the process.
  * Full: a shard that ends more than 5 times within a minute is not replaced, and the server
- *       continues with the others. The same applies to the link; the node is then isolated.
+ *       continues with the others. When none is left, the server has failed. The same applies to the
+ *       link; the node is then isolated.
  */
 
 import { availableParallelism } from "node:os";
@@ -13,10 +14,12 @@ import { availableParallelism } from "node:os";
 import { makeError } from "../errors.ts";
 import type { Logger } from "../log/logger.ts";
 import { clearAddressCounts } from "../memory/address-counts.ts";
-import { clearCounters } from "../memory/counters.ts";
+import { clearCounters, Counters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
-import type { OutputMemory } from "../output/queue-layout.ts";
+import type { OutputThread } from "../output/output-thread.ts";
+import { clearRunning } from "../memory/running.ts";
 import type { ResolvedOptions } from "../options/options.ts";
+import { threadFile } from "../package-copy.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 import type { AnswerMessage, NodeMemory } from "../shard/control.ts";
 import type { TaskMessage } from "../tasks/task-messages.ts";
@@ -26,24 +29,29 @@ import { Levelling } from "./levelling.ts";
 import { LinkLife, type LinkThreads } from "./link-life.ts";
 import { joinStats, PastStats, type MemberStats } from "./member-stats.ts";
 import { MemberThread, type MemberThreadEvents } from "./member-thread.ts";
-import { LINK_MEMBER, MemberNumbers } from "./memory-plan.ts";
+import { LINK_MEMBER, MAIN_MEMBER, MemberNumbers } from "./memory-plan.ts";
 import type { DrainedNode } from "./node-drain.ts";
+import { endProcess, EXIT } from "./process-end.ts";
 import { Questions } from "./questions.ts";
 import { RestartBound } from "./restart-bound.ts";
 import { Retirement } from "./retirement.ts";
 import {
+  ANSWER_MS,
   closedError,
   ShardRestarts,
   type RestartedThreads,
   type ShardRestart,
 } from "./shard-restarts.ts";
+import { StuckShards } from "./stuck-shards.ts";
 import type { TaskPool } from "../tasks/task-pool.ts";
+import { telemetry } from "../telemetry.ts";
 import { within } from "./time-limit.ts";
+import { Watchdog, type WatchdogEvents } from "./watchdog.ts";
 
 /** The dependencies of a Supervisor. */
 export interface SupervisorParts {
   readonly memory: NodeMemory;
-  readonly output: OutputMemory;
+  readonly output: OutputThread;
   readonly options: ResolvedOptions;
   readonly host: Host;
   readonly acceptor: Acceptor;
@@ -54,15 +62,26 @@ export interface SupervisorParts {
   readonly adapter: AdapterSpec | undefined;
 }
 
-const SHARD_ENTRY = new URL("../shard/entry.js", import.meta.url);
-const LINK_ENTRY = new URL("../shard/link-entry.js", import.meta.url);
+const SHARD_ENTRY = "../shard/entry.js";
+const LINK_ENTRY = "../shard/link-entry.js";
 /** Minimum number of shards that start concurrently. */
 const STARTS_AT_ONCE = 4;
 /** How long main waits for all shards to close when the process exits. */
 const EXIT_MS = 2_000;
+/** How long main then waits for shards whose callbacks it has ended. */
+const EXIT_ENDED_MS = 1_000;
+/** Shortest time without a beat after which `end` takes a thread for stuck. */
+const STILL_MS = 500;
 
 /** The threads of a server. */
-export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThreads, DrainedNode {
+export class Supervisor
+  implements
+    MemberThreadEvents,
+    RestartedThreads,
+    LinkThreads,
+    DrainedNode,
+    WatchdogEvents<MemberThread>
+{
   readonly questions: Questions;
   readonly #parts: SupervisorParts;
   readonly #life: Life;
@@ -72,6 +91,8 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
   readonly #restarts: ShardRestarts;
   readonly #link: LinkLife;
   readonly #levelling: Levelling;
+  readonly #watchdog: Watchdog<MemberThread>;
+  readonly #stuck: StuckShards;
   readonly #past = new PastStats();
   /** The serving threads, by shard. */
   readonly #shards = new Map<number, MemberThread>();
@@ -80,6 +101,14 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
   /** Number of threads that each shard has had so far. */
   readonly #launched: number[];
   readonly #replacing = new Set<number>();
+  /** Shards that are not replaced any more. */
+  readonly #givenUp = new Set<number>();
+  #fail: (error: Error) => void = () => {};
+  /** Resolves with SIM_ERR_NO_SHARDS when no shard serves any more. */
+  readonly failed = new Promise<Error>((resolve) => {
+    this.#fail = resolve;
+  });
+  #hasFailed = false;
   /** If set, no more shards are started. */
   #isDraining = false;
   /** If set, the link is not started either, and ended threads are not retired. */
@@ -99,6 +128,20 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     this.#restarts = new ShardRestarts(this, options, logger);
     this.#levelling = new Levelling(acceptor, () => this.#shards.values());
     this.#launched = Array.from({ length: options.shards }, () => 0);
+    const watched = (): MemberThread[] =>
+      this.shardThreads().filter(({ member }) => !this.#life.isClosed(member));
+    this.#watchdog = new Watchdog(this.#life, options.stallMs, watched, this);
+    this.#stuck = new StuckShards({
+      running: parts.memory.running,
+      stallMs: options.stallMs,
+      counters: new Counters(parts.memory.counters, MAIN_MEMBER),
+      logger,
+    });
+  }
+
+  /** Whether every thread has ended. Otherwise the process can only be ended by force. */
+  get hasEnded(): boolean {
+    return this.#threads.size === 0;
   }
 
   /** Returns the shard threads that can have connections: those that are serving or draining. */
@@ -136,6 +179,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     const failed = outcomes.find((outcome) => outcome.status === "rejected");
     if (failed) throw failed.reason;
     for (const thread of this.#shards.values()) this.#addToRotation(thread);
+    this.#watchdog.start();
   }
 
   /** Replaces a shard's thread with a new one, which loads the app again. */
@@ -156,7 +200,10 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     this.#numbers.close();
     const wasAccepting = acceptor.size > 0;
     const threads = this.shardThreads();
-    for (const thread of threads) this.#release(thread);
+    for (const thread of threads) {
+      this.#release(thread);
+      if (thread.isStuck) this.#stuck.endCallback(thread);
+    }
     return { threads, wasAccepting };
   }
 
@@ -173,6 +220,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     const finished = Promise.all(shards.map((shard) => shard.finish()));
     await within(this.#parts.options.shutdownMs, finished);
     await Promise.all([...this.#threads].map((thread) => this.end(thread)));
+    this.#watchdog.stop();
   }
 
   /** Cuts all connections of draining shards, so that their drains finish immediately. */
@@ -180,13 +228,35 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     for (const thread of this.shardThreads()) thread.send({ kind: "cut" });
   }
 
-  /** Closes the apps of all shards in an exit handler, when main's event loop no longer runs. */
-  closeOnExit(): void {
+  /**
+   * Closes the apps of all shards in an exit handler, when main's event loop no longer runs. If a shard
+   * cannot close its app, ends the process by force.
+   *
+   * @param code - the exit code of the process
+   */
+  closeOnExit(code: number): void {
     this.#life.stopAll();
-    const deadlineMs = performance.now() + EXIT_MS;
-    for (const thread of this.#threads) {
-      this.#life.waitClosed(thread.member, Math.max(0, deadlineMs - performance.now()));
+    if (this.#allClosed(EXIT_MS)) return;
+    const unclosed = this.#unclosed().filter((thread) => !thread.isAbandoned);
+    for (const thread of unclosed) this.#stuck.endCallback(thread);
+    if (this.#allClosed(EXIT_ENDED_MS)) return;
+    for (const { shard } of unclosed) this.#parts.logger.log("shardNotEnded", { shard });
+    endProcess(code === 0 ? EXIT.shardNotEnded : code, this.#parts.output);
+  }
+
+  #allClosed(limitMs: number): boolean {
+    const deadlineMs = performance.now() + limitMs;
+    for (const { member, isAbandoned } of this.#threads) {
+      if (!isAbandoned) this.#life.waitClosed(member, Math.max(0, deadlineMs - performance.now()));
     }
+    return this.#unclosed().length === 0;
+  }
+
+  /** Threads that the engine or Node.js would wait for, or abort because of. */
+  #unclosed(): MemberThread[] {
+    const isUnclosed = ({ member, isAbandoned }: MemberThread): boolean =>
+      isAbandoned || !this.#life.isClosed(member);
+    return [...this.#threads].filter(isUnclosed);
   }
 
   // -- events of threads --------------------------------------------------------------------------
@@ -203,7 +273,33 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     if (isIn) this.#addToRotation(thread);
     else acceptor.remove(descriptor);
     logger.log(isIn ? "shardReturned" : "shardWithdrawn", { shard });
-    if (acceptor.size === 0) logger.log("allShardsOverloaded");
+    if (!isIn) this.#checkRotation();
+  }
+
+  onStuck(thread: MemberThread): void {
+    const { acceptor } = this.#parts;
+    const { descriptor } = thread;
+    const wasIn = descriptor !== undefined && acceptor.has(descriptor);
+    if (wasIn) acceptor.remove(descriptor);
+    void this.#stuck.begin(thread);
+    if (wasIn) this.#checkRotation();
+  }
+
+  onTurning(thread: MemberThread, forMs: number): void {
+    this.#stuck.end(thread, forMs);
+    if (this.#shards.get(thread.shard) === thread && !this.#isDraining) this.#addToRotation(thread);
+  }
+
+  onAllStuck(forMs: number): void {
+    this.#failWith(`got all stuck for ${forMs} (ms)`);
+  }
+
+  onGone(thread: MemberThread): void {
+    const { shard, member, descriptor } = thread;
+    if (descriptor === undefined || thread.hasEnded || this.#life.isClosed(member)) return;
+    // The engine is about to abort the process.
+    this.#parts.logger.log("shardDied", { shard, ...this.#stuck.runningOn(thread) });
+    endProcess(EXIT.shardDied, this.#parts.output);
   }
 
   onRetired(thread: MemberThread, member: number): void {
@@ -223,6 +319,10 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     this.#parts.tasks.forget(thread);
     this.questions.ended(thread);
     this.#release(thread);
+    if (thread.isStuck) {
+      thread.isStuck = false;
+      this.#stuck.end(thread, this.#watchdog.stillMs(thread));
+    }
     this.#retirement.ended(thread);
     const { shard } = thread;
     const wasServing = this.#shards.get(shard) === thread;
@@ -243,8 +343,17 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     if (member === undefined) throw closedError();
     const predecessors = this.#launched[shard] ?? 0;
     this.#launched[shard] = predecessors + 1;
-    const start = { memory, output, options, member, shard, predecessors, app, data };
-    const thread = new MemberThread(SHARD_ENTRY, start, this);
+    const start = {
+      memory,
+      output: output.memory,
+      options,
+      member,
+      shard,
+      predecessors,
+      app,
+      data,
+    };
+    const thread = new MemberThread(threadFile(SHARD_ENTRY, import.meta.url), start, this);
     this.#threads.add(thread);
     await this.#ready(thread);
     logger.log("shardReady", { shard, member });
@@ -254,8 +363,15 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
   async launchLink(isReplacement: boolean): Promise<MemberThread> {
     const { memory, output, options, adapter } = this.#parts;
     if (!adapter) throw makeError("SIM_ERR_INTERNAL", "a link without an adapter");
-    const start = { memory, output, options, member: LINK_MEMBER, adapter, isReplacement };
-    const thread = new MemberThread(LINK_ENTRY, start, this);
+    const start = {
+      memory,
+      output: output.memory,
+      options,
+      member: LINK_MEMBER,
+      adapter,
+      isReplacement,
+    };
+    const thread = new MemberThread(threadFile(LINK_ENTRY, import.meta.url), start, this);
     this.#threads.add(thread);
     return this.#ready(thread);
   }
@@ -263,6 +379,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
   install(thread: MemberThread): MemberThread | undefined {
     const old = this.#shards.get(thread.shard);
     this.#shards.set(thread.shard, thread);
+    this.#givenUp.delete(thread.shard);
     this.#parts.tasks.renew();
     this.#addToRotation(thread);
     if (old) this.#release(old);
@@ -277,17 +394,24 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
 
   async end(thread: MemberThread): Promise<boolean> {
     const { logger, options } = this.#parts;
+    const { shard, member } = thread;
+    const beats = this.#life.beats(member);
     thread.send({ kind: "stop" });
-    if (await within(options.shutdownMs, thread.exited())) return true;
-    const { shard } = thread;
-    if (this.#life.isClosed(thread.member)) {
+    const { shutdownMs } = options;
+    if (await within(shutdownMs, thread.exited())) return true;
+    if (!this.#life.isClosed(member)) {
+      // User code blocks the thread, so it cannot close its app and must not be terminated.
+      await within(STILL_MS, thread.exited());
+      if (beats === this.#life.beats(member)) this.#stuck.endCallback(thread);
+      if (await within(shutdownMs, thread.exited())) return true;
+    }
+    if (this.#life.isClosed(member)) {
       if (shard < 0) logger.log("linkTerminated");
       else logger.log("shardTerminated", { shard });
-      await thread.terminate();
-      return true;
+      if (await thread.terminate(ANSWER_MS)) return true;
     }
-    // User code blocks the thread, so it cannot close its app and must not be terminated.
-    logger.log("shardTerminated", { shard, isAbandoned: true });
+    this.#stuck.release(thread);
+    logger.log("shardNotEnded", { shard });
     thread.abandon();
     return false;
   }
@@ -346,7 +470,9 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     const { acceptor, logger } = this.#parts;
     if (!this.#bound.tryCount(shard, performance.now())) {
       logger.log("shardGivenUp", { shard });
-      if (acceptor.size === 0) logger.log("noShardLeft");
+      this.#givenUp.add(shard);
+      if (acceptor.size === 0) logger.log("noShardInRotation");
+      if (this.#givenUp.size === this.#launched.length) this.#failWith("got all given up");
       return true;
     }
     try {
@@ -365,8 +491,24 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     }
   }
 
-  #addToRotation({ descriptor, isWithdrawn }: MemberThread): void {
-    if (descriptor !== undefined && !isWithdrawn) this.#parts.acceptor.add(descriptor);
+  #addToRotation({ descriptor, isWithdrawn, isStuck }: MemberThread): void {
+    if (descriptor === undefined || isWithdrawn || isStuck) return;
+    this.#parts.acceptor.add(descriptor);
+  }
+
+  #checkRotation(): void {
+    const { acceptor, logger } = this.#parts;
+    if (acceptor.size === 0) logger.log("noShardInRotation");
+  }
+
+  #failWith(got: string): void {
+    if (this.#hasFailed || this.#isDraining) return;
+    this.#hasFailed = true;
+    const error = makeError("SIM_ERR_NO_SHARDS", `a shard must serve, ${got}`);
+    this.#parts.logger.log("serverFailed", { err: error });
+    const { server_failed: channel } = telemetry;
+    if (channel.hasSubscribers) channel.publish({ error });
+    this.#fail(error);
   }
 
   #release(thread: MemberThread): void {
@@ -382,6 +524,7 @@ export class Supervisor implements MemberThreadEvents, RestartedThreads, LinkThr
     if (hasLost) logger.log("recordsLost", { shard, member, bytes: last.overflowBytes });
     if (shard >= 0) this.#past.add(shard, last);
     clearCounters(memory.counters, member);
+    clearRunning(memory.running, member);
     if (memory.addresses) clearAddressCounts(memory.addresses, member);
     this.#retirement.begin(member, [...this.#threads], hasLost);
   }

@@ -2,7 +2,7 @@
  * Control messages between main and a shard or the link. Broadcasts never use them.
  *
  *   main                         shard
- *     |  workerData: ShardStart    |
+ *     |  workerData: the start     |
  *     |--------------------------->|  loads the app module, runs `start`
  *     |<------------- ready -------|  with the engine app's descriptor, and the outgoing schemas
  *     |                            |  … serves …
@@ -24,6 +24,8 @@
  *
  * Runs on: main, shards, link. Types only.
  */
+
+import type { MessagePort } from "node:worker_threads";
 
 import type { OutgoingSchemas } from "../endpoint/outgoing-schemas.ts";
 import type { AddressCountsMemory } from "../memory/address-counts.ts";
@@ -52,6 +54,8 @@ export type {
 export interface NodeMemory extends MemberMemory {
   readonly counters: SharedArrayBuffer;
   readonly life: SharedArrayBuffer;
+  /** Notes of running callbacks. */
+  readonly running: SharedArrayBuffer;
   /** Buckets of the rate limits that apply across all shards. */
   readonly rates: RateTableMemory;
   /** Connections of each client address; undefined if they are not limited. */
@@ -70,6 +74,15 @@ export interface ShardStart {
   /** URL of the app module. */
   readonly app: string;
   readonly data: unknown;
+}
+
+/** The whole `workerData` of a shard. */
+export interface ShardThreadStart extends ShardStart {
+  /**
+   * A port that is never used. It closes when the thread ends, which main learns before the engine can
+   * abort the process.
+   */
+  readonly lifeline: MessagePort;
 }
 
 /** The `workerData` of the link. */

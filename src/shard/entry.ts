@@ -16,6 +16,7 @@ import { Life } from "../memory/life.ts";
 import { captureOutput } from "../output/captured-output.ts";
 import { OutputQueue } from "../output/output-queue.ts";
 import { makeQueueLogger } from "../output/queue-logger.ts";
+import { serveWithThisCopy } from "../package-copy.ts";
 import { loadEngine } from "../transport/engine/engine.ts";
 import { loadAppModule } from "../app/app-module.ts";
 import type { DrainPace, MainMessage, MemberMessage, ShardStart } from "./control.ts";
@@ -57,6 +58,7 @@ try {
 
 /** Starts the shard. If main stops it meanwhile, this returns early and the thread ends. */
 async function startShard(): Promise<void> {
+  serveWithThisCopy();
   const endpoint = endpointOf(await loadAppModule(start.app));
   if (isClosed) return;
   const { logger: sink, filterParameters } = endpoint;
@@ -145,5 +147,5 @@ function guardExit(): void {
 }
 
 function tell(message: MemberMessage, transfer: readonly HandedOver[] = []): void {
-  parentPort?.postMessage(message, transfer);
+  parentPort?.postMessage(message, transfer as readonly ArrayBuffer[]);
 }

@@ -25,6 +25,7 @@ import type { Logger } from "../log/logger.ts";
 import type { Counters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
 import { RateTable } from "../memory/rate-table.ts";
+import { RunningNote } from "../memory/running.ts";
 import type { OwnerState } from "../presence/shard-presence.ts";
 import { Trackers } from "../presence/trackers.ts";
 import { EVENT } from "../protocol/reserved.ts";
@@ -50,6 +51,7 @@ import { SocketLimiter } from "../socket/socket-limiter.ts";
 import type { SocketLimits } from "../socket/limits.ts";
 import { ShardSockets } from "../socket/shard-sockets.ts";
 import type { ShardStart } from "./control.ts";
+import { SlowCallbacks } from "./slow-callbacks.ts";
 import { deliveryOf, isForwardingRecord, type ForwardingDelivery } from "./exchange-forwarding.ts";
 import { isRawMountDefinition, routeOf } from "../endpoint/endpoint.ts";
 import type { AnyMountDefinition, EndpointDefinition } from "../endpoint/endpoint.ts";
@@ -122,7 +124,11 @@ export class ShardCore {
     this.held = new HeldBroadcasts(this.#window, parts.publisher);
     const fastlane = new Fastlane(parts.publisher, this.held, counters);
     this.pubsub = new PubSub(this.member, fastlane, options);
-    this.#callbacks = new Callbacks(options);
+    const life = new Life(memory.life);
+    const note = new RunningNote(memory.running, member);
+    const { slowCallbackMs } = options;
+    const watch = new SlowCallbacks({ life, note, slowCallbackMs, counters, logger });
+    this.#callbacks = new Callbacks(options, watch);
     this.#channels = new ShardChannels({
       shard: start.shard,
       context: this.context,
@@ -185,6 +191,11 @@ export class ShardCore {
     this.#callbacks.checkTimeouts(nowMs);
     this.#channels.checkOpenJoins(nowMs);
     this.#expiries.look();
+  }
+
+  /** Fails channels and raw sockets whose callbacks main has ended. Called at the beginning of a turn. */
+  recover(): void {
+    this.#callbacks.recover();
   }
 
   /**

@@ -42,6 +42,7 @@ import type { WebSocketConnection } from "../transport/websocket/websocket-conne
 import { WebSocketTransport } from "../transport/websocket/websocket-transport.ts";
 import type { ShardDrain, ShardStart } from "./control.ts";
 import { ExchangeForwarding } from "./exchange-forwarding.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { answerOf, type Answer, type Question } from "./introspection.ts";
 import { OverloadWatch } from "./overload-watch.ts";
 import { ShardCore } from "./shard-core.ts";
@@ -58,6 +59,7 @@ export class Shard {
   readonly #sweep: Sweep;
   readonly #pauses: FloodPauses | undefined;
   readonly #overload: OverloadWatch;
+  readonly #heartbeat: Heartbeat;
   #drained: Promise<ShardDrain> | undefined;
   #finished: Promise<void> | undefined;
   #isClosed = false;
@@ -103,6 +105,8 @@ export class Shard {
       takesJoins: () => this.#overload.takesJoins,
       onForwardingRecord: ({ from, record }) => longpoll.receive(from, record),
     });
+    const core = this.#core;
+    this.#heartbeat = new Heartbeat(new Life(memory.life), member, () => core.recover());
     this.#sweep = new Sweep(this.#tickMs());
     const { context, sockets, held, member: self } = this.#core;
     const { app } = this;
@@ -158,6 +162,7 @@ export class Shard {
     this.#sweep.add(() => this.#core.refreshRates(this.#pauses?.areUsed === true));
     this.#sweep.start();
     this.#overload.start();
+    this.#heartbeat.start();
     this.#core.start();
     // Last, because clients may connect from here on.
     for (const transport of this.#transports) await transport.start?.();
@@ -192,6 +197,7 @@ export class Shard {
     this.#isClosed = true;
     this.#sweep.stop();
     this.#overload.stop();
+    this.#heartbeat.stop();
     this.#core.endWindow();
     this.app.close();
     // `app.close` closes the engine's sockets. This closes all other connections.

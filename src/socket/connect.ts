@@ -107,9 +107,8 @@ function decideBy(
   const settled = (result: unknown): Decision => {
     try {
       const decision = decisionOf(mount, result, identified, logger);
-      const isOk = decision.result === "ok";
       const vsn = params["vsn"] ?? DEFAULT_VSN;
-      reportConnected(call, isOk ? "ok" : "error", vsn, startedMs, logger);
+      reportConnected(call, decision, vsn, startedMs, logger);
       return decision;
     } catch (error) {
       return failed(error);
@@ -198,20 +197,35 @@ function checkedId(mount: AnyMount, id: unknown, logger: Logger): string | null 
   return undefined;
 }
 
+/** Returns the fields of a log line that say whose connection it is, or why it was refused. */
+function whyOf(decision: Decision): object {
+  if (decision.result === "ok") return { id: decision.identity.id };
+  if (decision.result === "limited") {
+    return { reason: REASON.rateLimited, retryAfterMs: decision.retryAfterMs };
+  }
+  const hasReason = decision.result === "refused" && decision.reason !== undefined;
+  return hasReason ? { reason: decision.reason } : {};
+}
+
 /** Reports the decision of `connect`. */
 function reportConnected(
   call: ConnectCall,
-  result: "ok" | "error",
+  decision: Decision,
   vsn: unknown,
   startedMs: number,
   logger: Logger,
 ): void {
   const { mount, transport, params, connectInfo } = call;
+  const result = decision.result === "ok" ? "ok" : "error";
   const line = result === "ok" ? "connected" : "refused";
   const durationMs = performance.now() - startedMs;
   const { log } = mount.definition;
-  const version = isRawMount(mount) ? {} : { vsn };
-  logger.log(line, { path: mount.path, transport, ...version, durationMs, params }, log);
+  if (logger.isOn(line, log)) {
+    const version = isRawMount(mount) ? {} : { vsn };
+    const why = whyOf(decision);
+    const fields = { path: mount.path, transport, ...version, ...why, durationMs };
+    logger.log(line, { ...fields, params }, log);
+  }
   if (!telemetry.socket_connected.hasSubscribers) return;
   telemetry.socket_connected.publish({ durationMs, transport, params, connectInfo, vsn, result });
 }

@@ -166,6 +166,11 @@ export class RawSocket
 
   // -- ServedSocket: for the transport -----------------------------------------------------------
 
+  /** Its name in notes and log lines about callbacks, where channels have a topic. */
+  get topic(): string {
+    return this.path;
+  }
+
   get path(): string {
     return this.identity.mount.path;
   }

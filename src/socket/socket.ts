@@ -296,8 +296,8 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
   private unmatched(message: Message): void {
     const { topic, event } = message;
     this.reply(null, message, STATUS.error, { reason: REASON.unmatchedTopic });
-    const connection = this.connection.id;
-    this.shared.logger.log("unmatchedTopic", { topic, event, connection });
+    const { connection, id } = this;
+    this.shared.logger.log("unmatchedTopic", { topic, event, connection: connection.id, id });
   }
 
   /** Answers a message that is over a rate limit, or closes the connection of a client that floods. */
@@ -333,7 +333,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     const route = this.mount.router.match(topic);
     // A join that is over a limit changes nothing, so the current channel stays open.
     if (route && !this.mayJoin(route, message)) return;
-    this.shared.logger.log("duplicateJoin", { topic, connection: this.connection.id });
+    this.shared.logger.log("duplicateJoin", { topic, connection: this.connection.id, id: this.id });
     channel.kill();
     if (route) this.startJoin(topic, route, message, { joinRef: sentJoinRef });
   }
@@ -355,8 +355,8 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     const { maxChannels } = this.mount;
     if (countChannels(this.channels) >= maxChannels) {
       this.reply(message.joinRef, message, STATUS.error, { reason: REASON.tooManyChannels });
-      const connection = this.connection.id;
-      logger.log("tooManyChannels", { topic, connection, max: maxChannels });
+      const { connection, id } = this;
+      logger.log("tooManyChannels", { topic, connection: connection.id, id, max: maxChannels });
       return;
     }
     if (!takesJoins()) {

@@ -14,6 +14,7 @@ import type { Logger } from "../log/logger.ts";
 import { Counters, makeCountersMemory } from "../memory/counters.ts";
 import { lifeBytes } from "../memory/life-layout.ts";
 import { Life } from "../memory/life.ts";
+import { makeRunningMemory } from "../memory/running.ts";
 import { makeRateTableMemory } from "../memory/rate-table.ts";
 import { makeError } from "../errors.ts";
 import { monotonicMs } from "../limits/clock.ts";
@@ -268,6 +269,7 @@ function makeSoloMemory(options: ResolvedOptions): NodeMemory {
     indexLayout,
     counters: makeCountersMemory(1),
     life: new SharedArrayBuffer(lifeBytes(1)),
+    running: makeRunningMemory(1),
     rates: makeRateTableMemory(SOLO_RATE_BITS, "solo"),
     addresses: undefined,
     hashSeed: 0,

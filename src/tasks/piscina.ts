@@ -23,6 +23,8 @@ export interface PiscinaOptions {
   readonly idleTimeout: number;
   readonly atomics: "sync" | "async" | "disabled";
   readonly recordTiming: boolean;
+  readonly execArgv?: string[];
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** A pool of threads. */

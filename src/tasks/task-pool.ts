@@ -24,8 +24,10 @@ import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
 import { makeTaskFlagMemory, TaskFlag } from "../memory/task-flag.ts";
 import type { ResolvedOptions } from "../options/options.ts";
+import { threadFile } from "../package-copy.ts";
 import { telemetry } from "../telemetry.ts";
 import type { OutputQueue } from "../output/output-queue.ts";
+import { workerFlags } from "../memory/worker-flags.ts";
 import { makePiscina, type Piscina } from "./piscina.ts";
 import type {
   HandedOver,
@@ -64,7 +66,7 @@ interface Job {
   end: TaskEnd | undefined;
 }
 
-const WORKER = new URL("./task-worker.js", import.meta.url);
+const WORKER = "./task-worker.js";
 /** Time after which an idle thread ends (ms). */
 const IDLE_MS = 30_000;
 /** Time in which a cancelled task that checks for cancellation must stop (ms). */
@@ -293,7 +295,7 @@ export class TaskPool {
 
   #makePool(): Piscina {
     const pool = makePiscina({
-      filename: WORKER.href,
+      filename: threadFile(WORKER, import.meta.url).href,
       name: "runTask",
       minThreads: 1,
       maxThreads: this.#options.taskThreads,
@@ -302,6 +304,7 @@ export class TaskPool {
       // sockets.
       atomics: "disabled",
       recordTiming: false,
+      ...workerFlags(),
     });
     pool.on("error", (error) => this.#logger.log("taskThreadFailed", { err: error }));
     pool.on("message", (message) => {

@@ -6,7 +6,11 @@
 
 import { performance } from "node:perf_hooks";
 
-/** Clocks and timers of the runtime, saved before a test can replace them. */
+/**
+ * Clocks and timers of the runtime, saved before a test can replace them.
+ *
+ * @internal so that the published types need none of Node.js's
+ */
 export const REAL = {
   setTimeout: globalThis.setTimeout,
   clearTimeout: globalThis.clearTimeout,

@@ -4,6 +4,8 @@
  * Runs on: the thread of a test.
  */
 
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import { invalidOption } from "../definition-checks.ts";
 import { closeApp, connect, socketWith } from "./connect.ts";
 import type { ConnectOptions, SocketOptions } from "./connect.ts";

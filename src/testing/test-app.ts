@@ -7,6 +7,7 @@
 import { invalid, invalidOption } from "../definition-checks.ts";
 import { Logger } from "../log/logger.ts";
 import type { LogSink } from "../log/sink.ts";
+import { checkCopies } from "../package-copy.ts";
 import { resolveOptions } from "../options/resolution.ts";
 import { defineEndpoint, isEndpoint, type EndpointDefinition } from "../endpoint/endpoint.ts";
 import type { MountDefinition } from "../endpoint/endpoint.ts";
@@ -138,6 +139,7 @@ async function started(app: TestApp): Promise<TestApp> {
 }
 
 function endpointOf(target: TestTarget): EndpointDefinition {
+  checkCopies();
   if (isEndpoint(target)) return target;
   if ("socket" in target) return defineEndpoint({ sockets: { "/socket": target } });
   if ("connect" in target) {

@@ -17,6 +17,20 @@ import { JWKS_OPTIONS, jwksOf, type JwksOptions, type RemoteKeys } from "./jwks.
 import { checkSchema, type Schema } from "./token-schema.ts";
 import { checkNames } from "./token-options.ts";
 
+// Described here, because apps must compile without Node.js's types.
+
+/** A JSON Web Key. */
+interface Jwk {
+  readonly kty?: string | undefined;
+}
+
+/** A KeyObject of node:crypto, or a CryptoKey's. */
+interface PublicKeyObject {
+  readonly type: string;
+  readonly asymmetricKeyType?: string | undefined;
+  equals(other: never): boolean;
+}
+
 /** Keys for verifying tokens: exactly one of three kinds. */
 export type JwtKeys =
   | {
@@ -35,7 +49,7 @@ export type JwtKeys =
     }
   | {
       /** The issuer's public key: PEM (a key or a certificate), a JWK, or a KeyObject. */
-      readonly publicKey: string | JsonWebKeyInput["key"] | KeyObject;
+      readonly publicKey: string | Jwk | PublicKeyObject;
       readonly jwksUrl?: undefined;
       readonly jwks?: undefined;
       readonly secret?: undefined;
@@ -80,12 +94,12 @@ export interface JwtClaims {
   readonly [name: string]: unknown;
 }
 
-/** A key for verifying tokens. */
+/** A key for verifying tokens. @internal so that the published types need none of Node.js's */
 export type JwtKey =
   | { readonly kind: "remote"; readonly keys: RemoteKeys }
   | { readonly kind: "local"; readonly key: Uint8Array | KeyObject };
 
-/** Checked options. */
+/** Checked options. @internal */
 export interface JwtPlan {
   readonly key: JwtKey;
   readonly algorithms: readonly string[];
@@ -131,6 +145,8 @@ const publicKeys = new BoundedCache<string, KeyObject>(64);
 /**
  * Checks options, and fills in defaults.
  *
+ * @internal so that the published types need none of Node.js's
+ *
  * @throws SIM_ERR_OPTION_INVALID for an invalid option; the message contains no secret or key
  */
 export function planOf(options: JwtOptions<unknown>): JwtPlan {
@@ -167,7 +183,7 @@ function keyOf(options: JwtOptions<unknown>): KeyFound {
     );
   }
   if (options.secret !== undefined) return secretOf(options.secret);
-  if (options.publicKey !== undefined) return publicKeyOf(options.publicKey);
+  if (options.publicKey !== undefined) return publicKeyOf(options.publicKey as PublicKey);
   checkNames(options.jwks ?? {}, JWKS_OPTIONS);
   const keys = jwksOf(options.jwksUrl, options.jwks ?? {});
   return { key: { kind: "remote", keys }, possible: ASYMMETRIC, usual: ASYMMETRIC };
@@ -182,13 +198,15 @@ function secretOf(secret: string | Uint8Array): KeyFound {
   return { key: { kind: "local", key }, possible: HMAC, usual: ["HS256"] };
 }
 
-function publicKeyOf(given: string | JsonWebKeyInput["key"] | KeyObject): KeyFound {
+type PublicKey = string | JsonWebKeyInput["key"] | KeyObject;
+
+function publicKeyOf(given: PublicKey): KeyFound {
   const key = readPublicKey(given);
   const possible = algorithmsFor(key);
   return { key: { kind: "local", key }, possible, usual: possible };
 }
 
-function readPublicKey(given: string | JsonWebKeyInput["key"] | KeyObject): KeyObject {
+function readPublicKey(given: PublicKey): KeyObject {
   if (given instanceof KeyObject) {
     if (given.type === "public") return given;
     throw invalidOption(`publicKey must be a public key, got a ${given.type} one`);

@@ -33,6 +33,8 @@ export class KeyCache {
 
   /**
    * Returns the key derived from a secret and a salt. The buffer is shared, so do not write to it.
+   *
+   * @internal so that the published types need none of Node.js's
    */
   derive(secret: string, salt: string, shape: KeyShape): Buffer {
     const { iterations, lengthBytes, digest } = shape;

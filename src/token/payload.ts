@@ -41,6 +41,7 @@ export type PayloadResult =
 /**
  * Writes the payload of a token.
  *
+ * @internal so that the published types need none of Node.js's
  * @param maxAgeMs - lifetime, or Infinity; written in seconds, with a fraction if needed
  * @throws SIM_ERR_TERM if the data cannot be represented as a term
  */

@@ -4,11 +4,12 @@ import { describe, it } from "node:test";
 import { Callbacks } from "../../src/callbacks/callbacks.ts";
 import type { Callee } from "../../src/callbacks/callbacks.ts";
 import { isThenable } from "../../src/callbacks/promises.ts";
-import { Deferred, turn } from "../support/world.ts";
+import { Deferred, turn, UNWATCHED } from "../support/world.ts";
 
 /** The part of a channel that `Callbacks` needs. */
 function makeChannel(): Callee {
   return {
+    topic: "room:1",
     run: 0,
     isBusy: false,
     isRunning: false,
@@ -47,7 +48,10 @@ function awaited(
 
 describe("asynchronous callbacks", () => {
   it("mark their channel busy until they settle, and continue once", async () => {
-    const calls = new Callbacks({ maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 });
+    const calls = new Callbacks(
+      { maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 },
+      UNWATCHED,
+    );
     const channel = makeChannel();
     const callback = new Deferred();
     const outcomes = awaited(calls, channel, callback.promise);
@@ -62,7 +66,7 @@ describe("asynchronous callbacks", () => {
 
   it("continue with their rejection", async () => {
     const outcomes = awaited(
-      new Callbacks({ maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 }),
+      new Callbacks({ maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 }, UNWATCHED),
       makeChannel(),
       Promise.reject(new Error("x")),
     );
@@ -71,7 +75,10 @@ describe("asynchronous callbacks", () => {
   });
 
   it("never continue synchronously: the current code has to return first", async () => {
-    const calls = new Callbacks({ maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 });
+    const calls = new Callbacks(
+      { maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 },
+      UNWATCHED,
+    );
     // oxlint-disable-next-line unicorn/no-thenable
     const eager = { then: (settle: (value: unknown) => void) => settle(1) } as PromiseLike<unknown>;
     const outcomes = awaited(calls, makeChannel(), eager);
@@ -81,7 +88,10 @@ describe("asynchronous callbacks", () => {
   });
 
   it("are ignored once they were forgotten", async () => {
-    const calls = new Callbacks({ maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 });
+    const calls = new Callbacks(
+      { maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 },
+      UNWATCHED,
+    );
     const channel = makeChannel();
     const [first, second] = [new Deferred(), new Deferred()];
     const firsts = awaited(calls, channel, first.promise);
@@ -97,7 +107,10 @@ describe("asynchronous callbacks", () => {
   });
 
   it("that exceed their time limit fail with its error, once; others go on", async () => {
-    const calls = new Callbacks({ maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 });
+    const calls = new Callbacks(
+      { maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 },
+      UNWATCHED,
+    );
     const [late, early] = [makeChannel(), makeChannel()];
     const callback = new Deferred();
     const lates = awaited(calls, late, callback.promise);
@@ -118,7 +131,10 @@ describe("asynchronous callbacks", () => {
 
 describe("an asynchronous join", () => {
   it("has a time limit of its own", () => {
-    const calls = new Callbacks({ maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 });
+    const calls = new Callbacks(
+      { maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 },
+      UNWATCHED,
+    );
     const [usual, patient, open] = [makeChannel(), makeChannel(), makeChannel()];
     const never = new Deferred().promise;
     const usuals = awaited(calls, usual, never, 100);
@@ -155,5 +171,37 @@ describe("a thenable", () => {
     /* oxlint-enable unicorn/no-thenable */
     assert.equal(isThenable(hostile), false);
     assert.equal(isThenable(new Proxy({}, { has: () => assert.fail("asked") })), false);
+  });
+});
+
+describe("callbacks that main has ended", () => {
+  it("fail their channels, from the inside out, and are handled once", () => {
+    const watched: string[] = [];
+    const calls = new Callbacks(
+      { maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 },
+      {
+        begins: (topic, event) => watched.push(`begins ${topic} ${event}`),
+        ends: (topic, event) => watched.push(`ends ${topic} ${event}`),
+      },
+    );
+    const failed: unknown[] = [];
+    const channel = { ...makeChannel(), failed: (event: unknown) => void failed.push(event) };
+    calls.run(channel, "outer", () => calls.run(channel, "inner", () => {}, undefined), undefined);
+    assert.deepEqual(watched, [
+      "begins room:1 outer",
+      "begins room:1 inner",
+      "ends room:1 inner",
+      "begins room:1 outer",
+      "ends room:1 outer",
+    ]);
+    calls.recover();
+    assert.deepEqual(failed, []);
+    // The recovery runs while both callbacks are on the stack, as if their stack were gone.
+    const inside = (): void => calls.recover();
+    calls.run(channel, "outer", () => calls.run(channel, "inner", inside, undefined), undefined);
+    assert.deepEqual(failed, ["inner", "outer"]);
+    calls.recover();
+    assert.equal(failed.length, 2);
+    assert.equal(channel.isRunning, false);
   });
 });

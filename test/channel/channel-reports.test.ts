@@ -41,6 +41,51 @@ const room = channel({
   },
 });
 
+/** Returns the level, the text and the fields of the lines, without times. */
+function linesOf(world: World): unknown[] {
+  return world.log.map(({ level, text, fields }) => {
+    const { durationMs: _, params: __, err, ...rest } = fields;
+    const reason = err instanceof Error ? { message: err.message } : {};
+    return [level, text, { ...rest, ...reason }];
+  });
+}
+
+describe("the log of joins", () => {
+  const ANN = { connection: 0, id: "users:ann" };
+
+  it("names the topic, the connection and the id of its user", () => {
+    const world = new World({ channels: { "room:*": room }, maxChannels: 1 });
+    const client = world.connect({ id: "users:ann" });
+    client.send('["1","1","room:1","phx_join",{}]', '["2","2","room:1","phx_join",{}]');
+    client.send('["3","3","room:3","phx_join",{}]', '["4","4","rom:1","phx_join",{}]');
+    assert.deepEqual(linesOf(world), [
+      ["info", "JOINED", { topic: "room:1", ...ANN }],
+      ["debug", "duplicate channel join: the old channel was closed", { topic: "room:1", ...ANN }],
+      ["info", "JOINED", { topic: "room:1", ...ANN }],
+      ["warn", "too many channels joined", { topic: "room:3", max: 1, ...ANN }],
+      ["warn", "unmatched topic", { topic: "rom:1", event: "phx_join", ...ANN }],
+    ]);
+  });
+
+  it("names the reason of a refusal", () => {
+    const refusing = channel({
+      join(_, payload) {
+        if (payload === 1) throw new Error("no database");
+        return error(payload === 2 ? { reason: "banned", until: "monday" } : "closed");
+      },
+    });
+    const world = new World({ channels: { "room:*": refusing } });
+    const client = world.connect({ id: "users:ann" });
+    client.send('["1","1","room:1","phx_join",1]', '["2","2","room:2","phx_join",2]');
+    client.send('["3","3","room:3","phx_join",3]');
+    assert.deepEqual(linesOf(world), [
+      ["error", "join crashed", { topic: "room:1", ...ANN, message: "no database" }],
+      ["info", "REFUSED JOIN", { topic: "room:2", ...ANN, reason: "banned" }],
+      ["info", "REFUSED JOIN", { topic: "room:3", ...ANN, reason: "closed" }],
+    ]);
+  });
+});
+
 describe("telemetry of channels", () => {
   it("reports joins, with their results", async () => {
     const world = new World({ channels: { "room:*": room } });

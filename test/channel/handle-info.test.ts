@@ -109,6 +109,7 @@ describe("handleInfo", () => {
     assert.deepEqual(world.log.find(({ fields }) => "got" in fields)?.fields, {
       topic: "room:1",
       connection: 0,
+      id: null,
       got: "array",
     });
   });

@@ -5,6 +5,7 @@
  * Slow: each test starts a process.
  */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -53,6 +54,28 @@ describe("simurgh, when it is told to stop", () => {
     assert.match(out, new RegExp(`^ {2}address {2}http://127.0.0.1:${port}$`, "m"));
     assert.match(out, /^ {2}shards {3}2$/m);
     assert.match(out, /^ {2}stop {5}Ctrl\+C/m);
+  });
+
+  it("started without a secret, warns, and prints a command that makes one", async () => {
+    const app = join(FOLDER, "empty.mjs");
+    const index = JSON.stringify(new URL("../../src/index.js", import.meta.url).href);
+    writeFileSync(
+      app,
+      `import { defineEndpoint } from ${index}; export default defineEndpoint({ sockets: {} });`,
+    );
+    const serve = ["serve", app, "--host", "127.0.0.1", "--port", "0", "--shards", "1"];
+    await using unset = new CommandLine([...serve, "--log-level", "warn"]);
+    await unset.port();
+    unset.kill("SIGTERM");
+    const { msg } = JSON.parse((await unset.ended()).err) as { msg: string };
+    const make = /SIMURGH_SECRET_KEY_BASE.*; to make one: (.+)$/.exec(msg)?.[1] ?? "";
+    const { stdout: secret } = spawnSync("sh", ["-c", make], { encoding: "utf8" });
+
+    const environment = { SIMURGH_SECRET_KEY_BASE: secret.trim() };
+    await using set = new CommandLine([...serve, "--log-level", "warn"], environment);
+    await set.port();
+    set.kill("SIGTERM");
+    assert.equal((await set.ended()).err, "");
   });
 
   it("a second time stops at once", async () => {

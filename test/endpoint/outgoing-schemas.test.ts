@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 
+import { z } from "zod";
+
 import { ok } from "../../src/callbacks/results.ts";
 import { defineChannel } from "../../src/channel/definition.ts";
 import { typed } from "../../src/channel/schemas/typed.ts";
@@ -78,6 +80,25 @@ describe("outgoing schemas of an endpoint", () => {
   it("are those of the first mount whose channel declares one", () => {
     assert.deepEqual(written(new TopicWriters(rows), "room:open", "said", { name: "a", x: 1 }), {
       name: "a",
+    });
+  });
+
+  it("are the same on another thread, even of zod and with names that all objects have", () => {
+    const out = Object.fromEntries([
+      ["__proto__", JSON.parse('{"properties":{"__proto__":{"additionalProperties":false}}}')],
+      ["tuple", z.toJSONSchema(z.object({ list: z.tuple([z.object({ a: z.int() })]) }))],
+    ]) as Record<string, object>;
+    const channel = defineChannel(socket, { out, join });
+    const mount = { socket, channels: { "room:*": channel } };
+    const sent = outgoingSchemasOf(defineEndpoint({ sockets: { "/socket": mount } }));
+    const writers = new TopicWriters(structuredClone(sent));
+    const named = JSON.parse('{"__proto__":{"secret":1}}') as object;
+    assert.equal(
+      JSON.stringify(written(writers, "room:1", "__proto__", named)),
+      '{"__proto__":{}}',
+    );
+    assert.deepEqual(written(writers, "room:1", "tuple", { list: [{ a: 1, secret: 1 }] }), {
+      list: [{ a: 1 }],
     });
   });
 

@@ -318,11 +318,22 @@ describe("A shard that is restarted", () => {
     }
   });
 
-  it("with a blocked loop is left alone, and the new one serves", async () => {
+  it("with a blocked loop has its callback ended, and the new one serves", async () => {
     await start({ shutdownMs: 500, drainMs: 50, drainIntervalMs: 0 });
     await joinMany(2);
     const [talker] = ofShard(0);
-    talker?.push("spin", { ms: 6_000 });
+    talker?.push("spin", { ms: 600_000 });
+    assert.equal((await restarted(0)).connections, 1);
+    assert.equal(await talker?.closed, 1012);
+    const back = await Promise.all([join("a"), join("b")]);
+    assert.ok(back.some(({ joined }) => joined.shard === 0));
+  });
+
+  it("with code that cannot be interrupted is left alone, and the new one serves", async () => {
+    await start({ shutdownMs: 500, drainMs: 50, drainIntervalMs: 0 });
+    await joinMany(2);
+    const [talker] = ofShard(0);
+    talker?.push("run", { ms: 6_000 });
     await assert.rejects(restarted(0), { code: "SIM_ERR_SHARD_BUSY", message: /^shard 0 must/ });
     const back = await Promise.all([join("a"), join("b")]);
     assert.ok(back.some(({ joined }) => joined.shard === 0));

@@ -4,13 +4,16 @@ import { describe, it } from "node:test";
 import { Worker } from "node:worker_threads";
 
 import {
+  beatsWord,
   closedWord,
   DRAINING_WORD,
+  LATE_WORD,
   LIFE_WORDS,
   lifeBytes,
   READY_WORD,
   releasedWord,
   STOP_WORD,
+  TIME_WORD,
 } from "../../src/memory/life-layout.ts";
 import { Life } from "../../src/memory/life.ts";
 import { within } from "../support/deadline.ts";
@@ -37,13 +40,14 @@ async function started(
 
 describe("the life words", () => {
   it("are separate: each has its own place, and each member its own cache lines", () => {
-    const words = new Set([STOP_WORD, READY_WORD, DRAINING_WORD]);
+    const words = new Set([STOP_WORD, READY_WORD, DRAINING_WORD, TIME_WORD, LATE_WORD]);
     for (let member = 0; member < 5; member += 1) {
       words.add(releasedWord(member));
       words.add(closedWord(member));
+      words.add(beatsWord(member));
       assert.equal(releasedWord(member) % LIFE_WORDS, 0);
     }
-    assert.equal(words.size, 13);
+    assert.equal(words.size, 20);
     assert.ok(Math.max(...words) < lifeBytes(5) / 4);
   });
 
@@ -76,6 +80,30 @@ describe("the life words", () => {
     assert.equal(life.isDraining, true);
     assert.equal(life.waitClosed(1, 0), false, "no other word was touched");
     await within(exited, "the thread's end");
+  });
+
+  it("count the beats of each member, and forget them for the next one with its number", () => {
+    const life = new Life(new SharedArrayBuffer(lifeBytes(2)));
+    life.beat(1);
+    life.beat(1);
+    assert.deepEqual([life.beats(0), life.beats(1)], [0, 2]);
+    life.reset(1);
+    assert.equal(life.beats(1), 0);
+    const words = new SharedArrayBuffer(lifeBytes(1));
+    new Int32Array(words)[beatsWord(0)] = 0x7f_ff_ff_ff;
+    const old = new Life(words);
+    old.beat(0);
+    assert.equal(old.beats(0), -0x80_00_00_00);
+  });
+
+  it("measure times across the wrap of the time word, and from a late tick", () => {
+    const life = new Life(new SharedArrayBuffer(lifeBytes(1)));
+    life.tick(0x7f_ff_ff_ff);
+    const early = life.timeMs;
+    life.tick(0x7f_ff_ff_ff + 20);
+    assert.equal(life.sinceMs(early, 0x7f_ff_ff_ff + 30), 30);
+    life.tick(0x7f_ff_ff_ff + 1_000);
+    assert.equal(life.sinceMs(early, 0x7f_ff_ff_ff + 1_010), 10);
   });
 
   it("let a thread wait up to a time limit", () => {

@@ -19,6 +19,7 @@ import { makePlan, placesReached, planWith } from "../../scripts/capacity/plan.t
 import { makeCapacityReport } from "../../scripts/capacity/report.ts";
 import { simulateShard } from "../../scripts/capacity/simulation.ts";
 import { readUnitCosts, type UnitCosts } from "../../scripts/capacity/unit-costs.ts";
+import { judgePlan, type Verdict } from "../../scripts/capacity/verdict.ts";
 import { noCompiler } from "../support/compiler.ts";
 
 /** Round numbers, so that every result can be worked out by hand. */
@@ -287,6 +288,52 @@ describe("capacity's command line", () => {
     );
     assert.match(errorOfWords("--connections", "many"), /got many$/);
     assert.match(errorOfWords("--nothing"), /--nothing/);
+  });
+});
+
+/** Runs the command with options of a plan. */
+function planned(...words: readonly string[]): { status: number | null; lines: string[] } {
+  const main = fileURLToPath(new URL("../../scripts/capacity/main.js", import.meta.url));
+  const { status, stdout } = spawnSync(process.execPath, [main, ...words], { encoding: "utf8" });
+  return { status, lines: stdout.split("\n") };
+}
+
+describe("the verdict on a plan", () => {
+  it("comes first", () => {
+    const { status, lines } = planned("--connections", "10k", "--rate", "100");
+    assert.equal(lines[0], "FEASIBLE with 1 node");
+    assert.equal(status, 0);
+  });
+
+  it("fails the command if Redis would need more than it has", () => {
+    const given = "--connections 10m --rate 120k --cores 64".split(" ");
+    const { status, lines } = planned(...given);
+    assert.match(lines[0] ?? "", /^NOT FEASIBLE with \d+ nodes$/);
+    assert.match(lines[1] ?? "", /^ {2}Redis must use at most 1 \(core\), got [\d.]+: /);
+    assert.equal(status, 1);
+    const [json = ""] = planned(...given, "--json").lines;
+    const { verdict } = JSON.parse(json) as { verdict: Verdict };
+    assert.equal(verdict.isFeasible, false);
+  });
+
+  it("fails the command if no number of machines is enough", () => {
+    const { status, lines } = planned("--connections", "1m", "--rate", "1m", "--cores", "2");
+    assert.equal(lines[0], "NOT FEASIBLE");
+    assert.match(
+      lines[1] ?? "",
+      /^ {2}a machine must be able to carry its part of the load, got 2 /,
+    );
+    assert.equal(status, 1);
+  });
+
+  it("names the connections that the other nodes could not hold", () => {
+    const machine = { ...MACHINE, maxConnections: 15_000 };
+    const verdict = judgePlan(machine, makePlan(DEMAND, machine, COSTS));
+    assert.equal(verdict.isFeasible, true);
+    assert.match(
+      verdict.cautions[0] ?? "",
+      /^if a node is lost, .* 30000 connections each, .* 15000/,
+    );
   });
 });
 

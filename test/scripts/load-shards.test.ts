@@ -181,8 +181,25 @@ describe("a recommendation", () => {
     assert.equal(value, "20");
     assert.match(
       plain(reasons[1] ?? ""),
-      /highest rate not comparable, but looks worse \(40 000\/s and 90 000\/s\), .*; a trade\.$/,
+      /highest rate not comparable, but looks worse \(at least 40 000\/s and at least 90 000\/s\), .*; a trade\.$/,
     );
+  });
+  it("compares no rates of a setting if the generator ended some of its runs", () => {
+    const rates = [40_000, 41_000, 90_000];
+    const mixed = rates.map((throughput, at) =>
+      turn({ throughput, searchMarks: at === 2 ? ["generator"] : [] }),
+    );
+    const { value, reasons } = recommend(measured({ 0: turns(10), 5: mixed, 20: turns(10) }));
+    assert.equal(value, "0");
+    assert.match(
+      plain(reasons[1] ?? ""),
+      /^5 against 0: highest rate not comparable \(at least 90 000\/s, as the generator ended 1 of 3 runs and 50 000\/s\)/,
+    );
+    assert.equal(relate("throughput", turns(10), mixed), "unknown");
+  });
+  it("has no doubts about rates that the generator limited, beside rates of the server", () => {
+    const { value } = recommend(measured({ 0: turns(10), 5: bound(40_000, 4), 20: turns(10) }));
+    assert.equal(value, "5");
   });
   it("is none where nothing may be compared", () => {
     const starved = turns(4, { fixedMarks: ["starved"], searchMarks: ["generator"] });

@@ -74,8 +74,11 @@ describe("the acceptor", () => {
         assert.equal(answer.status, 503);
         assert.equal(answer.headers.get("retry-after"), "5");
       }
+      // Kept alive, a connection would stay with main.
+      const { headers } = await fetch(`http://127.0.0.1:${port}/`);
+      assert.equal(headers.get("connection"), "close");
     }, memory);
-    assert.equal(readCounters(memory, 0).turnedAway, 3);
+    assert.equal(readCounters(memory, 0).turnedAway, 4);
   });
 
   it("assigns connections to the shards in turn, until they are removed", async () => {

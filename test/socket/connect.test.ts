@@ -297,11 +297,19 @@ describe("the log of connections", () => {
       path: "/socket",
       transport: "websocket",
       vsn: "2.0.0",
+      id: null,
       params: { ...params, token: "[FILTERED]" },
     });
     assert.deepEqual((await decided({ log: "warn" })).levels, ["warn"]);
     assert.deepEqual((await decided({ log: false })).log, []);
     assert.deepEqual((await decided({ log: false, connect: () => error() })).log, []);
+  });
+
+  it("names the id of a connection, and the reason of a refusal", async () => {
+    const accepted = await decided({ connect: () => ok({ userId: 7 }), id: userTopic });
+    assert.equal((accepted.fields[0] as Record<string, unknown>)["id"], "users:7");
+    const refusal = await decided({ connect: () => error({ reason: "who?" }) });
+    assert.deepEqual((refusal.fields[0] as Record<string, unknown>)["reason"], { reason: "who?" });
   });
 });
 

@@ -215,11 +215,12 @@ describe("a frame of version 2", () => {
   it("4, 11: an unmatched topic is logged as a warning, with topic and event", () => {
     const world = makeWorld();
     world.connect().send('["11","1","nope:1","phx_join",{}]', '["11","2","room:1","echo",{}]');
+    const client = { connection: 0, id: null };
     assert.deepEqual(
       world.log.map(({ level, text, fields }) => [level, text, fields]),
       [
-        ["warn", "unmatched topic", { topic: "nope:1", event: "phx_join", connection: 0 }],
-        ["warn", "unmatched topic", { topic: "room:1", event: "echo", connection: 0 }],
+        ["warn", "unmatched topic", { topic: "nope:1", event: "phx_join", ...client }],
+        ["warn", "unmatched topic", { topic: "room:1", event: "echo", ...client }],
       ],
     );
   });

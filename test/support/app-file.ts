@@ -50,6 +50,7 @@ export class AppFile {
  */
 export function chatApp(version: number, extra = ""): string {
   return `
+    import { execFileSync } from "node:child_process";
     const { defineChannel, defineEndpoint, defineSocket, ok } = simurgh;
     const socket = defineSocket({
       connect: ({ params }) => ok({ user: params.user ?? null }),
@@ -64,6 +65,10 @@ export function chatApp(version: number, extra = ""): string {
         },
         count: (channel) => ok({ count: channel.context.subscribers(channel.topic) }),
         subscribe: (channel, { topic }) => (channel.subscribe(topic), ok()),
+        run(_channel, { ms }) {
+          // The thread waits for a program, and cannot be interrupted.
+          execFileSync(process.execPath, ["-e", \`setTimeout(() => {}, \${ms})\`]);
+        },
         spin(channel, { ms }) {
           Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
         },

@@ -31,14 +31,17 @@ export interface Child {
  * Starts a main program of `test/apps` and waits until it reports its port.
  *
  * @param main - name of its file, without the extension
+ * @param execArgv - flags for Node.js
  */
 export async function startChild(
   main: string,
   args: readonly string[] = [],
   environment: Readonly<Record<string, string>> = {},
+  execArgv: readonly string[] = process.execArgv,
 ): Promise<Child> {
   const file = fileURLToPath(new URL(`../apps/${main}.js`, import.meta.url));
-  const child = fork(file, args, { env: { ...process.env, ...environment }, silent: true });
+  const env = { ...process.env, ...environment };
+  const child = fork(file, args, { env, execArgv: [...execArgv], silent: true });
   const chunks: Buffer[] = [];
   const output = (): string => Buffer.concat(chunks).toString();
   const exit: Promise<Exit> = once(child, "exit").then(([code, signal]) => ({ code, signal }));

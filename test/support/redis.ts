@@ -23,6 +23,7 @@ import { freePort } from "./server.ts";
 const PROGRAMS = ["/usr/bin/redis-server", "/usr/bin/redis-check-rdb"];
 const PROGRAM = PROGRAMS.find((path) => existsSync(path));
 const READY_MS = 20_000;
+const LOOPBACK = "127.0.0.1";
 
 /** Why no Redis is available here, or false if it is. For `skip` of a test. */
 export const noRedis: string | false =
@@ -37,16 +38,18 @@ export class TestRedis {
   #process: ChildProcess | undefined;
   #folder = "";
   #portFlags: readonly string[];
+  readonly #host: string;
 
-  private constructor(port: number, settings: readonly string[]) {
+  private constructor(port: number, settings: readonly string[], host: string) {
     this.port = port;
+    this.#host = host;
     this.#settings = settings;
     this.#portFlags = ["--port", String(port)];
   }
 
   /** @param settings - Redis options, such as `["--requirepass", "secret"]` */
-  static async start(settings: readonly string[] = []): Promise<TestRedis> {
-    const redis = await TestRedis.away(settings);
+  static async start(settings: readonly string[] = [], host = LOOPBACK): Promise<TestRedis> {
+    const redis = await TestRedis.away(settings, host);
     await redis.start();
     return redis;
   }
@@ -69,17 +72,18 @@ export class TestRedis {
   }
 
   /** Makes one that is not started yet. */
-  static async away(settings: readonly string[] = []): Promise<TestRedis> {
-    return new TestRedis(await freePort(), settings);
+  static async away(settings: readonly string[] = [], host = LOOPBACK): Promise<TestRedis> {
+    return new TestRedis(await freePort(), settings, host);
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`;
+    const host = this.#host.includes(":") ? `[${this.#host}]` : this.#host;
+    return `redis://${host}:${this.port}`;
   }
 
   async start(): Promise<void> {
     this.#folder = await mkdtemp(join(tmpdir(), "simurgh-redis-"));
-    const given = [...this.#portFlags, "--bind", "127.0.0.1", "--dir", this.#folder];
+    const given = [...this.#portFlags, "--bind", this.#host, "--dir", this.#folder];
     const memoryOnly = ["--save", "", "--appendonly", "no"];
     const child = spawn(PROGRAM ?? "", [...given, ...memoryOnly, ...this.#settings], {
       argv0: "redis-server",

@@ -5,7 +5,7 @@
  * Runs on: the test's thread.
  */
 
-import { Callbacks } from "../../src/callbacks/callbacks.ts";
+import { Callbacks, type CallbackWatch } from "../../src/callbacks/callbacks.ts";
 import type { ShardContext } from "../../src/channel/context.ts";
 import type { Channel } from "../../src/channel/channel.ts";
 import { defineChannel } from "../../src/channel/definition.ts";
@@ -134,7 +134,7 @@ export class World {
     this.member = (options.node ?? new TestNode()).member<Lane>(options.member ?? 0, fastlane);
     const { maxMailbox = 8, handlerTimeoutMs = 1_000, joinTimeoutMs = 1_000 } = options;
     const { maxWaitingBytes = 10_000 } = options;
-    this.callbacks = new Callbacks({ maxMailbox, maxWaitingBytes, handlerTimeoutMs });
+    this.callbacks = new Callbacks({ maxMailbox, maxWaitingBytes, handlerTimeoutMs }, UNWATCHED);
     this.channels = new ShardChannels({
       shard: 0,
       context: CONTEXT,
@@ -320,6 +320,9 @@ export class RecordingTasks implements Tasks {
     return { result: result.promise, cancel };
   }
 }
+
+/** A watch that nothing is reported to. */
+export const UNWATCHED: CallbackWatch = { begins: () => 0, ends: () => {} };
 
 /** A promise that the test settles. */
 export class Deferred<Value = unknown> {

@@ -9,7 +9,6 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { EventEmitter, once } from "node:events";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
-import type { TransferListItem } from "node:worker_threads";
 
 import { Logger } from "../../src/log/logger.ts";
 import { STDERR, STDOUT } from "../../src/output/queue-layout.ts";
@@ -18,7 +17,7 @@ import { Counters, makeCountersMemory, readCounters } from "../../src/memory/cou
 import { resolveOptions } from "../../src/options/resolution.ts";
 import type { Options } from "../../src/options/options.ts";
 import { TaskPool } from "../../src/tasks/task-pool.ts";
-import type { TaskAnswer } from "../../src/tasks/task-messages.ts";
+import type { HandedOver, TaskAnswer } from "../../src/tasks/task-messages.ts";
 import { within } from "../support/deadline.ts";
 import { turn } from "../support/world.ts";
 import { WORD } from "./task-pool.functions.ts";
@@ -95,7 +94,7 @@ class Owner {
     this.#pool = pool;
   }
 
-  send(answer: TaskAnswer, transfer: readonly TransferListItem[]): void {
+  send(answer: TaskAnswer, transfer: readonly HandedOver[]): void {
     // As between threads: a value that cannot be cloned cannot be sent.
     this.answers.push(structuredClone(answer, { transfer: [...transfer] as never }));
     this.#events.emit(`answer ${answer.id}`);

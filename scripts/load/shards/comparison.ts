@@ -51,6 +51,8 @@ export interface RunFigure {
   readonly value: number;
   /** Whether the figure can be compared. */
   readonly isSound: boolean;
+  /** Whether the generator ended the run, so that the server may do more. */
+  readonly isLowerBound: boolean;
 }
 
 /** Returns the figures of the turns that have one. */
@@ -58,16 +60,36 @@ export function figuresOf(name: FigureName, turns: readonly Turn[]): readonly Ru
   const { valueOf, marksOf, ignores = [] }: FigureRow = FIGURES[name];
   return turns.flatMap((turn) => {
     const value = valueOf(turn);
-    const isSound = marksOf(turn).every((mark) => ignores.includes(mark));
-    return value === null ? [] : [{ value, isSound }];
+    const marks = marksOf(turn).filter((mark) => !ignores.includes(mark));
+    const isLowerBound = name === "throughput" && marks.includes("generator");
+    return value === null ? [] : [{ value, isSound: marks.length === 0, isLowerBound }];
   });
 }
 
-/** Returns the median of the sound figures, or of all figures if none is sound; null without figures. */
+/** What ended the runs of a setting. */
+type Ends = "server" | "generator" | "both";
+
+function endsOf(figures: readonly RunFigure[]): Ends {
+  const bounds = figures.filter(({ isLowerBound }) => isLowerBound).length;
+  if (bounds === 0) return "server";
+  return bounds === figures.length ? "generator" : "both";
+}
+
+/**
+ * Returns the median of the sound figures, or of all figures if none is sound; null without figures,
+ * and if the generator ended some of the runs and the server the others.
+ */
 export function middleOf(figures: readonly RunFigure[]): number | null {
+  if (endsOf(figures) === "both") return null;
   const sound = figures.filter(({ isSound }) => isSound);
   const used = (sound.length > 0 ? sound : figures).map(({ value }) => value);
   return used.length === 0 ? null : median(used);
+}
+
+/** Returns the figures that can be compared: none if the generator ended one of the runs. */
+function comparable(figures: readonly RunFigure[]): readonly RunFigure[] {
+  // The others are lower than the setting's own, as the server ended just these.
+  return endsOf(figures) === "server" ? figures.filter(({ isSound }) => isSound) : [];
 }
 
 /** The relation of a setting to another in one figure. `unknown`: too few runs can be compared. */
@@ -90,21 +112,24 @@ export function relate(
 ): Relation {
   return relateFigures(
     name,
-    figuresOf(name, turns).filter(({ isSound }) => isSound),
-    figuresOf(name, others).filter(({ isSound }) => isSound),
+    comparable(figuresOf(name, turns)),
+    comparable(figuresOf(name, others)),
   );
 }
 
 /**
  * Reports whether a setting looks worse in one figure if runs that cannot be compared count too. Such runs
- * never count in favour of a setting, but they do count against it.
+ * never count in favour of a setting, but they do count against it, unless the generator ended runs of
+ * this setting only.
  */
 export function looksWorse(
   name: FigureName,
   turns: readonly Turn[],
   others: readonly Turn[],
 ): boolean {
-  return relateFigures(name, figuresOf(name, turns), figuresOf(name, others)) === "worse";
+  const [own, theirs] = [figuresOf(name, turns), figuresOf(name, others)];
+  if (endsOf(own) !== "server" && endsOf(own) !== endsOf(theirs)) return false;
+  return relateFigures(name, own, theirs) === "worse";
 }
 
 function relateFigures(

@@ -62,7 +62,7 @@ const CHARTS = {
   throughput: {
     title: "Highest rate",
     about: (bound) =>
-      `Deliveries a second with a p99 below ${bound}. A hollow dot is a run that the generator ended, so the server may do more.`,
+      `Deliveries a second with a p99 below ${bound}. A hollow dot is a run that the generator ended, so the server may do more; the line is through the others.`,
     unit: "deliveries a second",
     isLogarithmic: false,
   },
@@ -93,7 +93,8 @@ function drawFigureOf(swept: SweptDimension, name: FigureName, boundMs: number):
       label: value,
       isDefault: value === dimension.fallback,
       isRecommended: value === recommendation.value,
-      median: middleOf(runs),
+      // A line between a lower bound and a rate would mean nothing.
+      median: runs.some(({ isLowerBound }) => isLowerBound) ? null : middleOf(runs),
       runs,
     };
   });

@@ -127,6 +127,11 @@ function describe(measured: Measured, value: string, relations: Relations | unde
 }
 
 function showMiddle(name: FigureName, turns: readonly Turn[]): string {
-  const middle = middleOf(figuresOf(name, turns));
-  return middle === null ? "none" : showFigure(name, middle);
+  const figures = figuresOf(name, turns);
+  const bounds = figures.filter(({ isLowerBound }) => isLowerBound).map(({ value }) => value);
+  const middle = middleOf(figures);
+  if (bounds.length === 0) return middle === null ? "none" : showFigure(name, middle);
+  if (middle !== null) return `at least ${showFigure(name, middle)}`;
+  const most = showFigure(name, Math.max(...bounds));
+  return `at least ${most}, as the generator ended ${bounds.length} of ${figures.length} runs`;
 }

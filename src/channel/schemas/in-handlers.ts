@@ -88,6 +88,16 @@ export function isSchema(value: unknown): value is StandardSchemaV1 {
   return (isAnObject(value) || typeof value === "function") && "~standard" in value;
 }
 
+/**
+ * Reports whether a value is a JSON Schema instead of a Standard Schema. zod hides a Standard Schema
+ * in the JSON Schemas that it makes.
+ */
+export function isJsonSchema(value: unknown): value is object {
+  if (typeof value !== "object" || value === null) return false;
+  if (!("~standard" in value) || Object.hasOwn(value, "$schema")) return true;
+  return Object.getOwnPropertyDescriptor(value, "~standard")?.enumerable === false;
+}
+
 /** Description of a valid schema, for error messages. */
 export const SCHEMA = "a Standard Schema or typed()";
 
@@ -103,8 +113,7 @@ function inHandlerOf(event: string, handler: PayloadCallback, declaration: unkno
     }
     handle = checked(payload, handle);
   }
-  const write =
-    isAnObject(reply) && !isSchema(reply) ? payloadWriter(`reply of ${subject}`, reply) : undefined;
+  const write = isJsonSchema(reply) ? payloadWriter(`reply of ${subject}`, reply) : undefined;
   if (write) handle = replying(handle, write);
   if (maxBytes !== undefined) handle = refusingOversize(handle);
   return { handle, intake: intakeOf(isRaw, maxBytes), rate };

@@ -6,7 +6,7 @@
 
 import { invalid } from "../../definition-checks.ts";
 import { kindOf } from "../../errors.ts";
-import { isSchema } from "./in-handlers.ts";
+import { isJsonSchema, isSchema } from "./in-handlers.ts";
 import { payloadWriter, type PayloadWriter } from "./payload-writer.ts";
 
 /** The writers of a channel, by event. */
@@ -31,10 +31,10 @@ export class OutWriters {
    */
   static of(declared: Readonly<Record<string, unknown>> = {}): OutWriters | undefined {
     const writers = new Map<string, PayloadWriter>();
-    const schemas: Record<string, object> = {};
+    const schemas: [event: string, schema: object][] = [];
     for (const [event, schema] of Object.entries(declared)) {
-      if (isSchema(schema)) continue;
-      if (typeof schema !== "object" || schema === null) {
+      if (!isJsonSchema(schema)) {
+        if (isSchema(schema)) continue;
         const form = "a JSON Schema, a Standard Schema or typed()";
         throw invalid(`out.${event} must be ${form}, got ${kindOf(schema)}`);
       }
@@ -42,9 +42,10 @@ export class OutWriters {
       if (!writer) continue;
       writers.set(event, writer);
       // Removes symbols, functions and getters, which cannot be sent to other threads.
-      schemas[event] = JSON.parse(JSON.stringify(schema)) as object;
+      schemas.push([event, JSON.parse(JSON.stringify(schema)) as object]);
     }
-    return writers.size === 0 ? undefined : new OutWriters(writers, schemas);
+    // An event may be named __proto__.
+    return writers.size === 0 ? undefined : new OutWriters(writers, Object.fromEntries(schemas));
   }
 
   /** Reports whether an event has a writer. */

@@ -2,7 +2,8 @@
  * Checks payloads from clients against a channel's declarations: a schema, and a maximum size.
  *
  * Runs on: shard; created with the definition.
- * Full: a payload larger than `maxBytes` of its event reaches neither the schema nor the handler.
+ * Full: a payload larger than `maxBytes` of its event reaches neither the schema nor the handler. An
+ * answer has at most MOST_ISSUES issues, since a small payload can have very many.
  */
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
@@ -13,6 +14,11 @@ import type { Message } from "../../protocol/message.ts";
 import type { Serializer } from "../../protocol/serializer.ts";
 import { isThenable } from "../../callbacks/promises.ts";
 import { error, type Refused } from "../../callbacks/results.ts";
+
+/** Maximum number of issues in an answer. */
+const MOST_ISSUES = 16;
+/** Maximum length of an issue's message, which may contain what the client sent. */
+const MOST_CHARACTERS = 512;
 
 /** A callback that takes a payload. */
 export type PayloadCallback = (socket: object, payload: unknown) => unknown;
@@ -78,12 +84,12 @@ export function isOversize(
 }
 
 function refusal(reason: string, issues: readonly StandardSchemaV1.Issue[]): Refused {
-  return error({ reason, issues: issues.map(issueOf) });
+  return error({ reason, issues: issues.slice(0, MOST_ISSUES).map(issueOf) });
 }
 
 /** Returns the part of an issue that is sent to the client: path and message. */
 function issueOf({ message, path = [] }: StandardSchemaV1.Issue): object {
-  return { path: path.map(segmentOf), message };
+  return { path: path.map(segmentOf), message: message.slice(0, MOST_CHARACTERS) };
 }
 
 function segmentOf(segment: PropertyKey | StandardSchemaV1.PathSegment): string | number {

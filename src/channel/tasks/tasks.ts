@@ -4,15 +4,18 @@
  * Runs on: shard.
  */
 
-import type { Worker } from "node:worker_threads";
-
 /**
- * A value that can be transferred to another thread: an ArrayBuffer, a MessagePort, a FileHandle.
+ * A value that can be transferred to another thread: an ArrayBuffer, a MessagePort, a FileHandle, a
+ * stream.
  *
- * Derived from `postMessage`, because the type of the list has a different name in each release of
- * Node.js's types.
+ * Described by what they have in common, because apps must compile without Node.js's types, whose
+ * name for this type also differs from release to release.
  */
-export type HandedOver = NonNullable<Parameters<Worker["postMessage"]>[1]>[number];
+export type HandedOver =
+  | ArrayBuffer
+  | { close(): unknown }
+  | { readonly locked: boolean }
+  | { readonly readable: object; readonly writable: object };
 
 /** Options of one task. */
 export interface TaskOptions {

@@ -73,6 +73,9 @@ class Redis implements Broker {
       url: this.#url,
       RESP: 3,
       disableOfflineQueue: true,
+      // Otherwise the library looks up the host before it connects, which fails for an IPv6 address,
+      // and may move a connection to another server, which loses messages without an error.
+      maintNotifications: "disabled",
       socket: { reconnectStrategy: false, connectTimeout: CONNECT_MS },
       ...(this.#clientName !== undefined && { name: this.#clientName }),
     });

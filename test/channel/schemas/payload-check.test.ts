@@ -129,6 +129,17 @@ describe("a schema", () => {
     ]);
   });
 
+  it("has at most 16 issues in an answer, with short messages, however many there are", () => {
+    const { world } = worldOf(z.array(z.string()));
+    const [many = ""] = joined(world).asked(
+      `["1","2","room:1","say",${JSON.stringify(Array(100_000).fill(1))}]`,
+    );
+    assert.equal(JSON.parse(many)[4].response.issues.length, 16);
+    const long = worldOf(schemaOf(() => ({ issues: [{ message: "m".repeat(100_000) }] })));
+    const [answer = ""] = joined(long.world).asked('["1","2","room:1","say",1]');
+    assert.equal(JSON.parse(answer)[4].response.issues[0].message.length, 512);
+  });
+
   it("of parameters refuses a join, which may be tried again", () => {
     const room = defineChannel(ANYONE, {
       params: z.object({ page: z.number().default(1) }),

@@ -1,0 +1,242 @@
+/**
+ * A JSON Schema as plain data: the subschemas that its keywords contain, and the targets of `$ref`.
+ *
+ * Runs on: any thread; each schema is read once, with the definition.
+ */
+
+import { invalid } from "../../definition-checks.ts";
+import { kindOf } from "../../errors.ts";
+
+/** A schema: an object with keywords, `true` (anything) or `false` (nothing). */
+export type Schema = boolean | Keywords;
+/** The keywords of a schema, by name. */
+export type Keywords = Readonly<Record<string, unknown>>;
+
+/** Keywords whose value is a schema. `items` may also be a list of schemas. */
+const ONE: ReadonlySet<string> = new Set([
+  "additionalItems",
+  "additionalProperties",
+  "contains",
+  "else",
+  "if",
+  "items",
+  "not",
+  "propertyNames",
+  "then",
+  "unevaluatedItems",
+  "unevaluatedProperties",
+]);
+/** Keywords whose value is a list of schemas. */
+const LISTS: ReadonlySet<string> = new Set(["allOf", "anyOf", "items", "oneOf", "prefixItems"]);
+/** Keywords whose value maps names to schemas. In `dependencies` it may map them to lists. */
+const BY_NAME: ReadonlySet<string> = new Set([
+  "$defs",
+  "definitions",
+  "dependencies",
+  "dependentSchemas",
+  "patternProperties",
+  "properties",
+]);
+/** Keywords that change what a schema means and are not supported. */
+const UNSUPPORTED: readonly string[] = [
+  "$data",
+  "$dynamicRef",
+  "$recursiveRef",
+  "disallow",
+  "divisibleBy",
+  "extends",
+  "propertyDependencies",
+];
+/** The drafts whose keywords are supported. */
+const DRAFTS =
+  /^https?:\/\/json-schema\.org\/(?:draft-0[4-7]|draft\/20(?:19-09|20-12))\/schema#?$/u;
+/** Drafts that ignore the keywords beside `$ref`. */
+const IGNORES_BESIDE_REF = /^https?:\/\/json-schema\.org\/draft-0[34567]\//u;
+/** Keywords that have no effect beside `$ref`. */
+const HARMLESS_BESIDE_REF: ReadonlySet<string> = new Set([
+  "$comment",
+  "$defs",
+  "$id",
+  "$ref",
+  "$schema",
+  "default",
+  "definitions",
+  "description",
+  "examples",
+  "title",
+]);
+/** Base of relative references. It is never fetched. */
+const BASE = "schema://simurgh/";
+
+/** A JSON Schema whose references are resolved. */
+export class SchemaDocument {
+  readonly root: Schema;
+  readonly #subject: string;
+  /** The base URI of each schema in the document. */
+  readonly #bases = new Map<object, string>();
+  /** Schemas with `$id` or `$anchor`, by URI. */
+  readonly #byUri = new Map<string, Keywords>();
+
+  /**
+   * Copies and reads a schema.
+   *
+   * @param subject - name of the schema's subject, for error messages
+   * @throws SIM_ERR_DEFINITION_INVALID if it is not JSON, or contains a keyword that changes its
+   *   meaning and is not supported
+   */
+  constructor(subject: string, schema: object) {
+    this.#subject = subject;
+    this.root = this.#plain(schema);
+    this.#byUri.set(BASE, this.root);
+    this.#read(this.root, BASE, "#");
+  }
+
+  /** Creates the error for a schema that cannot be used. @param where - its place, as in `#/items` */
+  invalid(where: string, message: string): Error {
+    return invalid(
+      `${this.#subject} must be a JSON Schema that is supported: ${message} (${where})`,
+    );
+  }
+
+  /** Returns the schema that a `$ref` refers to. @throws SIM_ERR_DEFINITION_INVALID if there is none */
+  target(from: Keywords, reference: unknown, where: string): Schema {
+    if (typeof reference !== "string") {
+      throw this.invalid(where, `$ref must be a string, got ${kindOf(reference)}`);
+    }
+    const uri = uriOf(reference, this.#bases.get(from) ?? BASE);
+    const [resource = "", fragment = ""] = uri?.split("#") ?? [];
+    const named = this.#byUri.get(fragment === "" ? resource : `${resource}#${fragment}`);
+    if (named) return named;
+    const found = this.#atPointer(resource, fragment);
+    if (found !== undefined) return found;
+    const message = `$ref must refer to a schema in the same document, got ${JSON.stringify(reference)}`;
+    throw this.invalid(where, message);
+  }
+
+  /** Checks that a value is a schema. @throws SIM_ERR_DEFINITION_INVALID */
+  checked(value: unknown, where: string): Schema {
+    if (typeof value === "boolean" || isKeywords(value)) return value;
+    throw this.invalid(where, `a schema must be an object or a boolean, got ${kindOf(value)}`);
+  }
+
+  #plain(schema: object): Keywords {
+    let copy: unknown;
+    try {
+      copy = JSON.parse(JSON.stringify(schema));
+    } catch (cause) {
+      const message = `${this.#subject} must be a JSON Schema that can be written as JSON`;
+      throw invalid(message, { cause });
+    }
+    if (isKeywords(copy)) return copy;
+    throw invalid(`${this.#subject} must be a JSON Schema, got ${kindOf(copy)}`);
+  }
+
+  #atPointer(resource: string, fragment: string): Schema | undefined {
+    let found: unknown = this.#byUri.get(resource);
+    if (!fragment.startsWith("/")) return undefined;
+    let base = resource;
+    for (const part of fragment.slice(1).split("/")) {
+      const name = decoded(part);
+      if (typeof found !== "object" || found === null || name === undefined) return undefined;
+      if (!Object.hasOwn(found, name)) return undefined;
+      base = this.#bases.get(found) ?? base;
+      found = (found as Keywords)[name];
+    }
+    // A target under an unknown keyword has not been read yet.
+    if (isKeywords(found) && !this.#bases.has(found)) this.#read(found, base, `#${fragment}`);
+    return typeof found === "boolean" || isKeywords(found) ? found : undefined;
+  }
+
+  /** Notes the base URIs and the names of a schema and all schemas in it. */
+  #read(schema: unknown, outer: string, where: string): void {
+    if (!isKeywords(schema)) return;
+    const base = this.#named(schema, outer, where);
+    this.#bases.set(schema, base);
+    this.#checkKeywords(schema, where);
+    for (const [keyword, value] of Object.entries(schema)) {
+      for (const [name, part] of partsOf(keyword, value)) {
+        this.#read(part, base, `${where}/${keyword}${name === "" ? "" : `/${name}`}`);
+      }
+    }
+  }
+
+  /** Notes the `$id` and `$anchor` of a schema, and returns its base URI. */
+  #named(schema: Keywords, outer: string, where: string): string {
+    const { $id, $anchor } = schema;
+    let base = outer;
+    if (typeof $id === "string") {
+      const uri = uriOf($id, outer)?.replace(/#$/u, "");
+      if (uri === undefined)
+        throw this.invalid(where, `$id must be a URI, got ${JSON.stringify($id)}`);
+      this.#name(uri, schema, where);
+      if (!uri.includes("#")) base = uri;
+    }
+    if (typeof $anchor === "string") this.#name(`${base}#${$anchor}`, schema, where);
+    return base;
+  }
+
+  #name(uri: string, schema: Keywords, where: string): void {
+    const other = this.#byUri.get(uri);
+    // A schema that is used in several places is repeated with its `$id`.
+    if (other === undefined || canonical(other) === canonical(schema)) {
+      this.#byUri.set(uri, other ?? schema);
+      return;
+    }
+    throw this.invalid(
+      where,
+      `an $id must belong to one schema, got two for ${uri.replace(BASE, "")}`,
+    );
+  }
+
+  #checkKeywords(schema: Keywords, where: string): void {
+    const unsupported = UNSUPPORTED.filter((keyword) => Object.hasOwn(schema, keyword));
+    if (unsupported.length > 0) {
+      throw this.invalid(where, `it must not use ${unsupported.join(", ")}`);
+    }
+    const { $schema = (this.root as Keywords)["$schema"] } = schema;
+    if ($schema !== undefined && !(typeof $schema === "string" && DRAFTS.test($schema))) {
+      const got = JSON.stringify($schema);
+      throw this.invalid(where, `$schema must be a draft from 04 to 2020-12, got ${got}`);
+    }
+    if (!("$ref" in schema) || typeof $schema !== "string" || !IGNORES_BESIDE_REF.test($schema)) {
+      return;
+    }
+    const ignored = Object.keys(schema).filter((keyword) => !HARMLESS_BESIDE_REF.has(keyword));
+    if (ignored.length === 0) return;
+    throw this.invalid(where, `its draft ignores keywords beside $ref, got ${ignored.join(", ")}`);
+  }
+}
+
+/** Reports whether a value is an object with keywords. */
+export function isKeywords(value: unknown): value is Keywords {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Returns the values that may be schemas within the value of a keyword, by name or index. */
+export function partsOf(keyword: string, value: unknown): readonly (readonly [string, unknown])[] {
+  if (Array.isArray(value)) return LISTS.has(keyword) ? Object.entries(value) : [];
+  if (BY_NAME.has(keyword)) return isKeywords(value) ? Object.entries(value) : [];
+  return ONE.has(keyword) ? [["", value]] : [];
+}
+
+/** Returns a text that is the same for equal JSON values, in whatever order their fields are. */
+export function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (!isKeywords(value)) return JSON.stringify(value);
+  const fields = Object.keys(value)
+    .toSorted()
+    .map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`);
+  return `{${fields.join()}}`;
+}
+
+function uriOf(reference: string, base: string): string | undefined {
+  return URL.canParse(reference, base) ? new URL(reference, base).href : undefined;
+}
+
+function decoded(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
+  } catch {
+    return undefined;
+  }
+}
