@@ -23,13 +23,16 @@ export const EVENTS = {
   channel_crashed: "topic, event, error: a callback threw, or a limit ended the channel",
   slow_client:
     "connection, bufferedBytes, cause (behind, skipped, full), policy (close, error), channels: a client read too slowly, and its connection was cut or its channels ended",
+  buffers_shed:
+    "owners, bytes, totalBytes: the node held more than maxBufferBytes (totalBytes), and this thread closed connections, gave up requests or dropped queues (owners) that held bytes",
   broadcasts_missed:
     "topic, connection, count: a client of a channel with slow caught up, or the channel ended, after count broadcasts had been left out",
   rate_limited:
     "scope (socket, channel, event, id, address), counted (messages, bytes, joins, connects), connection, id, topic, event, retryAfterMs: a message, join or connect was refused; the client was told, unless the message had no ref",
   overload_begin:
-    "level (refusing, withdrawn), lagMs, heapBytes: a shard reached an overload level",
-  overload_end: "level (refusing, withdrawn), lagMs, heapBytes: a shard left an overload level",
+    "level (refusing, withdrawn), lagMs, heapBytes, externalBytes, residentBytes: a shard reached an overload level",
+  overload_end:
+    "level (refusing, withdrawn), lagMs, heapBytes, externalBytes, residentBytes: a shard left an overload level",
   slow_callback:
     "topic, event, durationMs: a callback of a channel or raw socket held the event loop for slowCallbackMs or longer",
   shard_stuck:

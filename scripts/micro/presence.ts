@@ -9,6 +9,8 @@
  * The topics have no subscribers, so no diffs are sent. A diff costs as much as a broadcast.
  */
 
+import { BroadcastRoom } from "../../src/channel/broadcast-room.ts";
+import { WaitingBytes } from "../../src/callbacks/waiting-bytes.ts";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
@@ -42,6 +44,7 @@ const options = resolveOptions(
   {
     parallelism: () => 2,
     descriptorLimit: () => 1_024,
+    memoryLimit: () => 1_073_741_824,
     secretKeyBase: () => "",
     nodeName: () => "node",
   },
@@ -56,6 +59,8 @@ function makeShard(memory: NodeMemory, shard: number): ShardCore {
     tasks: new InlineTasks(undefined),
     logger: new Logger("silent"),
     endpoint: defineEndpoint({ sockets: {}, presences: [presence] }),
+    waiting: new WaitingBytes(1_048_576, Infinity),
+    room: new BroadcastRoom(1_048_576),
     clock: () => 0,
     takesJoins: () => true,
     onForwardingRecord() {},

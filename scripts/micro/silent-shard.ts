@@ -21,6 +21,7 @@ export function silentShard(endpoint: EndpointDefinition): SoloShard {
       {
         parallelism: () => 1,
         descriptorLimit: () => 1_024,
+        memoryLimit: () => 1_073_741_824,
         secretKeyBase: () => "",
         nodeName: () => "",
       },

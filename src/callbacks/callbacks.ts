@@ -23,7 +23,7 @@ import { LiveCount } from "./live-count.ts";
 import { Mailbox, type Waitable } from "./mailbox.ts";
 import { handlerTimeout, ignoreOutcome, isThenable, promised } from "./promises.ts";
 import { TurnQueue, type TurnTaker } from "./turn-queue.ts";
-import { WaitingBytes, type WaitingOwner } from "./waiting-bytes.ts";
+import type { WaitingBytes, WaitingOwner } from "./waiting-bytes.ts";
 
 /** A channel or a raw socket. The fields are written by Callbacks only. */
 export interface Callee<Letter extends Waitable = Waitable> extends TurnTaker {
@@ -85,6 +85,11 @@ interface Awaited {
   readonly failed: (error: unknown) => void;
 }
 
+/** Reports whether a letter was sent by the client. */
+function isSent({ kind }: Waitable): boolean {
+  return kind === "in" || kind === "control";
+}
+
 /** The runner of a shard's callbacks. */
 export class Callbacks {
   /** Channels and raw sockets whose last callback has not finished. */
@@ -100,20 +105,19 @@ export class Callbacks {
   readonly #awaited = new Map<Callee, Awaited>();
   readonly #turns = new TurnQueue<Callee>((callee) => this.#runMailbox(callee));
 
-  constructor(
-    {
-      maxMailbox,
-      maxWaitingBytes,
-      handlerTimeoutMs,
-    }: {
-      readonly maxMailbox: number;
-      readonly maxWaitingBytes: number;
-      readonly handlerTimeoutMs: number;
-    },
-    watch: CallbackWatch,
-  ) {
+  constructor({
+    maxMailbox,
+    handlerTimeoutMs,
+    waiting,
+    watch,
+  }: {
+    readonly maxMailbox: number;
+    readonly handlerTimeoutMs: number;
+    readonly waiting: WaitingBytes;
+    readonly watch: CallbackWatch;
+  }) {
     this.#watch = watch;
-    this.waiting = new WaitingBytes(maxWaitingBytes);
+    this.waiting = waiting;
     this.#maxMailbox = maxMailbox;
     this.#handlerTimeoutMs = handlerTimeoutMs;
   }
@@ -149,7 +153,9 @@ export class Callbacks {
     const { owner } = callee;
     const { bytes = 0 } = letter;
     if (bytes > 0 && !this.waiting.add(owner, bytes)) {
-      owner.waitTooMuch();
+      // Its client is not to blame for broadcasts.
+      if (isSent(letter)) owner.waitTooMuch();
+      else this.#fill(callee, this.#waitingFull());
       return;
     }
     callee.mailbox ??= new Mailbox(this.#maxMailbox);
@@ -158,9 +164,13 @@ export class Callbacks {
       return;
     }
     this.waiting.remove(owner, bytes);
+    this.#fill(callee, this.#mailboxFull());
+  }
+
+  #fill<Letter extends Waitable>(callee: Callee<Letter>, error: Error): void {
     // The callback that fills it is on the stack, and its callee ends when it returns.
     if (callee.isRunning) callee.isOverfull = true;
-    else callee.failed(null, this.#mailboxFull());
+    else callee.failed(null, error);
   }
 
   /** Puts a letter into the mailbox, for which there is always room. */
@@ -188,6 +198,14 @@ export class Callbacks {
     if (bytes > 0) this.waiting.remove(callee.owner, bytes);
   }
 
+  /** Drops the messages and broadcasts that wait for a callee. All other letters are still handled. */
+  dropWaiting<Letter extends Waitable>(callee: Callee<Letter>): void {
+    const bytes = callee.mailbox?.bytes ?? 0;
+    if (bytes === 0) return;
+    callee.mailbox?.dropCounted();
+    this.waiting.remove(callee.owner, bytes);
+  }
+
   #schedule<Letter extends Waitable>(callee: Callee<Letter>): void {
     const isAwaited = callee.isBusy || callee.isRunning || callee.isWaiting;
     if (!isAwaited) this.#turns.add(callee);
@@ -207,6 +225,11 @@ export class Callbacks {
     }
     // A callee that keeps sending letters to itself must not starve the others.
     this.#turns.add(callee);
+  }
+
+  #waitingFull(): Error {
+    const message = `the mailbox must hold at most ${this.waiting.maxBytes} (bytes, for all channels of a connection)`;
+    return makeError("SIM_ERR_MAILBOX_FULL", message);
   }
 
   #mailboxFull(): Error {

@@ -10,7 +10,7 @@
 /** A letter that may wait. */
 export interface Waitable {
   readonly kind: string;
-  /** Length of the frame that it came in, if a client sent it. */
+  /** Bytes of the message or broadcast in it, if it has one. */
   readonly bytes?: number;
 }
 
@@ -47,6 +47,12 @@ export class Mailbox<Letter extends Waitable> {
   /** Adds a letter, even to a full mailbox. */
   put(letter: Letter): void {
     this.#letters.push(letter);
+  }
+
+  /** Removes the letters that have bytes. */
+  dropCounted(): void {
+    this.#letters = this.#letters.slice(this.#next).filter(({ bytes = 0 }) => bytes === 0);
+    this.#next = 0;
   }
 
   /** Removes and returns the oldest letter. */

@@ -63,8 +63,13 @@ export type ChannelLetter =
       readonly ref: Ref;
       readonly bytes: number;
     }
-  | { readonly kind: "out"; readonly event: string; readonly payload: unknown }
-  | { readonly kind: "info"; readonly message: unknown }
+  | {
+      readonly kind: "out";
+      readonly event: string;
+      readonly payload: unknown;
+      readonly bytes: number;
+    }
+  | { readonly kind: "info"; readonly message: unknown; readonly bytes: number }
   | { readonly kind: "expiring"; readonly leftMs: number }
   | { readonly kind: "leftOut"; readonly count: number }
   | { readonly kind: "lost"; readonly error: Error }
@@ -189,7 +194,7 @@ export class Channel
   }
 
   send(message: unknown): void {
-    this.shared.callbacks.receive(this, { kind: "info", message });
+    this.receiveInfo(message, 0);
   }
 
   sendAfter(delayMs: number, message: unknown): () => void {
@@ -290,7 +295,7 @@ export class Channel
   }
 
   dropWaiting(): void {
-    this.shared.callbacks.dropMailbox(this);
+    this.shared.callbacks.dropWaiting(this);
   }
 
   /** Does nothing: the client is told by the close of its connection. */
@@ -322,15 +327,20 @@ export class Channel
 
   // -- Subscriber and Listener: for broadcasts ---------------------------------------------------
 
-  receiveOut(event: string, payload: unknown): void {
-    this.shared.callbacks.receive(this, { kind: "out", event, payload });
+  receiveOut(event: string, payload: unknown, bytes: number): void {
+    this.shared.callbacks.receive(this, { kind: "out", event, payload, bytes });
+  }
+
+  private receiveInfo(message: unknown, bytes: number): void {
+    this.shared.callbacks.receive(this, { kind: "info", message, bytes });
   }
 
   /** Handles a broadcast to a topic that user code has subscribed to. */
-  receive(broadcast: Broadcast): void {
+  receive(broadcast: Broadcast, bytes: number): void {
+    const { topic, event, payload } = broadcast;
     // A subscription to the channel's own topic acts as if every event were intercepted.
-    if (broadcast.topic === this.topic) this.receiveOut(broadcast.event, broadcast.payload);
-    else this.send(broadcast);
+    if (topic === this.topic) this.receiveOut(event, payload, bytes);
+    else this.receiveInfo(broadcast, bytes);
   }
 
   missed(): void {

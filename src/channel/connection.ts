@@ -37,6 +37,8 @@ export interface Connection {
   /** Sends a ping, which the client answers with a pong. Absent if the transport has no pings. */
   ping?(data: string | Uint8Array): void;
 
+  /** Bytes that are held for this client: not sent yet, or not handled yet. */
+  readonly heldBytes: number;
   /**
    * False while so much data is waiting for this client that senders should hold back what they
    * can. Anything sent nevertheless is still queued.

@@ -12,6 +12,8 @@
  * serializer receives the decoded broadcast, and encodes it once for its lane.
  *
  * Runs on: shard.
+ * Full: a large broadcast is sent to as many clients as the shard has room for (`broadcast-room`). All other channels
+ *       of the topic end with phx_error.
  */
 
 import { jsonV1, v1Broadcast } from "../protocol/json-v1.ts";
@@ -21,10 +23,12 @@ import type { Envelope } from "../pubsub/envelope.ts";
 import type { TopicEntry } from "../pubsub/registry.ts";
 import type { Counters } from "../memory/counters.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
+import { isLarge, type BroadcastRoom } from "./broadcast-room.ts";
 import type { Publisher } from "./connection.ts";
 import type { HeldBroadcasts } from "./held-broadcasts.ts";
 import { Lane, type LaneClass, type Subscriber } from "./lane.ts";
-import { SendQueue, type QueuedBroadcast } from "./send-queue.ts";
+import { QueuedBroadcasts, type QueuedBroadcast } from "./queued-broadcasts.ts";
+import { SendQueue } from "./send-queue.ts";
 import { errorText } from "../error-report.ts";
 
 /** A broadcast that is being sent. Implemented by Envelope. */
@@ -56,9 +60,12 @@ const NO_FORM = "a binary broadcast cannot be encoded for a client on version 1"
 
 /** The lanes of all topics of a shard. */
 export class Fastlane implements Dispatcher<Lane> {
+  /** Broadcasts that wait in the queues of slow channels. */
+  readonly queued: QueuedBroadcasts;
   readonly #publisher: Publisher;
   readonly #held: HeldBroadcasts | undefined;
   readonly #counters: Counters;
+  readonly #room: BroadcastRoom;
   /** Sockets of clients that were told of a broadcast that cannot be encoded for them. */
   readonly #told = new WeakSet<object>();
   readonly #classes = new Map<ReadonlyMap<string, unknown>, LaneClass[]>();
@@ -66,8 +73,17 @@ export class Fastlane implements Dispatcher<Lane> {
 
   /**
    * @param held - holds broadcasts from this thread until a window ends; undefined: none are held
+   * @param maxQueueBytes - limit for the queue of a slow channel
    */
-  constructor(publisher: Publisher, held: HeldBroadcasts | undefined, counters: Counters) {
+  constructor(
+    publisher: Publisher,
+    held: HeldBroadcasts | undefined,
+    room: BroadcastRoom,
+    counters: Counters,
+    maxQueueBytes: number,
+  ) {
+    this.queued = new QueuedBroadcasts(maxQueueBytes);
+    this.#room = room;
     this.#publisher = publisher;
     this.#held = held;
     this.#counters = counters;
@@ -124,11 +140,13 @@ export class Fastlane implements Dispatcher<Lane> {
   #deliver(lane: Lane, frame: Uint8Array, outgoing: Outgoing, from: Subscriber | undefined): void {
     const { kind } = lane;
     const { isBinary } = outgoing;
-    if (kind.isNative) {
-      this.#publisher.charge(lane.size, frame.length);
-      this.#publish(lane, frame, outgoing, from);
-    } else if (kind.isQueued) {
+    if (kind.isNative) this.#publisher.charge(lane.size, frame.length);
+    if (kind.isQueued) {
       this.#enqueue(lane, outgoing, frame, from);
+    } else if (isLarge(frame.length, lane.size)) {
+      this.#deliverLarge(lane, frame, isBinary, from);
+    } else if (kind.isNative) {
+      this.#publish(lane, frame, outgoing, from);
     } else {
       // Copied, because a connection that ends during the call removes its channel from the lane.
       for (const channel of lane.subscribers.slice()) {
@@ -152,6 +170,30 @@ export class Fastlane implements Dispatcher<Lane> {
     lane.publish(this.#publisher, frame, isBinary, from);
   }
 
+  // Sends a frame to one client after the other, as long as what they do not read at once fits.
+  #deliverLarge(
+    lane: Lane,
+    frame: Uint8Array,
+    isBinary: boolean,
+    from: Subscriber | undefined,
+  ): void {
+    this.#letGo(lane);
+    let unsent = 0;
+    for (const channel of lane.subscribers.slice()) {
+      if (channel === from) continue;
+      const { connection } = channel.owner;
+      const before = connection.heldBytes;
+      if (!this.#room.hasRoomFor(before)) {
+        unsent += 1;
+        channel.missed();
+        continue;
+      }
+      connection.sendEncoded(frame, isBinary);
+      this.#room.left(Math.max(connection.heldBytes - before, 0));
+    }
+    if (unsent > 0) this.#counters.add(COUNTER.broadcastsUnsent, unsent);
+  }
+
   // Handles lanes that cannot use the bytes directly. Everything is decoded before user code runs.
   #dispatchDecoded(
     lanes: readonly Lane[],
@@ -161,7 +203,8 @@ export class Fastlane implements Dispatcher<Lane> {
     const intercepted: Intercepted[] = [];
     const foreign: Decoded[] = [];
     const skipped: Subscriber[] = [];
-    const { isReceived } = envelope;
+    // Read first, because user code may reuse the encoder's buffer.
+    const { isReceived, payloadLength } = envelope;
     for (const lane of lanes) {
       const { intercepts, serializer } = lane.kind;
       const channels = lane.subscribers.filter((channel) => channel !== from);
@@ -174,7 +217,9 @@ export class Fastlane implements Dispatcher<Lane> {
       }
     }
     for (const decoded of foreign) this.#encode(topic, decoded, from);
-    for (const { channel, payload } of intercepted) channel.receiveOut(event, payload);
+    for (const { channel, payload } of intercepted) {
+      channel.receiveOut(event, payload, payloadLength);
+    }
     if (skipped.length > 0) {
       this.#counters.add(COUNTER.skippedOnV1, skipped.length);
       this.#skip(skipped, NO_FORM);
@@ -227,8 +272,8 @@ export class Fastlane implements Dispatcher<Lane> {
         connection.sendEncoded(frame, isBinary);
         continue;
       }
-      kept ??= { event: outgoing.event(), frame: new Uint8Array(frame), isBinary };
-      channel.queue ??= new SendQueue(channel, slow, this.#counters);
+      kept ??= { event: outgoing.event(), frame: new Uint8Array(frame), isBinary, queues: 0 };
+      channel.queue ??= new SendQueue(channel, slow, this.#counters, this.queued);
       channel.queue.put(kept);
     }
   }

@@ -25,8 +25,8 @@ export interface Subscriber extends QueueOwner {
   lane: Lane | undefined;
   laneAt: number;
 
-  /** Handles a broadcast with an intercepted event. */
-  receiveOut(event: string, payload: unknown): void;
+  /** Handles a broadcast with an intercepted event. @param bytes - length of the encoded payload */
+  receiveOut(event: string, payload: unknown, bytes: number): void;
   /** Called, with the reason, when a broadcast cannot be encoded for the client. */
   noForm(reason: string): void;
   /** Called when broadcasts were lost between threads. */

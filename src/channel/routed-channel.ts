@@ -107,6 +107,8 @@ export interface ChannelOwner extends WaitingOwner {
    * `id`.
    */
   renew(assigns: unknown, until: Until): boolean;
+  /** Returns the current channels of the connection. */
+  allChannels(): readonly RoutedChannel[];
   /** Called when a channel has left its topic, which can then be joined again. */
   channelGone(channel: RoutedChannel): void;
   /** Called when a join has been answered. */

@@ -4,10 +4,13 @@
  *   conflate      the latest of each event is kept; of more events than the bound, the latest ones
  *   drop-oldest   the latest broadcasts are kept, up to the bound
  *
+ * The bound is a number of broadcasts. Their bytes have a limit too, `maxBackpressureBytes`, of which one broadcast may
+ * take more.
+ *
  * Runs on: shard. Created when the first broadcast finds no room, dropped when none waits.
  * Order: broadcasts leave in the order in which they came. Pushes and replies of the channel never
  *        wait here, and overtake them.
- * Full: a broadcast is dropped, and counted immediately. When the kept broadcasts have been sent,
+ * Full: broadcasts are dropped, and counted immediately. When the kept broadcasts have been sent,
  *       the channel is told how many were dropped, so that its subsequent pushes arrive last.
  */
 
@@ -15,13 +18,7 @@ import type { Counters } from "../memory/counters.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import type { Connection, RoomWaiter } from "./connection.ts";
 import type { SlowChannel } from "./definition.ts";
-
-/** A waiting broadcast, shared by all queues that contain it. */
-export interface QueuedBroadcast {
-  readonly event: string;
-  readonly frame: Uint8Array;
-  readonly isBinary: boolean;
-}
+import type { BroadcastQueue, QueuedBroadcast, QueuedBroadcasts } from "./queued-broadcasts.ts";
 
 /** A channel with a send queue. */
 export interface QueueOwner {
@@ -30,13 +27,16 @@ export interface QueueOwner {
   queue: SendQueue | undefined;
   /** Called when the queue becomes empty or ends, if it has dropped broadcasts. */
   receiveMissed(count: number): void;
+  /** Ends the channel, because its client reads too slowly. */
+  tooSlow(): void;
 }
 
 /** A channel's queue of broadcasts. */
-export class SendQueue implements RoomWaiter {
+export class SendQueue implements RoomWaiter, BroadcastQueue {
   readonly #channel: QueueOwner;
   readonly #slow: SlowChannel;
   readonly #counters: Counters;
+  readonly #all: QueuedBroadcasts;
   /**
    * Waiting broadcasts by the key under which a newer one replaces an older one: the event, or a
    * number.
@@ -44,9 +44,12 @@ export class SendQueue implements RoomWaiter {
   readonly #broadcasts = new Map<string | number, QueuedBroadcast>();
   #next = 0;
   #missed = 0;
+  #bytes = 0;
 
   /** Creates a queue that sends as soon as there is room. */
-  constructor(channel: QueueOwner, slow: SlowChannel, counters: Counters) {
+  constructor(channel: QueueOwner, slow: SlowChannel, counters: Counters, all: QueuedBroadcasts) {
+    this.#all = all;
+    all.opened(this);
     this.#channel = channel;
     this.#slow = slow;
     this.#counters = counters;
@@ -58,16 +61,27 @@ export class SendQueue implements RoomWaiter {
     return this.#broadcasts.size;
   }
 
-  /** Adds a broadcast. If there are too many, the oldest is dropped. */
+  get sharedBytes(): number {
+    let sum = 0;
+    for (const { frame, queues } of this.#broadcasts.values()) sum += frame.length / queues;
+    return sum;
+  }
+
+  shed(): void {
+    this.#channel.tooSlow();
+  }
+
+  /** Adds a broadcast. If there are too many, or too many bytes, the oldest are dropped. */
   put(broadcast: QueuedBroadcast): void {
     const key = this.#slow.policy === "conflate" ? broadcast.event : this.#next;
     this.#next += 1;
     this.#leaveOut(key);
     this.#broadcasts.set(key, broadcast);
-    if (this.#broadcasts.size <= this.#slow.bound) return;
+    this.#bytes += broadcast.frame.length;
+    this.#all.added(broadcast);
     for (const oldest of this.#broadcasts.keys()) {
+      if (!this.#isOverfull) break;
       this.#leaveOut(oldest);
-      break;
     }
   }
 
@@ -79,7 +93,7 @@ export class SendQueue implements RoomWaiter {
         connection.awaitRoom(this);
         return;
       }
-      this.#broadcasts.delete(key);
+      this.#remove(key);
       connection.sendEncoded(frame, isBinary);
     }
     if (channel.queue === this) this.#close();
@@ -87,18 +101,33 @@ export class SendQueue implements RoomWaiter {
 
   /** Drops all waiting broadcasts, because the channel is ending. */
   end(): void {
-    this.#broadcasts.clear();
+    for (const key of this.#broadcasts.keys()) this.#remove(key);
     this.#close();
+  }
+
+  get #isOverfull(): boolean {
+    const { size } = this.#broadcasts;
+    return size > this.#slow.bound || (size > 1 && this.#bytes > this.#all.maxQueueBytes);
   }
 
   #close(): void {
     this.#channel.queue = undefined;
+    this.#all.closed(this);
     if (this.#missed > 0) this.#channel.receiveMissed(this.#missed);
   }
 
   #leaveOut(key: string | number): void {
-    if (!this.#broadcasts.delete(key)) return;
+    if (!this.#remove(key)) return;
     this.#missed += 1;
     this.#counters.add(COUNTER.leftOut);
+  }
+
+  #remove(key: string | number): boolean {
+    const broadcast = this.#broadcasts.get(key);
+    if (!broadcast) return false;
+    this.#broadcasts.delete(key);
+    this.#bytes -= broadcast.frame.length;
+    this.#all.removed(broadcast);
+    return true;
   }
 }

@@ -15,6 +15,7 @@ import { resolveOptions } from "../options/resolution.ts";
 import { OPTIONS, type OptionName, type Options } from "../options/options.ts";
 import { availableCpus } from "../server/cpu-quota.ts";
 import { descriptorLimit } from "../server/descriptors.ts";
+import { availableMemory } from "../server/memory-limit.ts";
 
 /** A flag. */
 export interface Flag {
@@ -97,6 +98,7 @@ export function optionsOf(
     const automatic = {
       parallelism: availableCpus,
       descriptorLimit,
+      memoryLimit: availableMemory,
       secretKeyBase: auto,
       nodeName: auto,
     };

@@ -158,6 +158,18 @@ export const LOG_LINES = {
     level: "warn",
     text: "too many bytes of a client's messages wait for joins and handlers: the connection was closed",
   },
+  buffersShed: {
+    level: "error",
+    text: "the node held more than maxBufferBytes: those that held most were closed",
+  },
+  silentCut: {
+    level: "error",
+    text: "the process takes more memory than maxResidentBytes: connections that have completed no message for longest were cut",
+  },
+  unjoinedClosed: {
+    level: "warn",
+    text: "more connections without a channel than maxUnjoinedConnections: the oldest were closed",
+  },
   slowClient: {
     level: "warn",
     text: "a client reads too slowly: connection cut (policy close) or channels ended (policy error)",

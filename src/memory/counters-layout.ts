@@ -67,6 +67,11 @@ export const COUNTERS = {
     about: "Channels on protocol version 1 that were skipped by a binary broadcast.",
   },
   lapped: { kind: "total", about: "Records lost on the way to other members, which are notified." },
+  broadcastsUnsent: {
+    kind: "total",
+    about:
+      "Channels ended with phx_error because the copies of a large broadcast would have exceeded `maxBufferBytes`.",
+  },
   engineSkips: { kind: "total", about: "Batches of frames that the engine skipped for a client." },
   floodCut: {
     kind: "total",
@@ -79,6 +84,23 @@ export const COUNTERS = {
   requestsDelayed: {
     kind: "total",
     about: "HTTP requests that waited for a later turn of the event loop.",
+  },
+  bufferedBytes: {
+    kind: "gauge",
+    about:
+      "Bytes held for clients and for other threads, as counted for `maxBufferBytes`; 0 while they are far below the limit.",
+  },
+  buffersShed: {
+    kind: "total",
+    about: "Connections closed, requests given up and queues dropped because of `maxBufferBytes`.",
+  },
+  silentCut: {
+    kind: "total",
+    about: "Silent connections cut because of `maxResidentBytes`.",
+  },
+  unjoinedClosed: {
+    kind: "total",
+    about: "Connections without a channel closed because of `maxUnjoinedConnections`.",
   },
   slowCut: { kind: "total", about: "Connections cut because the client read too slowly." },
   slowEnded: {
@@ -159,6 +181,14 @@ export const COUNTERS = {
   },
   loopLagMs: { kind: "level", about: "Lag of this thread's event loop (ms)." },
   heapBytes: { kind: "gauge", about: "Bytes of JavaScript heap in use." },
+  externalBytes: {
+    kind: "gauge",
+    about: "Bytes outside the heap that belong to its objects, such as buffers.",
+  },
+  residentBytes: {
+    kind: "level",
+    about: "Resident memory of the whole process (bytes), as a shard sees it.",
+  },
   overloadLevel: {
     kind: "level",
     about: "0: normal; 1: refuses joins; 2: also receives no new connections.",

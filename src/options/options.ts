@@ -175,6 +175,40 @@ export const OPTIONS = {
     atLimit:
       "A long-poll request is answered with 400, as in Phoenix, a request to a route with 413.",
   },
+  maxJsonDepth: {
+    kind: "integer",
+    env: "SIMURGH_MAX_JSON_DEPTH",
+    default: 128,
+    min: 8,
+    max: 1_000_000,
+    unit: "levels",
+    about:
+      "Depth to which lists and objects may be nested in a message of more than 8,192 characters. The time to write a value back grows with its depth: a reply with 16,000 nested lists, which are 32 KB, takes 150 ms. Does not apply to raw sockets and custom serializers.",
+    atLimit: "The connection is closed with 1011, as for any malformed message.",
+  },
+  maxTopicBytes: {
+    kind: "integer",
+    env: "SIMURGH_MAX_TOPIC_BYTES",
+    default: 1_024,
+    min: 16,
+    max: 1_048_576,
+    unit: "bytes",
+    about:
+      "Longest topic in a message from a client. Does not apply to broadcasts of the app or the host.",
+    atLimit:
+      "The message is answered with error `topic too long`, or ignored if it has no ref. A join then fails like any refused join.",
+  },
+  maxEventBytes: {
+    kind: "integer",
+    env: "SIMURGH_MAX_EVENT_BYTES",
+    default: 256,
+    min: 16,
+    max: 1_048_576,
+    unit: "bytes",
+    about: "Longest event in a message from a client.",
+    atLimit:
+      "The message is answered with error `event too long`, or ignored if it has no ref. The channel stays open.",
+  },
   maxConnectionsPerAddress: {
     kind: "integer",
     env: "SIMURGH_MAX_CONNECTIONS_PER_ADDRESS",
@@ -196,6 +230,17 @@ export const OPTIONS = {
     about:
       "Time for which an address may not connect again, on the whole node, after a connection of it was cut for flooding. 0: none. Further cuts add to it, up to 10 s. Of IPv6, the /64 network counts as an address. Requests that a proxy has forwarded (`Forwarded`, `X-Forwarded-For`, `X-Real-IP`) are exempt. Behind a proxy that adds none of these headers, set it to 0.",
     atLimit: "The connection request is answered with 429 and Retry-After.",
+  },
+  maxPendingConnects: {
+    kind: "integer",
+    env: "SIMURGH_MAX_PENDING_CONNECTS",
+    default: 1_000,
+    min: 1,
+    max: 1_000_000,
+    unit: "connections",
+    about:
+      "Connection requests of one shard for which an asynchronous `connect` has not settled yet. Each keeps its parameters and headers, up to `maxHeaderBytes`.",
+    atLimit: "Further requests are answered with 503, and clients try again.",
   },
   bodyTimeoutMs: {
     kind: "integer",
@@ -281,8 +326,21 @@ export const OPTIONS = {
     max: 268_435_456,
     unit: "bytes",
     about:
-      "Messages of a client that may wait while its joins and handlers are busy, for all channels of a connection together, counted as they were sent. In memory, a parsed message can take 20 times as much.",
-    atLimit: "The connection is closed with 1008.",
+      "Messages of a client that may wait while its joins and handlers are busy, for all channels of a connection together, counted as they were sent. In memory, a parsed message can take 20 times as much. So all connections of a shard together may have a twentieth of `overloadHeapBytes`.",
+    atLimit:
+      "The connection is closed with 1008. At the limit of the shard, this is the connection with most.",
+  },
+  maxBufferBytes: {
+    kind: "integer",
+    env: "SIMURGH_MAX_BUFFER_BYTES",
+    default: "auto",
+    min: 1_048_576,
+    max: 1_099_511_627_776,
+    unit: "bytes",
+    about:
+      "Bytes that the whole node may hold for others: frames that clients have not read, messages that wait for user code or for their turn, incomplete bodies, requests forwarded to other threads, streamed responses, and broadcasts that wait for other threads. auto: a quarter of the memory of the container or the machine. Not included: messages that have not arrived completely, which the engine holds (see `maxResidentBytes`), and what user code keeps.",
+    atLimit:
+      "Within a second, the largest of them are given up, whatever shard they are on, until seven eighths are left: clients with unread frames are cut (1006), others closed with 1008, requests answered with 503, and topics whose broadcasts waited get phx_error.",
   },
   handlerTimeoutMs: {
     kind: "integer",
@@ -413,8 +471,43 @@ export const OPTIONS = {
     min: 1_048_576,
     max: 1_099_511_627_776,
     unit: "bytes",
-    about: "JavaScript heap above which a shard is overloaded. auto: 60 % of `oldGenerationMb`.",
-    atLimit: "Joins are answered with error `overloaded` until the heap is well below this.",
+    about:
+      "JavaScript heap above which a shard is overloaded, together with memory outside the heap that belongs to it, such as buffers. Shared memory is not included. auto: 60 % of `oldGenerationMb`.",
+    atLimit: "Joins are answered with error `overloaded` until the memory is well below this.",
+  },
+  maxResidentBytes: {
+    kind: "integer",
+    env: "SIMURGH_MAX_RESIDENT_BYTES",
+    default: "auto",
+    min: 1_048_576,
+    max: 1_099_511_627_776,
+    unit: "bytes",
+    about:
+      "Resident memory of the process above which all shards are overloaded. It also bounds what the engine holds of messages that have not arrived completely, which nobody else can see: at most (`maxFrameBytes` + 64 KiB) for each connection. auto: 85 % of the memory of the container or the machine.",
+    atLimit:
+      "Joins are answered with error `overloaded`. While the memory grows, the connections that have not completed a message for longest are cut (1006), in each shard at most an eighth of them every 250 ms.",
+  },
+  maxUnjoinedConnections: {
+    kind: "integer",
+    env: "SIMURGH_MAX_UNJOINED_CONNECTIONS",
+    default: "auto",
+    min: 1,
+    max: 10_000_000,
+    unit: "connections",
+    about:
+      "WebSockets of the whole node that have not joined a channel, divided among the shards. Raw sockets are not included. auto: half of `maxConnections`.",
+    atLimit:
+      "Connections that have been open for longer than `unjoinedTimeoutMs` are closed with 1008, the oldest first, until there are no more than this. Below the limit they may stay.",
+  },
+  unjoinedTimeoutMs: {
+    kind: "integer",
+    env: "SIMURGH_UNJOINED_TIMEOUT_MS",
+    default: 10_000,
+    min: 250,
+    max: 86_400_000,
+    unit: "ms",
+    about: "Time to join a channel while there are more than `maxUnjoinedConnections`.",
+    atLimit: "The connection is closed with 1008.",
   },
   withdrawPercent: {
     kind: "integer",
@@ -528,6 +621,17 @@ export const OPTIONS = {
     unit: "bytes",
     about:
       "Maximum size of a presence as JSON: topic, key and meta together. A presence's `maxBytes` overrides this.",
+    atLimit: "`track` and `update` throw SIM_ERR_PRESENCE.",
+  },
+  presenceClientBytes: {
+    kind: "integer",
+    env: "SIMURGH_PRESENCE_CLIENT_BYTES",
+    default: 65_536,
+    min: 256,
+    max: 16_777_216,
+    unit: "bytes",
+    about:
+      "Maximum size of all presences that the channels of one connection track, as JSON. Each is in the memory of every shard of every node. A presence's `maxClientBytes` overrides this. Does not apply to presences of the app itself.",
     atLimit: "`track` and `update` throw SIM_ERR_PRESENCE.",
   },
   presenceFetchMs: {

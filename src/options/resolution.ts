@@ -27,6 +27,8 @@ export interface AutomaticValues {
   readonly parallelism: () => number;
   /** How many file descriptors the process may have. */
   readonly descriptorLimit: () => number;
+  /** Memory of the container or the machine (bytes). */
+  readonly memoryLimit: () => number;
   readonly secretKeyBase: () => string;
   /** Returns a unique name. */
   readonly nodeName: () => string;
@@ -35,6 +37,10 @@ export interface AutomaticValues {
 const LOG_QUEUE_MIB = 16;
 const RINGS_TOTAL_BYTES = 268_435_456;
 const AUTOMATIC_HEAP_SHARE = 0.6;
+/** Part of the memory that buffers may take. */
+const AUTOMATIC_BUFFER_SHARE = 1 / 4;
+/** Part of the memory that the process may take. */
+const AUTOMATIC_RESIDENT_SHARE = 0.85;
 const AUTOMATIC_IDLE_CONNECTIONS = 16_384;
 const MIB = 1_048_576;
 /** Above 2 GiB, the garbage collector lets a heap grow to more than twice the memory in use. */
@@ -69,15 +75,8 @@ export function resolveOptions(
   if (resolved["taskThreads"] === "auto") {
     resolved["taskThreads"] = Math.max(1, automatic.parallelism() - 1);
   }
-  if (resolved["maxConnections"] === "auto") {
-    const limit = automatic.descriptorLimit();
-    const reserved = reservedDescriptors(limit, resolved["shards"] as number);
-    resolved["maxConnections"] = Math.max(limit - reserved, 1);
-  }
-  if (resolved["maxIdleConnections"] === "auto") {
-    const { maxConnections } = resolved as Record<string, number>;
-    resolved["maxIdleConnections"] = Math.min(Number(maxConnections), AUTOMATIC_IDLE_CONNECTIONS);
-  }
+  resolveConnections(resolved, automatic);
+  resolveMemory(resolved, automatic);
   if (resolved["oldGenerationMb"] === "auto") {
     // By default, each worker may use as much memory as the main thread.
     const { heap_size_limit: limit } = getHeapStatistics();
@@ -96,17 +95,52 @@ export function resolveOptions(
   }
   if (resolved["nodeName"] === "auto") resolved["nodeName"] = automatic.nodeName();
   if (resolved["secretKeyBase"] === "auto") resolved["secretKeyBase"] = automatic.secretKeyBase();
-  fillQueues(resolved, (resolved["shards"] as number) + EXTRA_MEMBERS);
+  resolveQueues(resolved, (resolved["shards"] as number) + EXTRA_MEMBERS);
   const result = resolved as ResolvedOptions;
   checkTotalHoldsPair(result, (name) => subjectOf(name, given[name], environment));
   return Object.freeze(result);
 }
 
 /** Fills in the sizes of the queues of a number of threads. */
-function fillQueues(resolved: Record<string, number | string>, threads: number): void {
+function resolveQueues(resolved: Record<string, number | string>, threads: number): void {
   if (resolved["ringBytes"] === "auto") resolved["ringBytes"] = automaticRingBytes(threads);
   if (resolved["logQueueBytes"] === "auto") {
     resolved["logQueueBytes"] = Math.min(threads, LOG_QUEUE_MIB) * MIB;
+  }
+}
+
+/** Fills in the limits of connections. */
+function resolveConnections(
+  resolved: Record<string, number | string>,
+  automatic: AutomaticValues,
+): void {
+  if (resolved["maxConnections"] === "auto") {
+    const limit = automatic.descriptorLimit();
+    const reserved = reservedDescriptors(limit, resolved["shards"] as number);
+    resolved["maxConnections"] = Math.max(limit - reserved, 1);
+  }
+  if (resolved["maxIdleConnections"] === "auto") {
+    const { maxConnections } = resolved as Record<string, number>;
+    resolved["maxIdleConnections"] = Math.min(Number(maxConnections), AUTOMATIC_IDLE_CONNECTIONS);
+  }
+  if (resolved["maxUnjoinedConnections"] === "auto") {
+    const { maxConnections } = resolved as Record<string, number>;
+    resolved["maxUnjoinedConnections"] = Math.max(1, Math.floor(Number(maxConnections) / 2));
+  }
+}
+
+/** Fills in the limits of memory. */
+function resolveMemory(
+  resolved: Record<string, number | string>,
+  automatic: AutomaticValues,
+): void {
+  if (resolved["maxBufferBytes"] === "auto") {
+    const bytes = Math.floor(automatic.memoryLimit() * AUTOMATIC_BUFFER_SHARE);
+    resolved["maxBufferBytes"] = Math.max(bytes, OPTIONS.maxBufferBytes.min);
+  }
+  if (resolved["maxResidentBytes"] === "auto") {
+    const bytes = Math.floor(automatic.memoryLimit() * AUTOMATIC_RESIDENT_SHARE);
+    resolved["maxResidentBytes"] = Math.max(bytes, OPTIONS.maxResidentBytes.min);
   }
 }
 

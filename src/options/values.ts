@@ -28,7 +28,8 @@ export interface IntegerOption {
     | "percent"
     | "periods"
     | "leaves"
-    | "lines";
+    | "lines"
+    | "levels";
   readonly powerOfTwo?: true;
   readonly about: string;
   readonly atLimit: string;

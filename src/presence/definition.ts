@@ -71,6 +71,8 @@ export interface PresenceOptions {
   readonly maxDeltaSize?: number;
   /** Maximum size of a presence: its topic, key and meta as JSON (bytes). */
   readonly maxBytes?: number;
+  /** Maximum size of all presences that the channels of one connection track, as JSON (bytes). */
+  readonly maxClientBytes?: number;
   /** Time limit for `fetch` (ms). */
   readonly fetchTimeoutMs?: number;
   /**
@@ -154,6 +156,7 @@ const SERVER_OPTION = {
   permdownPeriodMs: "presencePermdownMs",
   maxDeltaSize: "presenceDeltaSize",
   maxBytes: "presenceMaxBytes",
+  maxClientBytes: "presenceClientBytes",
   fetchTimeoutMs: "presenceFetchMs",
 } as const satisfies Partial<Record<keyof PresenceOptions, OptionName>>;
 

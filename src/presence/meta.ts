@@ -64,9 +64,9 @@ export function metaOf(given: unknown, phxRef: string, phxRefPrev?: string): Met
 }
 
 /** Checks that a presence is small enough for one record. @throws SIM_ERR_PRESENCE */
-export function checkSize(topic: string, key: string, meta: Meta, maxBytes: number): void {
+export function checkSize(topic: string, key: string, meta: Meta, maxBytes: number): number {
   const bytes = bytesOf({ dot: 0, topic, key, meta });
-  if (bytes <= maxBytes) return;
+  if (bytes <= maxBytes) return bytes;
   throw refused(
     `topic, key and meta as JSON must have at most ${maxBytes} (bytes) together, got ${bytes}`,
   );

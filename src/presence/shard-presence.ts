@@ -30,6 +30,8 @@ export interface ShardPresence {
   readonly context: PresenceContext;
   readonly pubsub: PresencePubSub;
   readonly ownerState: (owner: object) => OwnerState;
+  /** Returns all owners of the same client, or undefined if an owner belongs to none. */
+  readonly ownersOfClient: (owner: object) => readonly object[] | undefined;
   /** Returns the time of a monotonic clock (ms). */
   readonly now: () => number;
 }

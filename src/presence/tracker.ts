@@ -6,7 +6,8 @@
  *
  * Runs on: shard; one for each presence of its endpoint.
  * Owns:    its replica of the state. When an owner (a channel) ends, its presences leave.
- * Full:    a presence larger than `maxBytes` is refused. The number of presences is not limited.
+ * Full:    a presence larger than `maxBytes` is refused, and so is one with which the channels of a connection would
+ *          track more than `maxClientBytes`.
  */
 
 import { randomBytes } from "node:crypto";
@@ -18,7 +19,7 @@ import type { PresenceEntry, Presences } from "./definition.ts";
 import { presencesOf } from "./diff.ts";
 import { Fetching } from "./fetching.ts";
 import { checkKey, checkSize, checkTopic, metaOf, PhxRefs, refused } from "./meta.ts";
-import type { Row } from "./replica.ts";
+import { bytesOf, type Row } from "./replica.ts";
 import { Replication } from "./replication.ts";
 import type { ShardPresence } from "./shard-presence.ts";
 import { State, type Change } from "./state.ts";
@@ -96,7 +97,8 @@ export class Tracker {
       throw makeError("SIM_ERR_ALREADY_TRACKED", message);
     }
     const meta = metaOf(given, this.#refs.next());
-    checkSize(topic, key, meta, settings.maxBytes);
+    const bytes = checkSize(topic, key, meta, settings.maxBytes);
+    this.#checkClient(owner, bytes, undefined);
     const change = this.#state.join(topic, key, meta);
     this.#owners.set(owner, change.row);
     pubsub.member.counters.add(COUNTER.presences);
@@ -119,7 +121,8 @@ export class Tracker {
     const before = this.#find(owner, topic, key);
     const made: unknown = typeof given === "function" ? given(before.meta) : given;
     const meta = metaOf(made, this.#refs.next(), before.meta.phx_ref);
-    checkSize(topic, key, meta, this.#presence.settings.maxBytes);
+    const bytes = checkSize(topic, key, meta, this.#presence.settings.maxBytes);
+    this.#checkClient(owner, bytes, before);
     // The function may have had side effects; it may even have untracked the presence.
     if (this.#find(owner, topic, key) !== before) {
       throw refused("meta must not be updated within the function that makes it");
@@ -166,6 +169,19 @@ export class Tracker {
     return change;
   }
 
+  /** Checks what a client tracks in all. Most clients track one presence, for which nothing is computed. */
+  #checkClient(owner: object, bytes: number, replaced: Row | undefined): void {
+    const { ownersOfClient, settings, name } = this.#presence;
+    let sum = bytes;
+    for (const other of ownersOfClient(owner) ?? []) {
+      for (const row of this.#owners.rowsOf(other)) if (row !== replaced) sum += bytesOf(row);
+    }
+    const { maxClientBytes } = settings;
+    if (sum <= maxClientBytes) return;
+    const what = `presences of one connection for presence ${name}`;
+    throw refused(`${what} must have at most ${maxClientBytes} (bytes) as JSON, got ${sum}`);
+  }
+
   #checkOwner(owner: object): void {
     const { name, ownerState } = this.#presence;
     const state = this.#isOver ? "ended" : ownerState(owner);
@@ -198,6 +214,13 @@ export class Owners {
     if (owned === undefined) return undefined;
     if (owned instanceof Map) return owned.get(nameOf(topic, key));
     return owned.topic === topic && owned.key === key ? owned : undefined;
+  }
+
+  /** Returns all rows of an owner. */
+  rowsOf(owner: object): Iterable<Row> {
+    const owned = this.#owned.get(owner);
+    if (owned === undefined) return [];
+    return owned instanceof Map ? owned.values() : [owned];
   }
 
   /** Stores a row of an owner, replacing its previous row for the same topic and key. */

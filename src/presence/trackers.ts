@@ -18,6 +18,8 @@ export interface TrackersOptions {
   readonly context: PresenceContext;
   readonly pubsub: PresencePubSub;
   readonly ownerState: (owner: object) => OwnerState;
+  /** Returns all owners of the same client, or undefined if an owner belongs to none. */
+  readonly ownersOfClient: (owner: object) => readonly object[] | undefined;
 }
 
 /** Result of listing presences for another thread. */
@@ -34,12 +36,14 @@ export class Trackers {
   readonly #trackers: readonly (readonly [DefinedPresence, Tracker])[];
 
   /** @throws SIM_ERR_OPTION_INVALID if options of a presence contradict each other */
-  constructor({ presences, options, context, pubsub, ownerState }: TrackersOptions) {
+  constructor(given: TrackersOptions) {
+    const { presences, options, context, pubsub, ownerState, ownersOfClient } = given;
     this.#context = context;
     this.#trackers = presences.filter(isPresence).map((presence) => {
       const { name, callbacks } = presence;
       const settings = settingsOf(name, callbacks, options);
-      const tracker = new Tracker({ name, callbacks, settings, context, pubsub, ownerState, now });
+      const shard = { context, pubsub, ownerState, ownersOfClient, now };
+      const tracker = new Tracker({ name, callbacks, settings, ...shard });
       return [presence, tracker] as const;
     });
     for (const [presence, tracker] of this.#trackers) presence.attach(context, tracker);

@@ -15,8 +15,8 @@ import { refJson, type BroadcastParts, type Serializer } from "./serializer.ts";
 
 /** The serializer of version 1. It never sends a join_ref and accepts any payload. */
 export const jsonV1: Serializer = {
-  decode(frame) {
-    const parts = tryParse(frame);
+  decode(frame, maxDepth) {
+    const parts = tryParse(frame, maxDepth);
     if (typeof parts !== "object" || parts === null || Array.isArray(parts)) return undefined;
     const { topic, event, payload, ref, join_ref: joinRef = null } = parts as V1Object;
     // A key may be null but must be present.
@@ -28,9 +28,10 @@ export const jsonV1: Serializer = {
 
   // Version 1 also accepts JSON in binary frames, whose UTF-8 must be validated here. The engine
   // validates text frames only.
-  decodeBytes(frame) {
+  decodeBytes(frame, maxDepth) {
     if (!isUtf8(frame)) return undefined;
-    return jsonV1.decode(Buffer.from(frame.buffer, frame.byteOffset, frame.length).toString());
+    const text = Buffer.from(frame.buffer, frame.byteOffset, frame.length).toString();
+    return jsonV1.decode(text, maxDepth);
   },
 
   reply(_joinRef, ref, topic, status, response) {

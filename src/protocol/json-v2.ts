@@ -8,9 +8,10 @@
 
 import { makeError } from "../errors.ts";
 import { binaryPush, binaryReply, bytesOf, decodeBinary } from "./binary-v2.ts";
+import { isTooDeep } from "./json-depth.ts";
 import { jsonOf, objectJson } from "./json-text.ts";
 import { canEcho, mayBeTopic, type Message } from "./message.ts";
-import { payloadText } from "./payload-text.ts";
+import { HEAD_PARTS, payloadOffset, payloadText } from "./payload-text.ts";
 import { refJson, type Serializer } from "./serializer.ts";
 
 /** Start of a broadcast up to its topic. It has no join_ref and no ref. */
@@ -18,8 +19,8 @@ export const BROADCAST_HEAD = "[null,null,";
 
 /** The serializer of version 2. */
 export const jsonV2: Serializer = {
-  decode(frame) {
-    const parts = tryParse(frame);
+  decode(frame, maxDepth) {
+    const parts = tryParse(frame, maxDepth);
     // Additional elements are ignored, as in Phoenix.
     if (!Array.isArray(parts) || parts.length < 5) return undefined;
     const joinRef: unknown = parts[0];
@@ -32,6 +33,17 @@ export const jsonV2: Serializer = {
   },
 
   decodeBytes: decodeBinary,
+
+  decodeHead(frame) {
+    const end = payloadOffset(frame);
+    if (end < 0) return undefined;
+    const parts = tryParse(`${frame.slice(0, end - 1)}]`);
+    // Anything else is malformed, which the whole frame's decoder finds out too.
+    if (!Array.isArray(parts) || parts.length !== HEAD_PARTS) return undefined;
+    const [joinRef, ref, topic, event] = parts as readonly unknown[];
+    if (!canEcho(joinRef) || !canEcho(ref)) return undefined;
+    return { joinRef, ref, topic, event, payload: undefined } satisfies Message;
+  },
 
   payloadText: (frame, { hasMore }) => (hasMore === true ? undefined : payloadText(frame)),
 
@@ -54,10 +66,11 @@ export const jsonV2: Serializer = {
 };
 
 /**
- * Parses a frame. Returns undefined if it is not JSON or contains a lone surrogate, which
- * JSON.parse accepts but Phoenix does not.
+ * Parses a frame. Returns undefined if it is not JSON, is nested too deeply, or contains a lone
+ * surrogate, which JSON.parse accepts but Phoenix does not.
  */
-export function tryParse(frame: string): unknown {
+export function tryParse(frame: string, maxDepth = Infinity): unknown {
+  if (isTooDeep(frame, maxDepth)) return undefined;
   try {
     const value: unknown = JSON.parse(frame);
     return frame.includes("\\u") && hasLoneSurrogate(frame) ? undefined : value;

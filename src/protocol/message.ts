@@ -24,13 +24,16 @@ export interface Message {
 
 /** Maximum length of a list or object that is echoed to the client, as JSON (UTF-16 units). */
 const MAX_ECHOED_UNITS = 4_096;
+/** Maximum length of a ref. That of a join is kept as long as its channel (UTF-16 units). */
+const MAX_REF_UNITS = 4_096;
 
 /**
- * Reports whether a ref or topic can be echoed to the client.
+ * Reports whether a ref, or a topic that is a list or an object, can be echoed to the client.
  *
  * The size of lists and objects is limited, because JSON.stringify is recursive, unlike JSON.parse.
  */
 export function canEcho(part: unknown): boolean {
+  if (typeof part === "string") return part.length <= MAX_REF_UNITS;
   if (typeof part !== "object" || part === null) return true;
   try {
     return JSON.stringify(part).length <= MAX_ECHOED_UNITS;

@@ -11,7 +11,7 @@
  */
 
 /** Number of elements before the payload. */
-const HEAD_PARTS = 4;
+export const HEAD_PARTS = 4;
 /**
  * Maximum nesting depth of a payload that is forwarded as text. JSON.parse accepts any depth, but
  * JSON.stringify is recursive, and a receiver may parse the payload and write it again.
@@ -32,22 +32,29 @@ const BRACE = 0x7b;
  * value.
  */
 export function payloadText(frame: string): string | undefined {
-  let at = frame.indexOf("[") + 1;
-  for (let part = 0; part < HEAD_PARTS; part += 1) {
-    at = afterScalar(frame, at);
-    if (at < 0) return undefined;
-  }
+  const at = payloadOffset(frame);
+  if (at < 0) return undefined;
   const text = frame.slice(at, frame.lastIndexOf("]")).trim();
   if (text.length > MIN_UNITS_TOO_DEEP && mayBeDeep(text)) return undefined;
   return onOneLine(text);
 }
 
-/** Skips a scalar and the comma after it. Returns -1 if there is a list or an object instead. */
+/**
+ * Returns where the payload begins, after the fourth comma. Returns -1 if a list or an object is
+ * before it, or if there are fewer elements. The frame need not be valid.
+ */
+export function payloadOffset(frame: string): number {
+  let at = frame.indexOf("[") + 1;
+  for (let part = 0; part < HEAD_PARTS && at > 0; part += 1) at = afterScalar(frame, at);
+  return at > 0 ? at : -1;
+}
+
+/** Skips a scalar and the comma after it. Returns 0 if there is none, or a list or an object. */
 function afterScalar(frame: string, start: number): number {
   let at = start;
   while (frame.charCodeAt(at) <= SPACE) at += 1;
   const first = frame.charCodeAt(at);
-  if (first === BRACKET || first === BRACE) return -1;
+  if (first === BRACKET || first === BRACE) return 0;
   if (first === QUOTE) at = endOfString(frame, at + 1);
   return frame.indexOf(",", at) + 1;
 }

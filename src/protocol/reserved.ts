@@ -43,6 +43,8 @@ export const REASON = {
   overloaded: "overloaded",
   rateLimited: "rate_limited",
   expired: "expired",
+  topicTooLong: "topic too long",
+  eventTooLong: "event too long",
 } as const;
 
 /**

@@ -25,11 +25,21 @@ export type Frame = string | Uint8Array;
 
 /** Encodes and decodes one version of the protocol. */
 export interface Serializer {
-  /** Decodes a text frame; returns undefined if it is malformed. */
-  decode(frame: string): Message | undefined;
+  /**
+   * Decodes a text frame; returns undefined if it is malformed.
+   *
+   * @param maxDepth - a longer frame that is nested deeper is malformed; no limit if omitted
+   */
+  decode(frame: string, maxDepth?: number): Message | undefined;
 
   /** Decodes a binary frame; returns undefined if it is malformed. Keeps no reference to it. */
-  decodeBytes(frame: Uint8Array): Message | undefined;
+  decodeBytes(frame: Uint8Array, maxDepth?: number): Message | undefined;
+
+  /**
+   * Decodes a text frame without its payload, which costs nothing however long it is. Returns
+   * undefined if the frame must be decoded. If this method is absent, all frames must be.
+   */
+  readonly decodeHead?: (frame: string) => Message | undefined;
 
   /**
    * Returns the text of the payload in a decoded frame. If this method is absent or returns

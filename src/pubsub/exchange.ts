@@ -7,8 +7,8 @@
  * Order:   records of one member to another arrive in the order in which they were written.
  * Full:    the producer waits for a moment (`patience`), then queues the record. Beyond
  *          `overflowBytes` for one member or `overflowTotalBytes` for all, the record is lost, and the
- *          member is told in which slots it lost records (`onLapped`). Control records have a reserve
- *          of their own.
+ *          member is told in which slots it lost records (`onLapped`). The same happens to what waits for a
+ *          member if the node holds too much (`maxBufferBytes`). Control records have a reserve of their own.
  */
 
 import { makeError } from "../errors.ts";
@@ -240,6 +240,27 @@ export class Exchange {
   /** Returns the number of bytes waiting for room in the ring to a member. */
   queuedBytesTo(member: number): number {
     return this.#outbound[member]?.queuedBytes ?? 0;
+  }
+
+  /** Bytes that wait for room in rings to all members, each record counted once. */
+  get maxHeldBytes(): number {
+    return this.#budget.waitingBytes;
+  }
+
+  /** Visits each member for which records wait. `shed` drops them, and the member is told so. */
+  visitHeld(visit: (owner: { shed(): void }, bytes: number) => void): void {
+    const queued = this.#outbound.reduce((sum, way) => sum + (way?.queuedBytes ?? 0), 0);
+    // Several members may wait for the same copy of a record.
+    const share = queued === 0 ? 0 : this.#budget.waitingBytes / queued;
+    for (const outbound of this.#outbound) {
+      if (!outbound || outbound.queuedBytes === 0) continue;
+      visit({ shed: () => this.#shed(outbound) }, outbound.queuedBytes * share);
+    }
+  }
+
+  #shed(outbound: Outbound): void {
+    this.#counters.add(COUNTER.lapped, outbound.shed());
+    this.#countOverflow();
   }
 
   #makeLatePresses(window: CoalescingWindow | undefined): LatePresses | undefined {

@@ -149,6 +149,16 @@ export class Outbound implements WatchedWay {
     return hasWritten;
   }
 
+  /** Drops the topic records that wait, and notes their slots. @returns the number of records */
+  shed(): number {
+    let count = 0;
+    this.#queue.removeTopics(this.#sentBytes > 0, (slot) => {
+      this.#lapped.add(slot);
+      count += 1;
+    });
+    return count;
+  }
+
   /** Drops all waiting records. */
   forget(): void {
     this.#queue.clear();

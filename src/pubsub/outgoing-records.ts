@@ -163,6 +163,25 @@ export class OverflowQueue {
     this.#front = 0;
   }
 
+  /**
+   * Removes the topic records, except notices.
+   *
+   * @param isBegun - true if a part of the front record was sent, so that it must stay
+   * @param removed - called with the slot of each
+   */
+  removeTopics(isBegun: boolean, removed: (slot: number) => void): void {
+    const kept = this.#records.slice(this.#front).filter((record, at) => {
+      const isKept =
+        record.slot === CONTROL_SLOT || record.type === LAPPED_KIND || (isBegun && at === 0);
+      if (isKept) return true;
+      this.#release(record);
+      removed(record.slot);
+      return false;
+    });
+    this.#records = kept;
+    this.#front = 0;
+  }
+
   /** Removes all records. */
   clear(): void {
     for (let at = this.#front; at < this.#records.length; at += 1) {

@@ -282,7 +282,8 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     const listeners = listenersOf(entry);
     const payloads = listeners.map(() => envelope.payload());
     const { topic } = entry;
-    this.#deliveries.add({ topic, event: envelope.event(), listeners, payloads, from });
+    const { payloadLength: bytes } = envelope;
+    this.#deliveries.add({ topic, event: envelope.event(), listeners, payloads, bytes, from });
     this.#dispatcher?.dispatch(entry, envelope, from);
     this.#deliveries.run();
   }
@@ -311,6 +312,8 @@ interface Delivery {
   readonly event: string;
   readonly listeners: readonly Listener[];
   readonly payloads: readonly unknown[];
+  /** Length of the encoded payload. */
+  readonly bytes: number;
   /** The listener to exclude. */
   readonly from: object | undefined;
 }
@@ -356,11 +359,11 @@ class Deliveries {
     });
   }
 
-  #deliver({ topic, event, listeners, payloads, from }: Delivery): void {
+  #deliver({ topic, event, listeners, payloads, bytes, from }: Delivery): void {
     for (const [at, listener] of listeners.entries()) {
       if (listener === from) continue;
       try {
-        listener.receive({ topic, event, payload: payloads[at] });
+        listener.receive({ topic, event, payload: payloads[at] }, bytes);
       } catch (error) {
         this.#onError(error, topic);
       }

@@ -13,8 +13,10 @@ import type { Broadcast, Envelope } from "./envelope.ts";
 export interface Listener {
   /**
    * Handles a broadcast. If it throws, the error is logged, and other listeners are not affected.
+   *
+   * @param bytes - length of the encoded payload
    */
-  receive(broadcast: Broadcast): void;
+  receive(broadcast: Broadcast, bytes: number): void;
   /** Called when broadcasts to the topic were lost on their way to this thread. */
   missed(topic: string): void;
   /** Whether the topic is the ID of a socket, so that of all broadcasts only a disconnect concerns it. */

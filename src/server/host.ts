@@ -6,6 +6,7 @@
 
 import { TopicWriters, type OutgoingSchemas } from "../endpoint/outgoing-schemas.ts";
 import type { Logger } from "../log/logger.ts";
+import { watchBuffers, type BufferWatch } from "../memory/buffer-watch.ts";
 import { Counters } from "../memory/counters.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import { Member } from "../pubsub/member.ts";
@@ -23,6 +24,7 @@ import { MAIN_MEMBER } from "./memory-plan.ts";
 export class Host {
   readonly member: Member;
   readonly pubsub: PubSub;
+  readonly #buffers: BufferWatch;
   #writers = new TopicWriters([]);
 
   constructor(memory: NodeMemory, options: ResolvedOptions, logger: Logger) {
@@ -30,6 +32,20 @@ export class Host {
     this.member = new Member({ memory, member: MAIN_MEMBER, counters, logger, options });
     this.pubsub = new PubSub(this.member);
     this.member.start(this.pubsub);
+    this.#buffers = watchBuffers({
+      memory: memory.buffers,
+      member: MAIN_MEMBER,
+      counters,
+      logger,
+      maxBufferBytes: options.maxBufferBytes,
+      sources: [this.member.exchange],
+    });
+  }
+
+  /** Stops receiving records. */
+  stop(): void {
+    this.#buffers.stop();
+    this.member.stop();
   }
 
   /** Sets the schemas for events that channels send, as declared by the newest shard. */

@@ -14,6 +14,7 @@ import { randomBytes, randomInt } from "node:crypto";
 
 import { makeError } from "../errors.ts";
 import { makeAddressCountsMemory } from "../memory/address-counts.ts";
+import { makeBufferGaugesMemory } from "../memory/buffer-gauges.ts";
 import { makeCountersMemory } from "../memory/counters.ts";
 import { lifeBytes } from "../memory/life-layout.ts";
 import { makeRunningMemory } from "../memory/running.ts";
@@ -46,6 +47,7 @@ export function makeNodeMemory(
     counters: makeCountersMemory(members),
     life: new SharedArrayBuffer(lifeBytes(members)),
     running: makeRunningMemory(members),
+    buffers: makeBufferGaugesMemory(members),
     rates: makeRateTableMemory(rateTableBits, seed()),
     addresses:
       maxConnectionsPerAddress > 0

@@ -45,6 +45,7 @@ import {
   type SocketsRequest,
   type TopicsRequest,
 } from "./introspection.ts";
+import { availableMemory } from "./memory-limit.ts";
 import { LINK_MEMBER, MAIN_MEMBER, makeNodeMemory } from "./memory-plan.ts";
 import { joinStats } from "./member-stats.ts";
 import { NodeDrain, type DrainReport } from "./node-drain.ts";
@@ -277,7 +278,7 @@ export class Server<App = unknown> {
     await this.drain();
     await supervisor.stop();
     await tasks.close();
-    host.member.stop();
+    host.stop();
     admission.stop();
     acceptor.close();
     logger.reportSuppressed();
@@ -331,6 +332,7 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
   const options = resolveOptions(own, process.env, {
     parallelism: availableCpus,
     descriptorLimit,
+    memoryLimit: availableMemory,
     secretKeyBase: () => {
       isSecretRandom = true;
       return randomBytes(48).toString("base64");
@@ -381,7 +383,7 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
   } catch (error) {
     await supervisor.stop();
     await tasks.close();
-    host.member.stop();
+    host.stop();
     acceptor.close();
     if (supervisor.hasEnded) {
       await output.stop();

@@ -14,6 +14,7 @@ import { availableParallelism } from "node:os";
 import { makeError } from "../errors.ts";
 import type { Logger } from "../log/logger.ts";
 import { clearAddressCounts } from "../memory/address-counts.ts";
+import { clearBufferGauges } from "../memory/buffer-gauges.ts";
 import { clearCounters, Counters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
 import type { OutputThread } from "../output/output-thread.ts";
@@ -525,6 +526,7 @@ export class Supervisor
     if (shard >= 0) this.#past.add(shard, last);
     clearCounters(memory.counters, member);
     clearRunning(memory.running, member);
+    clearBufferGauges(memory.buffers, member);
     if (memory.addresses) clearAddressCounts(memory.addresses, member);
     this.#retirement.begin(member, [...this.#threads], hasLost);
   }

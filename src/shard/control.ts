@@ -56,6 +56,8 @@ export interface NodeMemory extends MemberMemory {
   readonly life: SharedArrayBuffer;
   /** Notes of running callbacks. */
   readonly running: SharedArrayBuffer;
+  /** What each member holds for its clients and for other members. */
+  readonly buffers: SharedArrayBuffer;
   /** Buckets of the rate limits that apply across all shards. */
   readonly rates: RateTableMemory;
   /** Connections of each client address; undefined if they are not limited. */

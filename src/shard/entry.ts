@@ -29,6 +29,11 @@ import { TaskClient } from "../tasks/task-client.ts";
 
 /** Time that a shard that ends by itself waits for main to remove it from the rotation. */
 const RELEASE_MS = 1_000;
+/**
+ * Time in which sockets arrive that main dealt to this shard while it was in the rotation. The engine
+ * aborts the process if one of them sends a request to a thread that no longer runs JavaScript.
+ */
+const ARRIVAL_MS = 100;
 
 const start = workerData as ShardStart;
 const life = new Life(start.memory.life);
@@ -38,14 +43,19 @@ let logger = makeQueueLogger(queue, start.options);
 let shard: Shard | undefined;
 let tasks: TaskClient | undefined;
 let isClosed = false;
+/** Thrown by `process.exit`, so that the code that called it does not go on. */
+let exitCall: Error | undefined;
+/** Whether main regards the thread as ended, and gets no more answers from it. */
+let hasLeft = false;
 
 captureOutput(queue);
 process.on("uncaughtException", (error) => {
+  if (error === exitCall) return;
   counters.add(COUNTER.uncaught);
   logger.log("uncaught", { shard: start.shard, err: error });
 });
 guardExit();
-void life.stopped().then(closeNow);
+void life.stopped().then(closeUnasked);
 parentPort?.on("message", (message: MainMessage) => void handleMain(message));
 
 try {
@@ -83,6 +93,7 @@ function endpointOf(value: unknown): EndpointDefinition {
 }
 
 async function handleMain(message: MainMessage): Promise<void> {
+  if (hasLeft) return;
   switch (message.kind) {
     case "drain":
       await drain(message.pace);
@@ -122,7 +133,19 @@ async function answer(id: number, question: Question): Promise<void> {
   if (shard) tell({ kind: "answer", id, answer: await shard.answer(question) });
 }
 
+/** Closes the app when main has removed this shard from the rotation long ago. */
 function closeNow(): void {
+  closeApp();
+  life.close(start.member);
+}
+
+/** Closes the app while sockets are on their way. Main may end the process as soon as it knows. */
+function closeUnasked(): void {
+  closeApp();
+  setTimeout(() => life.close(start.member), ARRIVAL_MS);
+}
+
+function closeApp(): void {
   if (isClosed) return;
   isClosed = true;
   // Clients without unsent bytes still get the code that tells them to reconnect.
@@ -130,22 +153,31 @@ function closeNow(): void {
   tasks?.close();
   shard?.close();
   logger.reportSuppressed();
-  life.close(start.member);
 }
 
-/** Replaces `process.exit`, which would end this thread while the engine's app is open. */
+/**
+ * Replaces `process.exit`, which would end this thread while the engine's app is open. The app is closed
+ * at once; the thread ends when no more sockets arrive.
+ */
 function guardExit(): void {
   const exitThread = process.exit.bind(process);
   process.exit = (code): never => {
-    const err = new Error(`process.exit(${String(code ?? process.exitCode ?? 0)})`);
-    logger.log("exitInShard", { shard: start.shard, err });
-    tell({ kind: "leaving" });
-    life.waitReleased(start.member, RELEASE_MS);
-    closeNow();
-    return exitThread(code);
+    if (exitCall === undefined) {
+      exitCall = new Error(`process.exit(${String(code ?? process.exitCode ?? 0)})`);
+      logger.log("exitInShard", { shard: start.shard, err: exitCall });
+      tell({ kind: "leaving" });
+      hasLeft = true;
+      life.waitReleased(start.member, RELEASE_MS);
+      closeApp();
+      setTimeout(() => {
+        life.close(start.member);
+        exitThread(code);
+      }, ARRIVAL_MS);
+    }
+    throw exitCall;
   };
 }
 
 function tell(message: MemberMessage, transfer: readonly HandedOver[] = []): void {
-  parentPort?.postMessage(message, transfer as readonly ArrayBuffer[]);
+  if (!hasLeft) parentPort?.postMessage(message, transfer as readonly ArrayBuffer[]);
 }

@@ -9,6 +9,7 @@ import { parentPort, workerData } from "node:worker_threads";
 
 import { reportOf } from "../error-report.ts";
 import { makeError } from "../errors.ts";
+import { watchBuffers } from "../memory/buffer-watch.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import { Counters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
@@ -44,6 +45,14 @@ new Life(memory.life).close(number);
 try {
   const link = new Link(member, await makeAdapter());
   await link.start(isReplacement);
+  watchBuffers({
+    memory: memory.buffers,
+    member: number,
+    counters,
+    logger,
+    maxBufferBytes: options.maxBufferBytes,
+    sources: [member.exchange],
+  });
   parentPort?.on("message", (message: MainMessage) => void handleMain(link, message));
   tell({ kind: "ready", descriptor: 0, outgoing: [] });
 } catch (error) {

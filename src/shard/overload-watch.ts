@@ -60,10 +60,13 @@ export class OverloadWatch {
 
   #sample(lagMs: number): void {
     const counters = this.#counters;
-    const heapBytes = getHeapStatistics().used_heap_size;
+    const { used_heap_size: heapBytes, external_memory: externalBytes } = getHeapStatistics();
+    const residentBytes = process.memoryUsage.rss();
     counters.set(COUNTER.loopLagMs, lagMs);
     counters.set(COUNTER.heapBytes, heapBytes);
-    this.#overload.update({ lagMs, heapBytes });
+    counters.set(COUNTER.externalBytes, externalBytes);
+    counters.set(COUNTER.residentBytes, residentBytes);
+    this.#overload.update({ lagMs, heapBytes, externalBytes, residentBytes });
   }
 
   #report(

@@ -11,8 +11,8 @@
  *   withdrawn  in addition, receives no new connections; if all shards are withdrawn, main answers
  *              new connections with 503
  *
- * The load is the larger of two ratios: the event loop's lag and the heap, each divided by its
- * threshold. The level rises to `refusing` at 1, and to `withdrawn` at `withdrawPercent`, if two
+ * The load is the largest of three ratios, each of a measure and its threshold: the event loop's lag, the
+ * memory of this thread (heap and buffers outside of it), and the resident memory of the process. The level rises to `refusing` at 1, and to `withdrawn` at `withdrawPercent`, if two
  * consecutive samples reach that value, because a single slow callback is not an overload. The
  * level falls if ten consecutive samples are below three quarters of the value at which it rose.
  *
@@ -42,6 +42,7 @@ export function nextLevel(level: OverloadLevel, step: OverloadStep): OverloadLev
 export interface OverloadLimits {
   readonly overloadLagMs: number;
   readonly overloadHeapBytes: number;
+  readonly maxResidentBytes: number;
   /** The threshold for `withdrawn`, as a percentage of the threshold for `refusing`. */
   readonly withdrawPercent: number;
 }
@@ -50,6 +51,10 @@ export interface OverloadLimits {
 export interface OverloadMeasures {
   readonly lagMs: number;
   readonly heapBytes: number;
+  /** Memory outside the heap that belongs to its objects, such as buffers. */
+  readonly externalBytes: number;
+  /** Resident memory of the process. */
+  readonly residentBytes: number;
 }
 
 /** Called after each step. */
@@ -85,8 +90,12 @@ export class Overload {
 
   /** Evaluates a sample. Takes at most one step. */
   update(measures: OverloadMeasures): void {
-    const { overloadLagMs, overloadHeapBytes } = this.#limits;
-    const ratio = Math.max(measures.lagMs / overloadLagMs, measures.heapBytes / overloadHeapBytes);
+    const { overloadLagMs, overloadHeapBytes, maxResidentBytes } = this.#limits;
+    const ratio = Math.max(
+      measures.lagMs / overloadLagMs,
+      (measures.heapBytes + measures.externalBytes) / overloadHeapBytes,
+      measures.residentBytes / maxResidentBytes,
+    );
     const isHigh = ratio >= this.#ratioOf(nextLevel(this.#level, "rise"));
     const isLow = this.#level !== "normal" && ratio < this.#ratioOf(this.#level) * FALL_RATIO;
     this.#high = isHigh ? this.#high + 1 : 0;

@@ -10,13 +10,16 @@
  */
 
 import { Callbacks } from "../callbacks/callbacks.ts";
+import type { WaitingBytes } from "../callbacks/waiting-bytes.ts";
 import type { Publisher } from "../channel/connection.ts";
 import type { ShardContext } from "../channel/context.ts";
 import { Channel } from "../channel/channel.ts";
 import { STATE } from "../channel/channel-state.ts";
+import type { BroadcastRoom } from "../channel/broadcast-room.ts";
 import { Fastlane } from "../channel/fastlane.ts";
 import { HeldBroadcasts } from "../channel/held-broadcasts.ts";
 import type { Lane } from "../channel/lane.ts";
+import type { QueuedBroadcasts } from "../channel/queued-broadcasts.ts";
 import { ShardChannels } from "../channel/shard-channels.ts";
 import type { Tasks } from "../channel/tasks/tasks.ts";
 import type { Clock } from "../limits/clock.ts";
@@ -65,6 +68,10 @@ export interface ShardCoreParts {
   readonly tasks: Tasks;
   readonly logger: Logger;
   readonly endpoint: EndpointDefinition;
+  /** Counts messages and broadcasts that wait for user code. */
+  readonly waiting: WaitingBytes;
+  /** How much large broadcasts may leave unsent. */
+  readonly room: BroadcastRoom;
   /** Clock for rate limits. */
   readonly clock: Clock;
   /** Reports whether joins are accepted. */
@@ -91,6 +98,8 @@ export class ShardCore {
    * Broadcasts that are held until a coalescing window, or the event loop turn of a burst, ends.
    */
   readonly held: HeldBroadcasts;
+  /** Broadcasts that wait in the queues of slow channels. */
+  readonly queued: QueuedBroadcasts;
   readonly #window: HoldingWindow;
   readonly #parts: ShardCoreParts;
   readonly #writers: TopicWriters;
@@ -122,13 +131,21 @@ export class ShardCore {
     this.member = new Member({ memory, member, counters, logger, options, window });
     this.context = this.#makeContext();
     this.held = new HeldBroadcasts(this.#window, parts.publisher);
-    const fastlane = new Fastlane(parts.publisher, this.held, counters);
+    const { maxBackpressureBytes } = options;
+    const fastlane = new Fastlane(
+      parts.publisher,
+      this.held,
+      parts.room,
+      counters,
+      maxBackpressureBytes,
+    );
+    this.queued = fastlane.queued;
     this.pubsub = new PubSub(this.member, fastlane, options);
     const life = new Life(memory.life);
     const note = new RunningNote(memory.running, member);
     const { slowCallbackMs } = options;
     const watch = new SlowCallbacks({ life, note, slowCallbackMs, counters, logger });
-    this.#callbacks = new Callbacks(options, watch);
+    this.#callbacks = new Callbacks({ ...options, waiting: parts.waiting, watch });
     this.#channels = new ShardChannels({
       shard: start.shard,
       context: this.context,
@@ -147,13 +164,14 @@ export class ShardCore {
       context: this.context,
       pubsub: this.pubsub,
       ownerState: (owner) => this.#ownerState(owner),
+      ownersOfClient: (owner) => (owner instanceof Channel ? owner.owner.allChannels() : undefined),
     });
     this.#sockets = new ShardSockets({
       channels: this.#channels,
       expiries: this.#expiries,
       logger,
       refusals: this.#refusals,
-      maxMailbox: options.maxMailbox,
+      options,
       takesJoins: parts.takesJoins,
     });
   }

@@ -5,6 +5,8 @@
  * Runs on: shard.
  */
 
+import { maxTotalWithin, WaitingBytes } from "../callbacks/waiting-bytes.ts";
+import { BroadcastRoom } from "../channel/broadcast-room.ts";
 import type { ShardContext } from "../channel/context.ts";
 import type { Tasks } from "../channel/tasks/tasks.ts";
 import {
@@ -19,32 +21,40 @@ import { FloodPauses } from "../limits/flood-pauses.ts";
 import { monotonicMs } from "../limits/clock.ts";
 import type { Logger } from "../log/logger.ts";
 import { AddressCounts } from "../memory/address-counts.ts";
+import { watchBuffers, type BufferWatch, type BufferWatchParts } from "../memory/buffer-watch.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
+import { PendingConnects } from "../socket/pending-connects.ts";
+import type { ResolvedOptions } from "../options/options.ts";
 import type { ServedSocket } from "../socket/served-socket.ts";
 import { ConnectionNumbers } from "../transport/connection-numbers.ts";
 import { ConnectionSet, type SharedByConnections } from "../transport/connection-set.ts";
 import { CustomTransports } from "../transport/custom/custom-transports.ts";
 import type { DrainCounts, DrainPace } from "../transport/drain.ts";
 import type { Engine, EngineApp } from "../transport/engine/engine-types.ts";
-import { BodyTimes } from "../transport/http/body-times.ts";
+import { RequestBodies } from "../transport/http/request-bodies.ts";
 import { RequestGate } from "../transport/http/request-gate.ts";
 import { HttpRouter } from "../transport/http/router.ts";
 import { Routes } from "../transport/http/routes.ts";
+import { StreamBuffers } from "../transport/http/stream-buffers.ts";
 import { LongPollTransport } from "../transport/longpoll/longpoll-transport.ts";
 import { timeLimitsOf } from "../transport/mount-options.ts";
 import { Sweep, tickFor } from "../transport/sweep.ts";
 import { TcpConnections } from "../transport/tcp-connections.ts";
-import type { Transport } from "../transport/transport.ts";
+import type { Transport, TransportShard } from "../transport/transport.ts";
 import { Turn } from "../transport/turn.ts";
 import { EnginePublisher } from "../transport/websocket/engine-publisher.ts";
 import type { WebSocketConnection } from "../transport/websocket/websocket-connection.ts";
-import { WebSocketTransport } from "../transport/websocket/websocket-transport.ts";
+import {
+  FRAME_SLACK_BYTES,
+  WebSocketTransport,
+} from "../transport/websocket/websocket-transport.ts";
 import type { ShardDrain, ShardStart } from "./control.ts";
 import { ExchangeForwarding } from "./exchange-forwarding.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { answerOf, type Answer, type Question } from "./introspection.ts";
 import { OverloadWatch } from "./overload-watch.ts";
+import { ResidentWatch } from "./resident-watch.ts";
 import { ShardCore } from "./shard-core.ts";
 
 /** A shard. */
@@ -54,12 +64,15 @@ export class Shard {
   readonly #endpoint: EndpointDefinition;
   readonly #logger: Logger;
   readonly #core: ShardCore;
+  readonly #tcp: TcpConnections;
   readonly #routes: Routes<ShardContext>;
   readonly #transports: readonly Transport[];
   readonly #sweep: Sweep;
   readonly #pauses: FloodPauses | undefined;
   readonly #overload: OverloadWatch;
   readonly #heartbeat: Heartbeat;
+  readonly #buffers: BufferWatch;
+  readonly #resident: ResidentWatch;
   #drained: Promise<ShardDrain> | undefined;
   #finished: Promise<void> | undefined;
   #isClosed = false;
@@ -91,7 +104,10 @@ export class Shard {
     this.#overload = new OverloadWatch(options, counters, logger, onRotation);
     const tcp = new TcpConnections({ memory: memory.counters, counters, options, logger });
     tcp.watch(this.app);
-    const shared = sharedOf(start, counters, logger);
+    this.#tcp = tcp;
+    const waiting = waitingBytesOf(options);
+    const room = new BroadcastRoom(options.maxBufferBytes / options.shards);
+    const shared = { ...sharedOf(start, counters, logger), waiting };
     const published = new ConnectionSet<WebSocketConnection>("websocket", shared);
     const turn = new Turn();
     this.#core = new ShardCore({
@@ -101,6 +117,8 @@ export class Shard {
       tasks,
       logger,
       endpoint,
+      waiting,
+      room,
       clock: monotonicMs,
       takesJoins: () => this.#overload.takesJoins,
       onForwardingRecord: ({ from, record }) => longpoll.receive(from, record),
@@ -108,40 +126,40 @@ export class Shard {
     const core = this.#core;
     this.#heartbeat = new Heartbeat(new Life(memory.life), member, () => core.recover());
     this.#sweep = new Sweep(this.#tickMs());
-    const { context, sockets, held, member: self } = this.#core;
+    const { context, sockets, held, queued, member: self } = this.#core;
     const { app } = this;
-    const bodies = new BodyTimes(options.bodyTimeoutMs, this.#sweep);
-    const requests = new RequestGate({ bodies, turn, tcp, options, counters });
-    const router = new HttpRouter({ app, requests, counters, logger });
-    this.#routes = new Routes({ router, context, options, logger, tcp });
-    const places = placesOf(start, counters);
-    const { floodPauseMs } = options;
-    const pauses =
-      floodPauseMs > 0
-        ? new FloodPauses(this.#core.rates, memory.counters, floodPauseMs, monotonicMs)
-        : undefined;
-    this.#pauses = pauses;
+    const http = httpOf({ app, context, sweep: this.#sweep, turn, tcp, options, counters, logger });
+    this.#routes = http.routes;
+    this.#pauses = pausesOf(start, core);
     const shard = {
       ...shared,
       tcp,
       turn,
-      requests,
-      places,
-      pauses,
+      requests: http.requests,
+      pending: new PendingConnects(options.maxPendingConnects),
+      places: placesOf(start, counters),
+      pauses: this.#pauses,
       options,
       app,
-      router,
+      router: http.router,
       context,
       sockets,
       sweep: this.#sweep,
     };
     const forwarding = new ExchangeForwarding(memory, member, self.exchange);
     const longpoll = new LongPollTransport(shard, forwarding);
+    const websocket = new WebSocketTransport(shard, published, engine, held);
+    this.#resident = residentWatchOf(websocket, options, counters, logger);
     this.#transports = [
-      new WebSocketTransport(shard, published, engine, held),
+      websocket,
       longpoll,
       new CustomTransports(shard, endpoint.transports ?? [], this.#routes),
     ];
+    this.#buffers = watchBuffers({
+      ...buffersOf(start, counters, logger),
+      sources: [...this.#transports, waiting, http.bodies, http.streams, queued, self.exchange],
+      onHeld: (heldBytes) => room.sampled(heldBytes),
+    });
   }
 
   /** Runs the app's `start`, mounts sockets and routes, and starts receiving records. */
@@ -163,6 +181,7 @@ export class Shard {
     this.#sweep.start();
     this.#overload.start();
     this.#heartbeat.start();
+    this.#resident.start();
     this.#core.start();
     // Last, because clients may connect from here on.
     for (const transport of this.#transports) await transport.start?.();
@@ -198,7 +217,10 @@ export class Shard {
     this.#sweep.stop();
     this.#overload.stop();
     this.#heartbeat.stop();
+    this.#buffers.stop();
+    this.#resident.stop();
     this.#core.endWindow();
+    this.#tcp.close();
     this.app.close();
     // `app.close` closes the engine's sockets. This closes all other connections.
     this.cut();
@@ -262,7 +284,8 @@ export class Shard {
       ...joinTimeoutsOf(mount),
     ]);
     const { idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs, bodyTimeoutMs } = options;
-    return tickFor(idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs, bodyTimeoutMs, ...limitsMs);
+    limitsMs.push(idleTimeoutMs, handlerTimeoutMs, joinTimeoutMs, bodyTimeoutMs);
+    return tickFor(options.unjoinedTimeoutMs, ...limitsMs);
   }
 }
 
@@ -271,7 +294,7 @@ function sharedOf(
   start: Omit<ShardStart, "output">,
   counters: Counters,
   logger: Logger,
-): SharedByConnections {
+): Omit<SharedByConnections, "waiting"> {
   const { memory, options, shard, predecessors } = start;
   const life = new Life(memory.life);
   return {
@@ -283,6 +306,66 @@ function sharedOf(
   };
 }
 
+/** Returns what serves a shard's HTTP requests, whatever they are for. */
+function httpOf({
+  app,
+  context,
+  sweep,
+  turn,
+  tcp,
+  options,
+  counters,
+  logger,
+}: Pick<
+  TransportShard,
+  "app" | "context" | "counters" | "logger" | "options" | "sweep" | "tcp" | "turn"
+>): {
+  readonly bodies: RequestBodies;
+  readonly requests: RequestGate;
+  readonly router: HttpRouter;
+  readonly streams: StreamBuffers;
+  readonly routes: Routes<ShardContext>;
+} {
+  const bodies = new RequestBodies(options.bodyTimeoutMs, sweep);
+  const requests = new RequestGate({ bodies, turn, tcp, options, counters });
+  const router = new HttpRouter({ app, requests, counters, logger });
+  const streams = new StreamBuffers();
+  const routes = new Routes({ router, context, options, logger, tcp, streams });
+  return { bodies, requests, router, streams, routes };
+}
+
+/** Returns what a watch of the shard's buffers needs, without the buffers. */
+function buffersOf(
+  { memory, member, options }: Omit<ShardStart, "output">,
+  counters: Counters,
+  logger: Logger,
+): Omit<BufferWatchParts, "sources"> {
+  const { maxBufferBytes } = options;
+  return { memory: memory.buffers, member, counters, logger, maxBufferBytes };
+}
+
+function waitingBytesOf({ maxWaitingBytes, overloadHeapBytes }: ResolvedOptions): WaitingBytes {
+  return new WaitingBytes(maxWaitingBytes, maxTotalWithin(overloadHeapBytes));
+}
+
+/** Returns the watch of the process's memory. */
+function residentWatchOf(
+  connections: WebSocketTransport,
+  { maxResidentBytes, maxFrameBytes, shards }: ResolvedOptions,
+  counters: Counters,
+  logger: Logger,
+): ResidentWatch {
+  return new ResidentWatch({
+    maxResidentBytes,
+    maxMessageBytes: maxFrameBytes + FRAME_SLACK_BYTES,
+    shards,
+    connections,
+    counters,
+    logger,
+    resident: () => process.memoryUsage.rss(),
+  });
+}
+
 /** Returns the places of addresses, if these are limited. */
 function placesOf(
   { memory, member, options }: Omit<ShardStart, "output">,
@@ -292,6 +375,16 @@ function placesOf(
   if (!memory.addresses) return undefined;
   const counts = new AddressCounts(memory.addresses, member);
   return new AddressPlaces(counts, maxConnectionsPerAddress, counters);
+}
+
+/** Returns the pauses of addresses after floods, if there are any. */
+function pausesOf(
+  { memory, options }: Omit<ShardStart, "output">,
+  { rates }: ShardCore,
+): FloodPauses | undefined {
+  const { floodPauseMs } = options;
+  if (floodPauseMs === 0) return undefined;
+  return new FloodPauses(rates, memory.counters, floodPauseMs, monotonicMs);
 }
 
 /** Returns the join timeouts (ms) set by a mount's channels. */

@@ -5,7 +5,8 @@
  * Raw sockets have no versions; their protocol is up to user code.
  *
  * Runs on: shard.
- * Full: a `connect` that does not settle within `handlerTimeoutMs` fails, and its result is ignored.
+ * Full: a `connect` that does not settle within `handlerTimeoutMs` fails, and its result is ignored. While
+ *       `maxPendingConnects` requests wait, further ones are refused.
  */
 
 import { kindOf } from "../errors.ts";
@@ -19,6 +20,7 @@ import { REASON } from "../protocol/reserved.ts";
 import { DEFAULT_VSN, negotiate, type SerializerList } from "../protocol/version.ts";
 import type { ConnectInfo, Params } from "./connect-request.ts";
 import type { AnyIdentity, Identity, RawIdentity } from "./identity.ts";
+import type { PendingConnects } from "./pending-connects.ts";
 import { isRawMount, type AnyMount, type RawSocketMount, type SocketMount } from "./mount.ts";
 
 /** The decision on a request to connect. */
@@ -31,6 +33,8 @@ export type Decision =
   | { readonly result: "refused"; readonly reason: unknown }
   /** Refused by a rate limit; the request would pass after this time. */
   | { readonly result: "limited"; readonly retryAfterMs: number }
+  /** Too many requests wait for `connect`. */
+  | { readonly result: "unavailable" }
   | { readonly result: "failed" };
 
 /** A request to connect. */
@@ -44,6 +48,7 @@ export interface ConnectCall {
   /** Null if the transport does not know the address. */
   readonly peerAddress: string | null;
   readonly context: ShardContext;
+  readonly pending: PendingConnects;
 }
 
 /**
@@ -98,7 +103,8 @@ function decideBy(
   logger: Logger,
   identified: Identify,
 ): Decision | Promise<Decision> {
-  const { mount, params, connectInfo, context, transport } = call;
+  const { mount, params, connectInfo, context, transport, pending } = call;
+  if (!pending.hasRoom) return { result: "unavailable" };
   const startedMs = performance.now();
   const failed = (error: unknown): Decision => {
     logger.log("connectFailed", { path: mount.path, err: error });
@@ -117,7 +123,8 @@ function decideBy(
   try {
     const result = mount.definition.connect({ params, connectInfo, context, transport });
     if (!isThenable(result)) return settled(result);
-    return settledInTime(result, mount.handlerTimeoutMs).then(settled, failed);
+    const inTime = settledInTime(result, mount.handlerTimeoutMs).then(settled, failed);
+    return pending.until(inTime);
   } catch (error) {
     return failed(error);
   }

@@ -46,7 +46,7 @@ export type RawSocketLetter =
   | { readonly kind: "init" }
   | { readonly kind: "in"; readonly frame: DataFrame; readonly bytes: number }
   | { readonly kind: "control"; readonly frame: ControlFrame; readonly bytes: number }
-  | { readonly kind: "info"; readonly message: unknown }
+  | { readonly kind: "info"; readonly message: unknown; readonly bytes: number }
   | { readonly kind: "missed"; readonly topic: string }
   | { readonly kind: "expiring"; readonly leftMs: number }
   | { readonly kind: "close"; readonly reason: ExitReason };
@@ -146,7 +146,7 @@ export class RawSocket
   }
 
   send(message: unknown): void {
-    this.handleLater({ kind: "info", message });
+    this.handleLater({ kind: "info", message, bytes: 0 });
   }
 
   sendAfter(delayMs: number, message: unknown): () => void {
@@ -236,8 +236,8 @@ export class RawSocket
 
   // -- Listener: for the topics that it has subscribed to ----------------------------------------
 
-  receive(broadcast: { readonly topic: string; readonly event: string }): void {
-    this.send(broadcast);
+  receive(broadcast: { readonly topic: string; readonly event: string }, bytes: number): void {
+    this.handleLater({ kind: "info", message: broadcast, bytes });
   }
 
   missed(topic: string): void {
@@ -287,8 +287,12 @@ export class RawSocket
 
   waitTooMuch(): void {
     this.shared.logger.log("waitingFull", { connection: this.number });
-    this.shared.channels.callbacks.dropMailbox(this);
+    this.dropWaiting();
     this.end(CLOSE.policyViolation, { shutdown: "closed" });
+  }
+
+  dropWaiting(): void {
+    this.shared.channels.callbacks.dropWaiting(this);
   }
 
   failed(event: unknown, error: unknown): void {

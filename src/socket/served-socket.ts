@@ -6,6 +6,7 @@
  */
 
 import type { ExitReason } from "../callbacks/results.ts";
+import type { WaitingOwner } from "../callbacks/waiting-bytes.ts";
 import type { Connection } from "../channel/connection.ts";
 import type { RoutedChannel } from "../channel/routed-channel.ts";
 import type { SlowClientPolicy } from "./definition.ts";
@@ -13,7 +14,7 @@ import type { ControlOpcode } from "./frame.ts";
 import type { AnyIdentity } from "./identity.ts";
 
 /** A socket, as seen by its transport. */
-export interface ServedSocket {
+export interface ServedSocket extends WaitingOwner {
   readonly connection: Connection;
   /** Id by which the app can disconnect the connection, or null. */
   readonly id: string | null;

@@ -7,8 +7,15 @@
 import type { ShardChannels } from "../channel/shard-channels.ts";
 import type { Refusals } from "../limits/refusals.ts";
 import type { Logger } from "../log/logger.ts";
+import type { ResolvedOptions } from "../options/options.ts";
 import type { Expirable, ExpiryBook } from "./expiry-book.ts";
 import { RateGate } from "./rate-gate.ts";
+
+/** Options that sockets use. */
+export type SocketOptions = Pick<
+  ResolvedOptions,
+  "maxMailbox" | "maxTopicBytes" | "maxEventBytes" | "maxJsonDepth"
+>;
 
 /** The dependencies and the common state of a shard's sockets. */
 export class ShardSockets {
@@ -16,8 +23,7 @@ export class ShardSockets {
   readonly expiries: ExpiryBook<Expirable>;
   readonly logger: Logger;
   readonly gate: RateGate;
-  /** Maximum number of messages that may wait behind one join. */
-  readonly maxMailbox: number;
+  readonly options: SocketOptions;
   /** Reports whether the shard accepts further joins. */
   readonly takesJoins: () => boolean;
 
@@ -26,14 +32,14 @@ export class ShardSockets {
     readonly expiries: ExpiryBook<Expirable>;
     readonly logger: Logger;
     readonly refusals: Refusals;
-    readonly maxMailbox: number;
+    readonly options: SocketOptions;
     readonly takesJoins: () => boolean;
   }) {
     this.channels = given.channels;
     this.expiries = given.expiries;
     this.logger = given.logger;
     this.gate = new RateGate(given.refusals);
-    this.maxMailbox = given.maxMailbox;
+    this.options = given.options;
     this.takesJoins = given.takesJoins;
   }
 }

@@ -49,6 +49,9 @@ import type { ShardSockets } from "./shard-sockets.ts";
 import type { SocketBuckets } from "./socket-buckets.ts";
 import { reportDisconnected, reportExpired } from "./socket-reports.ts";
 
+/** Longer text frames are refused by their heads, if they are refused (UTF-16 units). */
+const HEAD_FIRST_FROM = 1_024;
+
 /** A socket with channels. */
 export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
   readonly connection: Connection;
@@ -186,29 +189,84 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     const { limiter } = this.mount;
     const { gate } = this.shared;
     if (limiter !== undefined && !gate.takesFrame(this, limiter, frame)) return;
-    let message: Message | undefined;
+    const text = typeof frame === "string" ? frame : undefined;
+    const head =
+      text !== undefined && text.length > HEAD_FIRST_FROM
+        ? this.serializer.decodeHead?.(text)
+        : undefined;
+    if (text !== undefined && head) {
+      this.receiveByHead(text, head);
+      return;
+    }
+    const message = this.decode(frame);
+    if (!message || this.isRefused(message, frame)) return;
+    this.take(message, text, frame.length, undefined);
+  }
+
+  /** Handles a long message. If its head suffices to refuse it, its payload is not parsed. */
+  private receiveByHead(frame: string, head: Message): void {
+    if (this.isRefused(head, frame)) return;
+    const channel = this.limitedChannel(head);
+    if (channel && this.isRefusedBy(channel, head, frame)) return;
+    const message = this.decode(frame);
+    if (message) this.take(message, frame, frame.length, channel);
+  }
+
+  /** Returns the channel with limits to which a message would be delivered now. */
+  private limitedChannel(head: Message): RoutedChannel | undefined {
+    const { topic } = head;
+    if (this.joining || typeof topic !== "string") return undefined;
+    const channel = findChannel(this.channels, topic);
+    if (channel?.limiter === undefined) return undefined;
+    return actionOf(head, channel) === ACTION.deliver ? channel : undefined;
+  }
+
+  /** Applies the limits of a channel to a message, and answers it if it is refused. */
+  private isRefusedBy(
+    channel: RoutedChannel,
+    message: Message,
+    frame: string | undefined,
+  ): boolean {
+    const verdict = this.shared.gate.takeIn(this, channel, message, frame);
+    if (verdict === PASS) return false;
+    // Like every answer of a channel, it carries the join's ref, even if the message has no ref.
+    this.refuse(verdict, message, message.joinRef ?? channel.joinRef);
+    return true;
+  }
+
+  /** Decodes a frame. Returns undefined if it is malformed; the connection is then closed. */
+  private decode(frame: string | Uint8Array): Message | undefined {
+    const { maxJsonDepth } = this.shared.options;
     try {
-      message =
+      const message =
         typeof frame === "string"
-          ? this.serializer.decode(frame)
-          : this.serializer.decodeBytes(frame);
+          ? this.serializer.decode(frame, maxJsonDepth)
+          : this.serializer.decodeBytes(frame, maxJsonDepth);
+      if (!message) this.malformed();
+      return message;
     } catch (error) {
       // Only a user-defined serializer can throw.
       this.failed(error);
-      return;
+      return undefined;
     }
-    if (!message) {
-      this.malformed();
-      return;
-    }
+  }
+
+  /** Applies the limits of the connection to a message, and answers it if it is refused. */
+  private isRefused(message: Message, frame: string | Uint8Array): boolean {
+    const { limiter } = this.mount;
     if (limiter !== undefined) {
-      const verdict = gate.takeMessage(this, limiter, message, frame);
+      const verdict = this.shared.gate.takeMessage(this, limiter, message, frame);
       if (verdict !== PASS) {
         this.refuse(verdict, message, message.joinRef);
-        return;
+        return true;
       }
     }
-    this.take(message, typeof frame === "string" ? frame : undefined, frame.length);
+    const { maxTopicBytes, maxEventBytes } = this.shared.options;
+    const isTopicLong = isLonger(message.topic, maxTopicBytes);
+    if (!isTopicLong && !isLonger(message.event, maxEventBytes)) return false;
+    const reason = isTopicLong ? REASON.topicTooLong : REASON.eventTooLong;
+    if (message.ref !== null) this.reply(message.joinRef, message, STATUS.error, { reason });
+    return true;
   }
 
   private malformed(): void {
@@ -217,15 +275,26 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
   }
 
   // User code is wrapped where it is called. Any other exception ends only this connection.
-  private take(message: Message, frame: string | undefined, bytes: number): void {
+  private take(
+    message: Message,
+    frame: string | undefined,
+    bytes: number,
+    passed: RoutedChannel | undefined,
+  ): void {
     try {
-      if (!this.isEnded) this.dispatch(message, frame, bytes);
+      if (!this.isEnded) this.dispatch(message, frame, bytes, passed);
     } catch (error) {
       this.failed(error);
     }
   }
 
-  private dispatch(message: Message, frame: string | undefined, bytes: number): void {
+  /** @param passed - the channel whose limits the message has passed already */
+  private dispatch(
+    message: Message,
+    frame: string | undefined,
+    bytes: number,
+    passed: RoutedChannel | undefined,
+  ): void {
     if (this.joining) {
       this.wait(this.joining, message, frame, bytes);
       return;
@@ -233,7 +302,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     const { topic } = message;
     const channel = typeof topic === "string" ? findChannel(this.channels, topic) : undefined;
     const action = actionOf(message, channel);
-    if (action === ACTION.deliver && channel) this.deliver(channel, message, frame, bytes);
+    if (action === ACTION.deliver && channel) this.deliver(channel, message, frame, bytes, passed);
     else if (action === ACTION.wait && channel) this.wait(channel, message, frame, bytes);
     else if (action === ACTION.rejoin && channel) this.rejoin(channel, message);
     else if (action === ACTION.leave && channel) channel.leave(message);
@@ -264,16 +333,10 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     message: Message,
     frame: string | undefined,
     bytes: number,
+    passed: RoutedChannel | undefined,
   ): void {
-    if (channel.limiter !== undefined) {
-      const verdict = this.shared.gate.takeIn(this, channel, message, frame);
-      if (verdict !== PASS) {
-        // Like every answer of a channel, it carries the join's ref, even if the message has no
-        // ref.
-        this.refuse(verdict, message, message.joinRef ?? channel.joinRef);
-        return;
-      }
-    }
+    const isLimited = channel.limiter !== undefined && channel !== passed;
+    if (isLimited && this.isRefusedBy(channel, message, frame)) return;
     channel.receiveIn(message, frame, bytes);
   }
 
@@ -285,7 +348,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
   ): void {
     channel.pending ??= { backlog: [], replaced: undefined };
     const { backlog } = channel.pending;
-    if (backlog.length >= this.shared.maxMailbox) {
+    if (backlog.length >= this.shared.options.maxMailbox) {
       this.end(CLOSE.internalError, { shutdown: "closed" });
     } else if (this.shared.channels.callbacks.waiting.add(this, bytes)) {
       const { keepsFrames } = this.mount.router;
@@ -401,7 +464,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
       const { waiting } = this.shared.channels.callbacks;
       for (const { message, frame, bytes } of pending.backlog) {
         waiting.remove(this, bytes);
-        this.take(message, frame, bytes);
+        this.take(message, frame, bytes, undefined);
       }
     }
     if (!this.joining) this.onIdle?.();
@@ -410,8 +473,15 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
   waitTooMuch(): void {
     this.shared.logger.log("waitingFull", { connection: this.connection.id });
     // Otherwise a client that reconnects could have more of them waiting each time.
-    for (const channel of this.allChannels()) channel.dropWaiting();
+    this.dropWaiting();
     this.end(CLOSE.policyViolation, { shutdown: "closed" });
+  }
+
+  dropWaiting(): void {
+    for (const channel of this.allChannels()) {
+      this.dropBacklog(channel);
+      channel.dropWaiting();
+    }
   }
 
   failed(error: unknown): void {
@@ -481,6 +551,13 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
 
 function isJoined({ state }: RoutedChannel): boolean {
   return state === STATE.open || state === STATE.ending;
+}
+
+/** Reports whether a text has more than this many bytes in UTF-8. */
+function isLonger(text: unknown, maxBytes: number): boolean {
+  // A UTF-16 unit has at most 3 bytes.
+  if (typeof text !== "string" || text.length * 3 <= maxBytes) return false;
+  return text.length > maxBytes || Buffer.byteLength(text) > maxBytes;
 }
 
 function isHeld(channel: RoutedChannel): boolean {

@@ -8,9 +8,12 @@
  * Runs on: the thread of a test.
  */
 
+import { BroadcastRoom } from "../channel/broadcast-room.ts";
 import type { ShardContext } from "../channel/context.ts";
 import { ok } from "../callbacks/results.ts";
+import { WaitingBytes } from "../callbacks/waiting-bytes.ts";
 import type { Logger } from "../log/logger.ts";
+import { makeBufferGaugesMemory } from "../memory/buffer-gauges.ts";
 import { Counters, makeCountersMemory } from "../memory/counters.ts";
 import { lifeBytes } from "../memory/life-layout.ts";
 import { Life } from "../memory/life.ts";
@@ -25,6 +28,7 @@ import type { Broadcast } from "../pubsub/envelope.ts";
 import { subscriptionIndexBytes } from "../pubsub/subscription-index-layout.ts";
 import type { ConnectInfo } from "../socket/connect-request.ts";
 import type { AnyMount } from "../socket/mount.ts";
+import { PendingConnects } from "../socket/pending-connects.ts";
 import { ConnectionNumbers } from "../transport/connection-numbers.ts";
 import { ConnectionSet } from "../transport/connection-set.ts";
 import type { CustomConnection } from "../transport/custom/custom-connection.ts";
@@ -121,7 +125,10 @@ export class SoloShard {
     this.#ticks = ticks;
     this.#sweep = new Sweep(tickFor(options.handlerTimeoutMs, options.joinTimeoutMs));
     const counters = new Counters(memory.counters, MEMBER);
+    const waiting = new WaitingBytes(options.maxWaitingBytes, Infinity);
     this.#core = new ShardCore({
+      waiting,
+      room: new BroadcastRoom(options.maxBufferBytes),
       start: { memory, options, member: MEMBER, shard: 0, data },
       counters,
       publisher: { charge() {}, publish() {} },
@@ -138,12 +145,14 @@ export class SoloShard {
       numbers: new ConnectionNumbers(0, 1, 0),
       options,
       isNodeDrained: () => false,
+      waiting,
     });
     const { sockets, context } = this.#core;
     const shard = {
       sockets,
       context,
       logger,
+      pending: new PendingConnects(options.maxPendingConnects),
       places: undefined,
       pauses: undefined,
       sweep: this.#sweep,
@@ -270,6 +279,7 @@ function makeSoloMemory(options: ResolvedOptions): NodeMemory {
     counters: makeCountersMemory(1),
     life: new SharedArrayBuffer(lifeBytes(1)),
     running: makeRunningMemory(1),
+    buffers: makeBufferGaugesMemory(1),
     rates: makeRateTableMemory(SOLO_RATE_BITS, "solo"),
     addresses: undefined,
     hashSeed: 0,

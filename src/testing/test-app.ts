@@ -57,6 +57,7 @@ export class TestApp {
         {
           parallelism: () => 1,
           descriptorLimit: () => 1_024,
+          memoryLimit: () => 1_073_741_824,
           secretKeyBase: () => "",
           nodeName: () => "node",
         },

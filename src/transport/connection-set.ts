@@ -8,6 +8,7 @@
  * Owns: the set of open connections, and the shard's counters of connections and frames.
  */
 
+import type { WaitingBytes } from "../callbacks/waiting-bytes.ts";
 import type { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
@@ -24,6 +25,8 @@ export interface SharedByConnections {
   readonly logger: Logger;
   readonly numbers: ConnectionNumbers;
   readonly options: Pick<ResolvedOptions, "maxBackpressureBytes" | "slowClientMs">;
+  /** Bytes of messages that wait for user code. */
+  readonly waiting: Pick<WaitingBytes, "of" | "maxHeldBytes">;
   /** Reports whether the whole node is draining, so that no shard accepts connections. */
   readonly isNodeDrained: () => boolean;
 }
@@ -40,12 +43,19 @@ export class ConnectionSet<C extends SlowConnection> {
   readonly #counters: Counters;
   readonly #numbers: ConnectionNumbers;
   readonly #isNodeDrained: () => boolean;
+  readonly #waiting: SharedByConnections["waiting"];
+  /** Bytes published so far, once per receiver, and bytes that were kept. */
+  #publishedBytes = 0;
+  /** Bytes that were held, and sent so far, when the connections were last visited. */
+  #visitedBytes = 0;
+  #visitedAtBytes = 0;
   readonly #drain: Drain<C>;
   #isClosing = false;
 
   /** @param transport - the transport's name, for telemetry */
   constructor(transport: string, shared: SharedByConnections) {
-    const { counters, logger, numbers, options, isNodeDrained } = shared;
+    const { counters, logger, numbers, options, isNodeDrained, waiting } = shared;
+    this.#waiting = waiting;
     this.logger = logger;
     this.maxBackpressureBytes = options.maxBackpressureBytes;
     this.roomBytes = roomWithin(options.maxBackpressureBytes);
@@ -119,6 +129,33 @@ export class ConnectionSet<C extends SlowConnection> {
     this.#counters.add(COUNTER.framesOut, receivers);
     this.#counters.add(COUNTER.bytesOut, receivers * bytes);
     this.slowClients.published(bytes);
+    this.#publishedBytes += receivers * bytes;
+  }
+
+  /** Counts bytes from a client that are kept for a while, outside of mailboxes. */
+  kept(bytes: number): void {
+    this.#publishedBytes += bytes;
+  }
+
+  /** Bytes that are held at most: those found by the last visit, and all that were sent since. */
+  get maxHeldBytes(): number {
+    return this.#visitedBytes + this.#sentSoFar - this.#visitedAtBytes + this.#waiting.maxHeldBytes;
+  }
+
+  /** Visits each connection for which bytes are held. */
+  visitHeld(visit: (owner: { shed(): void }, bytes: number) => void): void {
+    this.#visitedAtBytes = this.#sentSoFar;
+    this.#visitedBytes = 0;
+    for (const connection of this.#open) {
+      const { heldBytes, socket } = connection;
+      this.#visitedBytes += heldBytes;
+      const bytes = heldBytes + (socket ? this.#waiting.of(socket) : 0);
+      if (bytes > 0) visit({ shed: () => shed(connection) }, bytes);
+    }
+  }
+
+  get #sentSoFar(): number {
+    return this.#publishedBytes + this.slowClients.sentBytes;
   }
 
   /**
@@ -149,4 +186,14 @@ export class ConnectionSet<C extends SlowConnection> {
     this.#isClosing = true;
     this.#drain.endAll();
   }
+}
+
+/** Ends a connection for which too much is held. */
+function shed(connection: SlowConnection): void {
+  const { socket } = connection;
+  // Messages would otherwise wait on, until user code has handled those before them.
+  socket?.dropWaiting();
+  // A client that does not read would not see a close frame.
+  if (connection.bufferedBytes > 0) connection.cut();
+  else socket?.end(CLOSE.policyViolation, { shutdown: "closed" });
 }

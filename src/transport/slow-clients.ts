@@ -50,6 +50,8 @@ export interface SlowConnection {
   readonly socket: ServedSocket | undefined;
   /** Bytes that could not be sent yet. */
   readonly bufferedBytes: number;
+  /** All bytes that are held for the client, except those that wait for user code. */
+  readonly heldBytes: number;
   /** Runs `work`, and sends the frames that it produced together. */
   cork(work: () => void): void;
   /** Ends the connection without a close frame. */
@@ -89,8 +91,9 @@ export class SlowClients<C extends SlowConnection> {
   readonly #endTurn = (): void => this.#checkSuspects();
   /** Bytes published since the last check of all connections. */
   #publishedBytes = 0;
-  /** Bytes sent to single connections since then. */
+  /** Bytes sent to single connections so far, and when all connections were last checked. */
   #sentBytes = 0;
+  #checkedSentBytes = 0;
   /**
    * Bytes published before that check, which did not see the bytes published within its own turn.
    */
@@ -129,6 +132,11 @@ export class SlowClients<C extends SlowConnection> {
     if (this.#publishedBytes > this.#maxBackpressureBytes) this.#scheduleTurn();
   }
 
+  /** Upper bound of all bytes sent to single connections so far. It only increases. */
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
   /** Counts a frame sent to one connection; the length of text is in UTF-16 units. */
   sent(length: number): void {
     this.#sentBytes += length * UNIT_BYTES + FRAME_EXTRA_BYTES;
@@ -140,7 +148,8 @@ export class SlowClients<C extends SlowConnection> {
    */
   checkIfDue(nowMs = performance.now()): void {
     const publishedBytes = this.#unseenBytes + this.#publishedBytes;
-    const maxUnsentBytes = this.#largestBytes + publishedBytes + this.#sentBytes;
+    const sentBytes = this.#sentBytes - this.#checkedSentBytes;
+    const maxUnsentBytes = this.#largestBytes + publishedBytes + sentBytes;
     if (maxUnsentBytes > this.#maxBackpressureBytes) this.checkAll(nowMs);
     else for (const connection of this.#watched.keys()) this.#check(connection, nowMs);
   }
@@ -157,7 +166,7 @@ export class SlowClients<C extends SlowConnection> {
   checkAll(nowMs = performance.now()): void {
     this.#unseenBytes = this.#publishedBytes;
     this.#publishedBytes = 0;
-    this.#sentBytes = 0;
+    this.#checkedSentBytes = this.#sentBytes;
     this.#largestBytes = 0;
     this.#checkedAtMs = nowMs;
     for (const connection of this.#connections) this.#check(connection, nowMs);

@@ -41,6 +41,7 @@ export class TcpConnections {
   readonly #open: CounterSum;
   readonly #idle: CounterSum;
   #loggedAtMs = -Infinity;
+  #isClosed = false;
 
   constructor(parts: TcpConnectionsParts) {
     this.#parts = parts;
@@ -54,6 +55,14 @@ export class TcpConnections {
       if (Number(change) > 0) this.#opened(response);
       else this.#add(-1, -1);
     });
+  }
+
+  /**
+   * Closes all connections that open from now on. Called when the app is closed: those that main dealt
+   * to this thread before are still on their way.
+   */
+  close(): void {
+    this.#isClosed = true;
   }
 
   /** A request arrived that is not answered at once. */
@@ -80,6 +89,10 @@ export class TcpConnections {
     const { counters, options } = this.#parts;
     const { maxConnections, maxIdleConnections } = options;
     this.#add(1, 1);
+    if (this.#isClosed) {
+      response.close();
+      return;
+    }
     const isFull = this.#open.value > maxConnections;
     if (!isFull && this.#idle.value <= maxIdleConnections) return;
     counters.add(COUNTER.connectionsRefused);

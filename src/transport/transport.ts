@@ -14,6 +14,7 @@ import type { AddressPlaces } from "../limits/address-places.ts";
 import type { FloodPauses } from "../limits/flood-pauses.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type { AnyMount } from "../socket/mount.ts";
+import type { PendingConnects } from "../socket/pending-connects.ts";
 import type { ServedSocket, SocketOpener } from "../socket/served-socket.ts";
 import type { SharedByConnections } from "./connection-set.ts";
 import type { DrainCounts, DrainPace } from "./drain.ts";
@@ -34,6 +35,10 @@ export interface Transport {
   start?(): Promise<void>;
   /** Returns the sockets of all open connections, in the order in which they were opened. */
   sockets(): Iterable<ServedSocket>;
+  /** Bytes that are held for clients at most; costs nothing to read. */
+  readonly maxHeldBytes: number;
+  /** Visits each client, or request, for which bytes are held. `shed` gives them up. */
+  visitHeld(visit: (owner: { shed(): void }, bytes: number) => void): void;
   /**
    * Ends all connections in batches, and accepts no new ones; resolves when no connections remain.
    */
@@ -67,6 +72,7 @@ export interface TransportShard extends SharedByConnections {
   readonly tcp: TcpConnections;
   readonly turn: Turn;
   readonly requests: RequestGate;
+  readonly pending: PendingConnects;
   /** Undefined if connections per address are not limited. */
   readonly places: AddressPlaces | undefined;
   /** Undefined if addresses may connect again at once after they were cut. */

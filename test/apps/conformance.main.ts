@@ -24,6 +24,7 @@ const server = await serve({
   maxFrameBytes: 10_000_000,
   maxUnjoinedFrameBytes: 10_000_000,
   maxBodyBytes: 8_000_000,
+  maxJsonDepth: 1_000_000,
   // The secret of the recorded Phoenix.
   secretKeyBase: "abcdefgh".repeat(8),
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
+import { WaitingBytes } from "../../src/callbacks/waiting-bytes.ts";
 import { Callbacks } from "../../src/callbacks/callbacks.ts";
 import type { Callee } from "../../src/callbacks/callbacks.ts";
 import { isThenable } from "../../src/callbacks/promises.ts";
@@ -17,7 +18,7 @@ function makeChannel(): Callee {
     isOverfull: false,
     busySince: 0,
     mailbox: undefined,
-    owner: { waitTooMuch: () => {} },
+    owner: { isEnded: false, waitTooMuch: () => {}, dropWaiting: () => {} },
     takesAtOnce: true,
     isWaiting: false,
     takesLetters: true,
@@ -48,10 +49,12 @@ function awaited(
 
 describe("asynchronous callbacks", () => {
   it("mark their channel busy until they settle, and continue once", async () => {
-    const calls = new Callbacks(
-      { maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 },
-      UNWATCHED,
-    );
+    const calls = new Callbacks({
+      maxMailbox: 8,
+      handlerTimeoutMs: 1_000,
+      waiting: new WaitingBytes(100, Infinity),
+      watch: UNWATCHED,
+    });
     const channel = makeChannel();
     const callback = new Deferred();
     const outcomes = awaited(calls, channel, callback.promise);
@@ -66,7 +69,12 @@ describe("asynchronous callbacks", () => {
 
   it("continue with their rejection", async () => {
     const outcomes = awaited(
-      new Callbacks({ maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 }, UNWATCHED),
+      new Callbacks({
+        maxMailbox: 8,
+        handlerTimeoutMs: 1_000,
+        waiting: new WaitingBytes(100, Infinity),
+        watch: UNWATCHED,
+      }),
       makeChannel(),
       Promise.reject(new Error("x")),
     );
@@ -75,10 +83,12 @@ describe("asynchronous callbacks", () => {
   });
 
   it("never continue synchronously: the current code has to return first", async () => {
-    const calls = new Callbacks(
-      { maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 },
-      UNWATCHED,
-    );
+    const calls = new Callbacks({
+      maxMailbox: 8,
+      handlerTimeoutMs: 1_000,
+      waiting: new WaitingBytes(100, Infinity),
+      watch: UNWATCHED,
+    });
     // oxlint-disable-next-line unicorn/no-thenable
     const eager = { then: (settle: (value: unknown) => void) => settle(1) } as PromiseLike<unknown>;
     const outcomes = awaited(calls, makeChannel(), eager);
@@ -88,10 +98,12 @@ describe("asynchronous callbacks", () => {
   });
 
   it("are ignored once they were forgotten", async () => {
-    const calls = new Callbacks(
-      { maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 },
-      UNWATCHED,
-    );
+    const calls = new Callbacks({
+      maxMailbox: 8,
+      handlerTimeoutMs: 1_000,
+      waiting: new WaitingBytes(100, Infinity),
+      watch: UNWATCHED,
+    });
     const channel = makeChannel();
     const [first, second] = [new Deferred(), new Deferred()];
     const firsts = awaited(calls, channel, first.promise);
@@ -107,10 +119,12 @@ describe("asynchronous callbacks", () => {
   });
 
   it("that exceed their time limit fail with its error, once; others go on", async () => {
-    const calls = new Callbacks(
-      { maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 },
-      UNWATCHED,
-    );
+    const calls = new Callbacks({
+      maxMailbox: 8,
+      handlerTimeoutMs: 1_000,
+      waiting: new WaitingBytes(100, Infinity),
+      watch: UNWATCHED,
+    });
     const [late, early] = [makeChannel(), makeChannel()];
     const callback = new Deferred();
     const lates = awaited(calls, late, callback.promise);
@@ -131,10 +145,12 @@ describe("asynchronous callbacks", () => {
 
 describe("an asynchronous join", () => {
   it("has a time limit of its own", () => {
-    const calls = new Callbacks(
-      { maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 },
-      UNWATCHED,
-    );
+    const calls = new Callbacks({
+      maxMailbox: 8,
+      handlerTimeoutMs: 1_000,
+      waiting: new WaitingBytes(100, Infinity),
+      watch: UNWATCHED,
+    });
     const [usual, patient, open] = [makeChannel(), makeChannel(), makeChannel()];
     const never = new Deferred().promise;
     const usuals = awaited(calls, usual, never, 100);
@@ -177,13 +193,15 @@ describe("a thenable", () => {
 describe("callbacks that main has ended", () => {
   it("fail their channels, from the inside out, and are handled once", () => {
     const watched: string[] = [];
-    const calls = new Callbacks(
-      { maxMailbox: 8, maxWaitingBytes: 100, handlerTimeoutMs: 1_000 },
-      {
+    const calls = new Callbacks({
+      maxMailbox: 8,
+      handlerTimeoutMs: 1_000,
+      waiting: new WaitingBytes(100, Infinity),
+      watch: {
         begins: (topic, event) => watched.push(`begins ${topic} ${event}`),
         ends: (topic, event) => watched.push(`ends ${topic} ${event}`),
       },
-    );
+    });
     const failed: unknown[] = [];
     const channel = { ...makeChannel(), failed: (event: unknown) => void failed.push(event) };
     calls.run(channel, "outer", () => calls.run(channel, "inner", () => {}, undefined), undefined);

@@ -32,6 +32,20 @@ describe("a mailbox", () => {
     assert.ok(mailbox.tryPut(info(3)));
   });
 
+  it("can drop the letters that have bytes, and keeps all others in order", () => {
+    const mailbox = new Mailbox<Letter & { readonly bytes?: number }>(10);
+    for (const n of [1, 2, 3, 4, 5])
+      mailbox.tryPut(n % 2 === 0 ? info(n) : { ...info(n), bytes: n });
+    mailbox.take();
+    assert.equal(mailbox.bytes, 8);
+    mailbox.dropCounted();
+    assert.deepEqual([mailbox.bytes, mailbox.length], [0, 2]);
+    assert.deepEqual(
+      [mailbox.take(), mailbox.take(), mailbox.take()],
+      [info(2), info(4), undefined],
+    );
+  });
+
   it("always has room for put, however many letters wait", () => {
     const mailbox = new Mailbox<Letter>(1);
     mailbox.tryPut(info(1));

@@ -36,6 +36,79 @@ describe("the fastlane", () => {
     );
   });
 
+  describe("with a large broadcast", () => {
+    const LENGTH = 100_000;
+    const CLIENTS = 48;
+    const payload = { x: "y".repeat(LENGTH) };
+    const frame = `[null,null,"room:1","e",${JSON.stringify(payload)}]`;
+
+    /** A world whose clients have joined, and the number of frames that each broadcast has sent. */
+    function many(callbacks: object = {}): { world: World; clients: WorldClient[] } {
+      const node = new TestNode({ overflowBytes: 1_048_576 });
+      const world = new World({ channels: { "room:*": channel(callbacks) }, node });
+      return { world, clients: Array.from({ length: CLIENTS }, () => world.joined()) };
+    }
+
+    it("sends it to one client after the other, in order with what comes before and after", () => {
+      const { world, clients } = many();
+      world.member.broadcast("room:1", "before", {});
+      world.member.broadcast("room:1", "e", payload);
+      world.member.broadcast("room:1", "after", {});
+      for (const client of clients) {
+        const [before, large, after, ...more] = client.taken();
+        assert.deepEqual(
+          [before, after, more],
+          ['[null,null,"room:1","before",{}]', '[null,null,"room:1","after",{}]', []],
+        );
+        assert.ok(large === frame);
+      }
+      assert.equal(world.publisher.published.length, 2);
+    });
+
+    it("publishes it if it is small, or for few clients", () => {
+      const { world } = many();
+      world.member.broadcast("room:1", "e", { x: "y".repeat(60_000) });
+      assert.equal(world.publisher.published.length, 1);
+      const node = new TestNode({ overflowBytes: 1_048_576 });
+      const few = new World({ channels: { "room:*": channel() }, node });
+      few.joined();
+      few.member.broadcast("room:1", "e", payload);
+      assert.equal(few.publisher.published.length, 1);
+    });
+
+    it("leaves no more unsent than there is room for, and tells the others", () => {
+      const { world, clients } = many();
+      for (const { connection } of clients) connection.isDeaf = true;
+      world.room.sampled(500_000);
+      world.member.broadcast("room:1", "e", payload);
+      // Half of the room is left, which five copies fill.
+      const taken = clients.map((client) => client.taken());
+      assert.equal(taken.filter(([first]) => first === frame).length, 5);
+      const missed = '["11","11","room:1","phx_error",{"reason":"missed broadcasts"}]';
+      assert.equal(taken.filter(([first]) => first === missed).length, CLIENTS - 5);
+      assert.equal(world.count, 5);
+      assert.equal(world.counter("broadcastsUnsent"), CLIENTS - 5);
+      world.room.sampled(0);
+      assert.deepEqual(
+        [world.room.hasRoomFor(16_777_216), world.room.hasRoomFor(16_777_217)],
+        [true, false],
+      );
+    });
+
+    it("sends it to all who read, however many there are, and not to its sender", () => {
+      const handleIn = {
+        shout: (socket: { broadcastFrom(event: string, payload: object): void }) =>
+          socket.broadcastFrom("e", payload),
+      };
+      const { world, clients } = many({ handleIn });
+      const [sender, ...others] = clients;
+      sender?.send('["11","2","room:1","shout",{}]');
+      assert.deepEqual(sender?.taken(), []);
+      for (const client of others) assert.ok(client.taken()[0] === frame);
+      assert.equal(world.count, CLIENTS);
+    });
+  });
+
   it("publishes once for each version, under different native topics", () => {
     const world = new World({ channels: { "room:*": channel() } });
     const clients = [world.joined(), world.joined()];

@@ -52,6 +52,32 @@ describe("a mailbox", () => {
     assert.equal(world.callbacks.waiting.size, 0);
   });
 
+  it("closes the connection with most waiting bytes if all together have too many", () => {
+    const handleIn = { slow: () => new Promise(() => {}) as never, a: () => ok() };
+    const world = new World({
+      channels: { "room:*": channel({ handleIn }) },
+      maxTotalWaitingBytes: 4 * 26,
+    });
+    const [most, less, last] = [world.joined(), world.joined(), world.joined()];
+    for (const client of [most, less, last]) client.send(push("slow"));
+    most.send(push("a", "3"), push("a", "4"));
+    less.send(push("a", "3"), push("a", "4"));
+    assert.equal(world.callbacks.waiting.maxHeldBytes, 4 * 26);
+    last.send(push("a", "3"));
+    assert.deepEqual(
+      [most, less, last].map(({ connection }) => connection.closeCode),
+      [1008, undefined, undefined],
+    );
+    assert.equal(world.callbacks.waiting.maxHeldBytes, 3 * 26);
+    // Then the one that adds has most itself.
+    less.send(push("a", "5"), push("a", "6"));
+    assert.deepEqual(
+      [less, last].map(({ connection }) => connection.closeCode),
+      [1008, undefined],
+    );
+    assert.equal(world.callbacks.waiting.maxHeldBytes, 26);
+  });
+
   it("gives bytes back as its messages are handled", async () => {
     const slow = new Deferred();
     const handleIn = { slow: () => slow.promise as never, a: () => ok() };
@@ -65,6 +91,34 @@ describe("a mailbox", () => {
     slow.resolve(ok());
     await turn();
     assert.equal(client.taken().length, 4);
+    assert.equal(world.callbacks.waiting.size, 0);
+  });
+
+  it("counts intercepted broadcasts too; beyond the limit they end the channel, not the connection", async () => {
+    const slow = new Deferred();
+    const world = new World({
+      channels: {
+        "room:*": channel({
+          handleIn: { slow: () => slow.promise as never },
+          intercept: { e: () => undefined },
+        }),
+      },
+      maxWaitingBytes: 100,
+    });
+    const client = world.joined(["room:1", "room:2"]);
+    client.send(push("slow"));
+    const payload = { x: "y".repeat(42) };
+    assert.equal(JSON.stringify(payload).length, 50);
+    world.member.broadcast("room:1", "e", payload);
+    world.member.broadcast("room:1", "e", payload);
+    assert.deepEqual(client.taken(), []);
+    world.member.broadcast("room:1", "e", payload);
+    assert.deepEqual(client.taken(), [
+      '["11","11","room:1","phx_error",{"reason":"mailbox full"}]',
+    ]);
+    const most = "100 (bytes, for all channels of a connection)";
+    assert.equal(world.lastError(), `the mailbox must hold at most ${most}`);
+    assert.deepEqual([client.socket.isEnded, world.count], [false, 1]);
     assert.equal(world.callbacks.waiting.size, 0);
   });
 

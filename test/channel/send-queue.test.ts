@@ -46,6 +46,49 @@ interface Told {
 }
 
 describe("a channel that may miss broadcasts", () => {
+  it("keeps no more bytes than may wait, except for a single broadcast", () => {
+    const world = new World({ channels: { "room:*": dropping(8) }, maxQueueBytes: 100 });
+    const client = world.joined();
+    client.connection.setRoom(0);
+    const frame = '[null,null,"room:1","a",{"n":1}]';
+    assert.equal(frame.length, 32);
+    broadcast(world, ["a", 1], ["a", 2], ["a", 3]);
+    assert.deepEqual([world.queued.maxHeldBytes, world.leftOut], [96, 0]);
+    broadcast(world, ["a", 4]);
+    assert.deepEqual([world.queued.maxHeldBytes, world.leftOut], [96, 1]);
+    world.member.broadcast("room:1", "large", { n: 5, pad: "x".repeat(200) });
+    assert.equal(world.leftOut, 4);
+    client.connection.setRoom(10);
+    assert.deepEqual(taken(client), [
+      ["large", 5],
+      ["missed", 4],
+    ]);
+    assert.equal(world.queued.maxHeldBytes, 0);
+  });
+
+  it("counts a broadcast once, however many channels wait for it; a channel that is given up ends", () => {
+    const world = new World({ channels: { "room:*": dropping(8) } });
+    const clients = [world.joined(), world.joined()];
+    for (const { connection } of clients) connection.setRoom(0);
+    broadcast(world, ["a", 1], ["a", 2]);
+    assert.equal(world.queued.maxHeldBytes, 64);
+    const held: number[] = [];
+    world.queued.visitHeld((owner, bytes) => {
+      held.push(bytes);
+      if (held.length === 1) owner.shed();
+    });
+    assert.deepEqual(held, [32, 64]);
+    assert.equal(world.queued.maxHeldBytes, 64);
+    assert.equal(world.count, 1);
+    for (const { connection } of clients) connection.setRoom(10);
+    assert.deepEqual(taken(clients[0] as WorldClient).at(0), ["phx_error", "client too slow"]);
+    assert.deepEqual(taken(clients[1] as WorldClient), [
+      ["a", 1],
+      ["a", 2],
+    ]);
+    assert.equal(world.queued.maxHeldBytes, 0);
+  });
+
   it("is sent them one by one and at once while there is room, and is never published to", () => {
     const world = new World({ channels: { "room:*": conflating() } });
     const [one, two] = [world.joined(), world.joined()];

@@ -85,7 +85,8 @@ export function playScenarios({ shards, coalesceMs }: Variant): void {
   ): Promise<(readonly [Each, number])[]> {
     const made: (readonly [Each, number])[] = [];
     for (const each of all) {
-      const options = { shards, coalesceMs };
+      // Phoenix has no limit for nesting.
+      const options = { shards, coalesceMs, maxJsonDepth: 1_000_000 };
       const server = await startServerWith(environmentOf(each), "conformance", options);
       started.push(server);
       made.push([each, server.port]);

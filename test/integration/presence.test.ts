@@ -457,6 +457,7 @@ describe("Several shards", () => {
 
   it("agree again after one lost records because its rings and queues were full", async () => {
     server = await startServer("presences", {
+      presenceClientBytes: 1_048_576,
       shards: 2,
       ringBytes: 4_096,
       overflowBytes: 65_536,
@@ -492,6 +493,7 @@ describe("A node that is silent", () => {
     hub += 1;
     const start = async (nodeName: string): Promise<Server> =>
       startServer("presences", {
+        presenceClientBytes: 1_048_576,
         shards: 2,
         presencePeriodMs: 50,
         presenceSilentPeriods: 2,

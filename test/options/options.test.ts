@@ -21,16 +21,19 @@ const TEXTS: Readonly<Partial<Record<OptionName, readonly [string, string]>>> = 
 /** Options that depend on each other are given room for the one that is looked at. */
 const ROOM: Options = { overflowBytes: 65_536, overflowTotalBytes: 4_294_967_296 };
 
+const AUTOMATIC = {
+  parallelism: () => 3,
+  descriptorLimit: () => 4_096,
+  memoryLimit: () => 1_073_741_824,
+  secretKeyBase: () => SECRET,
+  nodeName: () => "node-x",
+};
+
 function resolved(
   given: Readonly<Record<string, unknown>> = {},
   environment: Readonly<Record<string, string>> = {},
 ): ResolvedOptions {
-  return resolveOptions(given, environment, {
-    parallelism: () => 3,
-    descriptorLimit: () => 4_096,
-    secretKeyBase: () => SECRET,
-    nodeName: () => "node-x",
-  });
+  return resolveOptions(given, environment, AUTOMATIC);
 }
 
 /** Returns the limits of connections of a process that may have so many descriptors. */
@@ -38,6 +41,7 @@ function limits(descriptors: number, shards: number): number[] {
   const automatic = {
     parallelism: () => 1,
     descriptorLimit: () => descriptors,
+    memoryLimit: () => 1_073_741_824,
     secretKeyBase: () => SECRET,
     nodeName: () => "node",
   };
@@ -245,11 +249,29 @@ describe("options", () => {
     assert.equal(resolved({ maxConnections: 7 }).maxIdleConnections, 7);
   });
 
+  it("lets the process take 85 % of the memory, and half of the connections be without a channel", () => {
+    const automatic = { ...AUTOMATIC, memoryLimit: () => 1_000_000_000 };
+    assert.equal(resolveOptions({}, {}, automatic).maxResidentBytes, 850_000_000);
+    assert.equal(resolved({ maxConnections: 9 }).maxUnjoinedConnections, 4);
+    assert.equal(resolved({ maxConnections: 1 }).maxUnjoinedConnections, 1);
+  });
+
+  it("lets buffers take a quarter of the memory, but at least 1 MiB", () => {
+    for (const [bytes, most] of [
+      [1_073_741_827, 268_435_456],
+      [1_000_000, 1_048_576],
+    ] as const) {
+      const automatic = { ...AUTOMATIC, memoryLimit: () => bytes };
+      assert.equal(resolveOptions({}, {}, automatic).maxBufferBytes, most);
+    }
+  });
+
   it("asks for automatic values only where none is given", () => {
     const asked: string[] = [];
     const automatic = {
       parallelism: () => asked.push("parallelism"),
       descriptorLimit: () => asked.push("descriptorLimit"),
+      memoryLimit: () => asked.push("memoryLimit"),
       secretKeyBase: () => {
         asked.push("secretKeyBase");
         return SECRET;
@@ -263,6 +285,8 @@ describe("options", () => {
       shards: 2,
       taskThreads: 1,
       maxConnections: 1,
+      maxBufferBytes: 1_048_576,
+      maxResidentBytes: 1_048_576,
       secretKeyBase: SECRET,
       nodeName: "ant",
     };
@@ -273,6 +297,8 @@ describe("options", () => {
       "parallelism",
       "parallelism",
       "descriptorLimit",
+      "memoryLimit",
+      "memoryLimit",
       "nodeName",
       "secretKeyBase",
     ]);

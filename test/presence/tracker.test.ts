@@ -206,6 +206,28 @@ describe("A tracker", () => {
     assert.deepEqual([shard.keys(), shard.tracked], [[], 0]);
   });
 
+  it("limits what one client tracks, over all its channels, but not what others or the app track", () => {
+    const shard = alone({ maxClientBytes: 340 });
+    const [one, two, other, app] = [{}, {}, {}, {}];
+    shard.clients.push([one, two], [other]);
+    const text = "x".repeat(80);
+    const track = (owner: object, topic: string) =>
+      shard.tracker.track(owner, topic, "ann", { text });
+    track(one, "room:1");
+    track(two, "room:2");
+    const message =
+      /^presences of one connection for presence presence must have at most 340 \(bytes\)/;
+    const refused = { code: "SIM_ERR_PRESENCE", message };
+    assert.throws(() => track(one, "room:3"), refused);
+    for (const topic of ["room:1", "room:2", "room:3", "room:4"]) track(app, topic);
+    track(other, "room:1");
+    assert.throws(() => shard.tracker.update(one, "room:1", "ann", { text: text + text }), refused);
+    shard.tracker.update(one, "room:1", "ann", { text });
+    shard.tracker.untrack(two, "room:2", "ann");
+    shard.tracker.update(one, "room:1", "ann", { text: text + text });
+    assert.equal(shard.tracked, 6);
+  });
+
   it("accepts any key if allowed, even __proto__", async () => {
     const shard = alone({ keys: "any" });
     const keys = ["__proto__", "constructor", "10", "9", ""];

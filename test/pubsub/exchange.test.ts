@@ -248,6 +248,49 @@ describe("Exchange, a full ring", () => {
     assert.equal(a.counter("lapped"), 3);
   });
 
+  it("gives up what waits for one member, which is told so, and keeps what waits for the others", () => {
+    const { a, b, c } = threeMembers({ overflowBytes: 2_000 });
+    for (let n = 0; n < 20; n += 1) send(a, 1, n, String(n).padEnd(4));
+    for (let n = 0; n < 17; n += 1) send(a, 2, 1, String(n).padEnd(4));
+    send(a, 1, CONTROL_SLOT, "control");
+    assert.equal(a.exchange.maxHeldBytes, 5 * 260 + 263);
+    const held: number[] = [];
+    a.exchange.visitHeld((owner, bytes) => {
+      held.push(bytes);
+      if (held.length === 1) owner.shed();
+    });
+    assert.deepEqual(held, [4 * 260 + 263, 260]);
+    assert.equal(a.counter("lapped"), 4);
+    assert.equal(a.exchange.maxHeldBytes, 260 + 263);
+    const seen = settled(b, a);
+    send(a, 1, 1, "after");
+    seen.push(...settled(b, a));
+    assert.deepEqual(seen.slice(16).toSorted(), ["0 lapped 16,17,18,19", "0:after", "0:control"]);
+    assert.ok(seen.indexOf("0 lapped 16,17,18,19") < seen.indexOf("0:after"));
+    assert.equal(settled(c, a).length, 17);
+    assert.equal(a.exchange.maxHeldBytes, 0);
+  });
+
+  it("does not give up a record of which a part was sent", () => {
+    const { a, b } = threeMembers({ overflowBytes: 2_000 });
+    send(a, 1, 1, "x".repeat(1_000));
+    send(a, 1, 2, "lost");
+    a.exchange.visitHeld((owner) => owner.shed());
+    assert.equal(a.counter("lapped"), 1);
+    assert.deepEqual(settled(b, a), [`0:${"x".repeat(1_000)}`, "0 lapped 2"]);
+  });
+
+  it("counts a copy that waits for several members once", () => {
+    const { a, b, c } = threeMembers({ overflowBytes: 2_000 });
+    b.index.add(1);
+    c.index.add(1);
+    for (let n = 0; n < 18; n += 1) publish(a, 1, String(n).padEnd(4));
+    assert.equal(a.exchange.maxHeldBytes, 2 * 260);
+    const held: number[] = [];
+    a.exchange.visitHeld((_, bytes) => held.push(bytes));
+    assert.deepEqual(held, [260, 260]);
+  });
+
   it("laps records beyond the bound of all pairs together", () => {
     const { a, b, c } = threeMembers({ overflowBytes: 2_000, overflowTotalBytes: 520 });
     for (let n = 0; n < 18; n += 1) send(a, 1, 1, String(n).padEnd(4));

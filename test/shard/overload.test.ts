@@ -4,7 +4,14 @@ import { describe, it } from "node:test";
 import { nextLevel, Overload, OVERLOAD_LEVELS } from "../../src/shard/overload.ts";
 import type { OverloadStep } from "../../src/shard/overload.ts";
 
-const LIMITS = { overloadLagMs: 100, overloadHeapBytes: 1_000_000, withdrawPercent: 200 };
+const LIMITS = {
+  overloadLagMs: 100,
+  overloadHeapBytes: 1_000_000,
+  maxResidentBytes: 10_000_000,
+  withdrawPercent: 200,
+};
+
+const NONE = { lagMs: 0, heapBytes: 0, externalBytes: 0, residentBytes: 0 };
 
 /** Returns an overload, and the steps that it reports. */
 function made(): { readonly overload: Overload; readonly steps: string[] } {
@@ -14,7 +21,7 @@ function made(): { readonly overload: Overload; readonly steps: string[] } {
 }
 
 function lag(overload: Overload, ...lagsMs: readonly number[]): void {
-  for (const lagMs of lagsMs) overload.update({ lagMs, heapBytes: 0 });
+  for (const lagMs of lagsMs) overload.update({ ...NONE, lagMs });
 }
 
 function times(count: number, value: number): number[] {
@@ -82,21 +89,36 @@ describe("overload", () => {
 
   it("uses the larger of lag and heap, each relative to its threshold", () => {
     const { overload } = made();
-    for (let n = 0; n < 2; n += 1) overload.update({ lagMs: 0, heapBytes: 1_000_000 });
+    for (let n = 0; n < 2; n += 1) overload.update({ ...NONE, heapBytes: 1_000_000 });
     assert.equal(overload.level, "refusing");
     // Only one of them is low, so it does not fall.
-    for (let n = 0; n < 20; n += 1) overload.update({ lagMs: 0, heapBytes: 800_000 });
-    for (let n = 0; n < 20; n += 1) overload.update({ lagMs: 80, heapBytes: 0 });
+    for (let n = 0; n < 20; n += 1) overload.update({ ...NONE, heapBytes: 800_000 });
+    for (let n = 0; n < 20; n += 1) overload.update({ ...NONE, lagMs: 80 });
     assert.equal(overload.level, "refusing");
-    for (let n = 0; n < 10; n += 1) overload.update({ lagMs: 70, heapBytes: 700_000 });
+    for (let n = 0; n < 10; n += 1) overload.update({ ...NONE, lagMs: 70, heapBytes: 700_000 });
     assert.equal(overload.level, "normal");
+  });
+
+  it("counts buffers as heap, and compares the resident memory of the process with its own threshold", () => {
+    const { overload } = made();
+    for (let n = 0; n < 2; n += 1) {
+      overload.update({ ...NONE, heapBytes: 400_000, externalBytes: 600_000 });
+    }
+    assert.equal(overload.level, "refusing");
+    const other = made().overload;
+    other.update({ ...NONE, residentBytes: 10_000_000 });
+    other.update({ ...NONE, residentBytes: 9_999_999 });
+    assert.equal(other.level, "normal");
+    for (let n = 0; n < 2; n += 1) other.update({ ...NONE, residentBytes: 10_000_000 });
+    assert.equal(other.level, "refusing");
   });
 
   it("reports the sample at the step", () => {
     const told: unknown[] = [];
     const overload = new Overload(LIMITS, (_step, _from, _to, measures) => told.push(measures));
-    overload.update({ lagMs: 100, heapBytes: 1 });
-    overload.update({ lagMs: 101, heapBytes: 2 });
-    assert.deepEqual(told, [{ lagMs: 101, heapBytes: 2 }]);
+    const second = { lagMs: 101, heapBytes: 2, externalBytes: 3, residentBytes: 4 };
+    overload.update({ ...second, lagMs: 100 });
+    overload.update(second);
+    assert.deepEqual(told, [second]);
   });
 });

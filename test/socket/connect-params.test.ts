@@ -7,6 +7,7 @@ import { error, ok } from "../../src/callbacks/results.ts";
 import type { ShardContext } from "../../src/channel/context.ts";
 import { typed } from "../../src/channel/schemas/typed.ts";
 import { decide, type ConnectCall } from "../../src/socket/connect.ts";
+import { PendingConnects } from "../../src/socket/pending-connects.ts";
 import { ChannelRouter } from "../../src/socket/channel-router.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
 import { defineRawSocket } from "../../src/socket/raw-definition.ts";
@@ -28,6 +29,7 @@ function call(
     connectInfo: {},
     peerAddress: null,
     context: {} as ShardContext,
+    pending: new PendingConnects(1),
   };
 }
 

@@ -7,6 +7,7 @@ import { Logger } from "../../src/log/logger.ts";
 import { jsonV1 } from "../../src/protocol/json-v1.ts";
 import { jsonV2 } from "../../src/protocol/json-v2.ts";
 import { DEFAULT_SERIALIZERS } from "../../src/protocol/version.ts";
+import { PendingConnects } from "../../src/socket/pending-connects.ts";
 import { ChannelRouter } from "../../src/socket/channel-router.ts";
 import { decide } from "../../src/socket/connect.ts";
 import type { ConnectCall, Decision } from "../../src/socket/connect.ts";
@@ -60,6 +61,7 @@ async function decided(
     connectInfo: INFO,
     peerAddress: null,
     context: CONTEXT,
+    pending: new PendingConnects(1),
   };
   const sink = { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
   const logger = new Logger("debug", sink);

@@ -4,6 +4,7 @@
  * Runs on: the test's thread.
  */
 
+import { WaitingBytes } from "../../src/callbacks/waiting-bytes.ts";
 import { Logger } from "../../src/log/logger.ts";
 import { Counters, makeCountersMemory, readCounters } from "../../src/memory/counters.ts";
 import type { CounterName } from "../../src/memory/counters-layout.ts";
@@ -19,6 +20,7 @@ export class TestConnections implements SharedByConnections {
   readonly log: LogEntry[] = [];
   readonly logger: Logger;
   readonly options: SharedByConnections["options"];
+  readonly waiting = new WaitingBytes(1_000_000, Infinity);
   /** The return value of `isNodeDrained`. */
   isDrained = false;
 

@@ -14,6 +14,7 @@ export function smallOptions(given: Options = {}): ResolvedOptions {
     shards: () => 1,
     parallelism: () => 1,
     descriptorLimit: () => 4_096,
+    memoryLimit: () => 1_073_741_824,
     secretKeyBase: () => "",
     nodeName: () => "node",
   };

@@ -133,9 +133,13 @@ export class PresenceShard implements PresencePubSub {
       context: { shard: member } as unknown as PresenceContext,
       pubsub: this,
       ownerState: (owner) => this.#ownerState(owner),
+      ownersOfClient: (owner) => this.clients.find((owners) => owners.includes(owner)),
       now: () => net.nowMs,
     });
   }
+
+  /** Owners by client. An owner that is not listed belongs to none. */
+  readonly clients: (readonly object[])[] = [];
 
   /** Node and member, such as `a1`. */
   get place(): string {
@@ -181,7 +185,7 @@ export class PresenceShard implements PresencePubSub {
   }
 
   receive({ topic, event, json }: Packet): void {
-    this.#listeners.get(topic)?.receive({ topic, event, payload: JSON.parse(json) });
+    this.#listeners.get(topic)?.receive({ topic, event, payload: JSON.parse(json) }, json.length);
   }
 
   /** Called as by PubSub when it may have missed messages. */

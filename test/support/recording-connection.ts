@@ -59,6 +59,10 @@ export class RecordingConnection implements Connection, NativeConnection {
   #waiters: RoomWaiter[] = [];
   #room = Infinity;
   isOpen = true;
+  /** Bytes of frames that its client has not read. */
+  heldBytes = 0;
+  /** Whether its client reads. */
+  isDeaf = false;
   closeCode: number | undefined;
   /** Number of corked calls. */
   corks = 0;
@@ -117,6 +121,7 @@ export class RecordingConnection implements Connection, NativeConnection {
   #record(frame: string | Uint8Array, isBinary: boolean): void {
     this.#room -= 1;
     if (!this.isOpen) return;
+    if (this.isDeaf) this.heldBytes += frame.length;
     if (typeof frame === "string") this.#frames.push(frame);
     else
       this.#frames.push(

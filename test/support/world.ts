@@ -5,7 +5,9 @@
  * Runs on: the test's thread.
  */
 
+import { BroadcastRoom } from "../../src/channel/broadcast-room.ts";
 import { Callbacks, type CallbackWatch } from "../../src/callbacks/callbacks.ts";
+import { WaitingBytes } from "../../src/callbacks/waiting-bytes.ts";
 import type { ShardContext } from "../../src/channel/context.ts";
 import type { Channel } from "../../src/channel/channel.ts";
 import { defineChannel } from "../../src/channel/definition.ts";
@@ -15,11 +17,13 @@ import { Fastlane } from "../../src/channel/fastlane.ts";
 import { HeldBroadcasts } from "../../src/channel/held-broadcasts.ts";
 import type { Lane } from "../../src/channel/lane.ts";
 import type { Task, Tasks } from "../../src/channel/tasks/tasks.ts";
+import type { QueuedBroadcasts } from "../../src/channel/queued-broadcasts.ts";
 import { ShardChannels } from "../../src/channel/shard-channels.ts";
 import { ok } from "../../src/callbacks/results.ts";
 import { Refusals } from "../../src/limits/refusals.ts";
 import { Logger } from "../../src/log/logger.ts";
 import { Counters, makeCountersMemory, readCounters } from "../../src/memory/counters.ts";
+import type { CounterName } from "../../src/memory/counters-layout.ts";
 import { makeRateTableMemory, RateTable } from "../../src/memory/rate-table.ts";
 import type { Serializer } from "../../src/protocol/serializer.ts";
 import { negotiate } from "../../src/protocol/version.ts";
@@ -30,7 +34,7 @@ import { defineSocket } from "../../src/socket/definition.ts";
 import type { SocketLimits } from "../../src/socket/limits.ts";
 import { SocketLimiter } from "../../src/socket/socket-limiter.ts";
 import { ExpiryBook, type Expirable } from "../../src/socket/expiry-book.ts";
-import { ShardSockets } from "../../src/socket/shard-sockets.ts";
+import { ShardSockets, type SocketOptions } from "../../src/socket/shard-sockets.ts";
 import { Socket } from "../../src/socket/socket.ts";
 import { TestNode } from "./members.ts";
 import type { TestMember } from "./members.ts";
@@ -64,7 +68,12 @@ export interface WorldOptions {
   readonly maxMailbox?: number;
   readonly maxBacklog?: number;
   readonly maxWaitingBytes?: number;
+  readonly maxTopicBytes?: number;
+  readonly maxEventBytes?: number;
+  readonly maxJsonDepth?: number;
   readonly maxChannels?: number;
+  readonly maxQueueBytes?: number;
+  readonly maxTotalWaitingBytes?: number;
   readonly handlerTimeoutMs?: number;
   readonly joinTimeoutMs?: number;
   readonly node?: TestNode;
@@ -102,6 +111,10 @@ export class World {
   readonly expiries = new ExpiryBook<Expirable>(() => this.nowMs);
   /** Holds broadcasts if there is a coalescing window. */
   readonly held: HeldBroadcasts | undefined;
+  /** How much large broadcasts may leave unsent. */
+  readonly room = new BroadcastRoom(1_000_000);
+  /** Broadcasts that wait in the queues of slow channels. */
+  readonly queued: QueuedBroadcasts;
   /** Topics of channels that have ended. */
   readonly closed: string[] = [];
   /** Whether joins are accepted. */
@@ -116,6 +129,7 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options;
+    const { maxQueueBytes = 1_000_000 } = options;
     const note =
       (level: string) =>
       (fields: object, text: string): void =>
@@ -128,13 +142,16 @@ export class World {
     });
     this.held = options.window && new HeldBroadcasts(options.window, this.publisher);
     const counters = new Counters(this.#counters, 0);
-    const fastlane = new Fastlane(this.publisher, this.held, counters);
+    const fastlane = new Fastlane(this.publisher, this.held, this.room, counters, maxQueueBytes);
+    this.queued = fastlane.queued;
     const refusals = new Refusals(counters, logger, () => this.nowMs);
     this.#limiter = makeLimiter(options.limits, refusals);
     this.member = (options.node ?? new TestNode()).member<Lane>(options.member ?? 0, fastlane);
     const { maxMailbox = 8, handlerTimeoutMs = 1_000, joinTimeoutMs = 1_000 } = options;
     const { maxWaitingBytes = 10_000 } = options;
-    this.callbacks = new Callbacks({ maxMailbox, maxWaitingBytes, handlerTimeoutMs }, UNWATCHED);
+    const waiting = new WaitingBytes(maxWaitingBytes, options.maxTotalWaitingBytes ?? Infinity);
+    const watch = UNWATCHED;
+    this.callbacks = new Callbacks({ maxMailbox, handlerTimeoutMs, waiting, watch });
     this.channels = new ShardChannels({
       shard: 0,
       context: CONTEXT,
@@ -152,7 +169,7 @@ export class World {
       expiries: this.expiries,
       logger,
       refusals,
-      maxMailbox: options.maxBacklog ?? 8,
+      options: socketOptionsOf(options),
       takesJoins: () => this.takesJoins,
     });
     const routes = Object.entries(options.channels).map(
@@ -169,6 +186,11 @@ export class World {
   /** Number of joined channels, by the counters. */
   get count(): number {
     return readCounters(this.#counters, 0).channels;
+  }
+
+  /** Reads a counter. */
+  counter(name: CounterName): number {
+    return readCounters(this.#counters, 0)[name];
   }
 
   /** Number of channels that a binary broadcast skipped. */
@@ -262,6 +284,15 @@ export class World {
   #closed(connection: RecordingConnection, code: number): void {
     this.#socketOf.get(connection)?.closed(code, { shutdown: "closed" });
   }
+}
+
+function socketOptionsOf({
+  maxBacklog = 8,
+  maxTopicBytes = 1_024,
+  maxEventBytes = 256,
+  maxJsonDepth = 1_000_000,
+}: WorldOptions): SocketOptions {
+  return { maxMailbox: maxBacklog, maxTopicBytes, maxEventBytes, maxJsonDepth };
 }
 
 function makeLimiter(

@@ -50,6 +50,7 @@ function makePool(given: Options, sink: Partial<LogSink> = {}): TaskPool {
     {
       parallelism: () => 1,
       descriptorLimit: () => 1_024,
+      memoryLimit: () => 1_073_741_824,
       secretKeyBase: () => "x".repeat(64),
       nodeName: () => "node",
     },

@@ -31,6 +31,7 @@ function opened(bufferedBytes = 0): SlowConnection {
     id,
     isOpen: true,
     bufferedBytes,
+    heldBytes: bufferedBytes,
     socket: socket as unknown as ServedSocket,
     cork: (work) => work(),
     cut: () => ended("cut"),

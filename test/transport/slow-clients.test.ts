@@ -101,7 +101,8 @@ function logged(): string[] {
 function joined(policy: SlowClientPolicy, topics: readonly string[] = ["fast:1"]): Client {
   const ws = new FakeWebSocket();
   const held = { isEmpty: true, flush(): void {} };
-  const kind = { connections, held, idleTicks: 0, isCompressed: false };
+  const budget = { bytesOf: () => 0 };
+  const kind = { connections, held, idleTicks: 0, isCompressed: false, budget };
   const connection = new WebSocketConnection(connections.takeNumber(), kind, 0);
   const definition = defineSocket({ connect: () => ok({}), slowClients: policy });
   const router = new ChannelRouter(ROUTES);

@@ -51,6 +51,10 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
     return this.isOpen ? (this.#client.bufferedBytes ?? 0) : 0;
   }
 
+  get heldBytes(): number {
+    return this.bufferedBytes;
+  }
+
   get hasRoom(): boolean {
     return this.isOpen && this.bufferedBytes < this.#connections.roomBytes;
   }

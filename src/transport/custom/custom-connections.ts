@@ -34,7 +34,7 @@ export type CustomDecision =
 /** The parts of a shard that custom connections use. */
 type CustomShard = Pick<
   TransportShard,
-  "context" | "logger" | "pauses" | "places" | "sockets" | "sweep"
+  "context" | "logger" | "pauses" | "pending" | "places" | "sockets" | "sweep"
 >;
 
 interface CustomMount {
@@ -93,7 +93,7 @@ export class CustomConnections {
     { mount, policy }: CustomMount,
     variables: Readonly<Record<string, string>>,
   ): Decision | Promise<Decision> {
-    const { context, logger } = this.#shard;
+    const { context, logger, pending } = this.#shard;
     if (http !== undefined) {
       const handshake = new Handshake(mount, policy, transport, this.#shard);
       return decideByHead(handshake, headOf(http), { ...params, ...variables });
@@ -106,6 +106,7 @@ export class CustomConnections {
       connectInfo,
       peerAddress: connectInfo.peerData?.address ?? null,
       context,
+      pending,
     };
     return decide(call, logger);
   }

@@ -56,6 +56,14 @@ export class CustomTransports implements Transport {
     return this.#open.sockets();
   }
 
+  get maxHeldBytes(): number {
+    return this.#open.maxHeldBytes;
+  }
+
+  visitHeld(visit: (owner: { shed(): void }, bytes: number) => void): void {
+    this.#open.visitHeld(visit);
+  }
+
   async drain(pace: DrainPace): Promise<DrainCounts> {
     const stopped = this.#stop(pace.deadlineMs);
     const counts = await this.#open.drain(pace);

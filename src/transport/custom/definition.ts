@@ -44,7 +44,7 @@ export type TransportDecision =
   | { readonly result: "limited"; readonly retryAfterMs: number }
   /** `connect` threw, and the exception was logged. */
   | { readonly result: "failed" }
-  /** The shard or the node is closing, so the client should reconnect. */
+  /** The shard or the node is closing, or has too many requests to connect: the client should try again. */
   | { readonly result: "unavailable" };
 
 /** A client, implemented by the transport. If `send`, `close` or `ping` throws, the connection ends. */

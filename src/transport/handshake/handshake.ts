@@ -14,6 +14,7 @@ import { FORWARDED_HEADERS, type FloodPauses } from "../../limits/flood-pauses.t
 import type { Logger } from "../../log/logger.ts";
 import { decide, type Decision } from "../../socket/connect.ts";
 import type { Params } from "../../socket/connect-request.ts";
+import type { PendingConnects } from "../../socket/pending-connects.ts";
 import { isRawMount, type AnyMount } from "../../socket/mount.ts";
 import type { TransportShard } from "../transport.ts";
 import { mergeWants } from "./connect-info.ts";
@@ -33,16 +34,18 @@ export class Handshake {
   readonly #context: ShardContext;
   readonly #limitsAddresses: boolean;
   readonly #pauses: FloodPauses | undefined;
+  readonly #pending: PendingConnects;
 
   /** @param transport - the transport's name, as seen by sockets */
   constructor(
     mount: AnyMount,
     policy: HandshakePolicy,
     transport: string,
-    shard: Pick<TransportShard, "context" | "logger" | "places" | "pauses">,
+    shard: Pick<TransportShard, "context" | "logger" | "pauses" | "pending" | "places">,
   ) {
     this.#limitsAddresses = shard.places !== undefined || shard.pauses !== undefined;
     this.#pauses = shard.pauses;
+    this.#pending = shard.pending;
     this.policy = policy;
     this.logger = shard.logger;
     this.#mount = mount;
@@ -120,6 +123,7 @@ export class Handshake {
       connectInfo,
       peerAddress: head.peerAddress,
       context,
+      pending: this.#pending,
     };
     return decide(call, logger);
   }

@@ -1,35 +1,39 @@
 /**
  * The body of a request, collected as it arrives.
  *
- *   unread --start--> begun --last chunk--> whole
- *                       +--more than `maxBodyBytes`, or far too many small chunks--> too large
- *                       +--`bodyTimeoutMs`--> late
- *                       +--the request is answered, or its client goes away--> given up
+ *   unread --start--> begun --last chunk--> whole --read--> over
+ *                       |                     |
+ *                       +--more than `maxBodyBytes`, or far too many small chunks--> over: large
+ *                       +--`bodyTimeoutMs`--> over: late
+ *                       +---------------------+--`maxBufferBytes`--> over: shed
+ *                       +---------------------+--the request is answered, or its client goes away--> over
  *
  * The engine drops the data of a body that nobody reads, however much it is, and it asks no one before it reads more. So
  * a body that is announced as too large is too large at once, and after an answer to a request whose body is or may be
  * larger than it may be (`isLong`), its connection must be closed.
  *
  * Runs on: shard; one for each request.
+ * Owns: a copy of what has arrived, until the body is over. `RequestBodies` counts it.
  */
 
 import type { HttpResponse } from "../engine/engine-types.ts";
 import type { Turn } from "../turn.ts";
-import type { BodyTimes, PendingBody } from "./body-times.ts";
+import { BodyBytes } from "./body-bytes.ts";
+import type { PendingBody, RequestBodies } from "./request-bodies.ts";
 
 /** After this many chunks, those so far must have been of `MIN_CHUNK_BYTES` on average. */
 const FREE_CHUNKS = 1_024;
 const MIN_CHUNK_BYTES = 64;
 
 /** Why there is no body. */
-export type BodyFault = "large" | "late";
+export type BodyFault = "large" | "late" | "shed";
 
 /** A whole body, or why there is none. */
 export type BodyResult = Uint8Array | BodyFault;
 
 /** What the bodies of a shard share. */
 export interface SharedByBodies {
-  readonly bodies: Pick<BodyTimes, "begin" | "end">;
+  readonly bodies: Pick<RequestBodies, "begin" | "grew" | "completed" | "end">;
   readonly turn: Pick<Turn, "countBody">;
   readonly options: { readonly maxBodyBytes: number };
 }
@@ -39,12 +43,11 @@ export class RequestBody implements PendingBody {
   readonly #response: Pick<HttpResponse, "onData">;
   readonly #announcedBytes: number;
   readonly #shared: SharedByBodies;
-  #chunks: Buffer[] = [];
-  #count = 0;
-  #bytes = 0;
-  #isStarted = false;
-  #isGivenUp = false;
-  #result: BodyResult | undefined = undefined;
+  readonly #arrived = new BodyBytes();
+  #state: "unread" | "begun" | "whole" | "over" = "unread";
+  #chunks = 0;
+  #isComplete = false;
+  #fault: BodyFault | undefined = undefined;
   #done: ((result: BodyResult) => void) | undefined = undefined;
 
   /** @param announcedBytes - its length by the head; Infinity if it is sent in chunks */
@@ -60,72 +63,100 @@ export class RequestBody implements PendingBody {
 
   /** Whether the connection must be closed after an answer, because more of the body may come than may be read. */
   get isLong(): boolean {
-    return this.#announcedBytes > this.#shared.options.maxBodyBytes && !isWhole(this.#result);
+    return this.#announcedBytes > this.#shared.options.maxBodyBytes && !this.#isComplete;
+  }
+
+  get heldBytes(): number {
+    return this.#arrived.heldBytes;
   }
 
   /** Starts to collect. The first call must be before the engine's callback for the request returns. */
   start(): void {
-    if (this.#isStarted) return;
-    this.#isStarted = true;
+    if (this.#state !== "unread") return;
     const { bodies, options } = this.#shared;
-    if (this.#announcedBytes === 0) this.#finish(new Uint8Array(0));
-    else if (Number.isFinite(this.#announcedBytes) && this.#announcedBytes > options.maxBodyBytes) {
-      this.#finish("large");
+    if (this.#announcedBytes === 0) {
+      this.#state = "whole";
+      this.#isComplete = true;
+    } else if (
+      Number.isFinite(this.#announcedBytes) &&
+      this.#announcedBytes > options.maxBodyBytes
+    ) {
+      this.#fail("large");
     } else {
+      this.#state = "begun";
       bodies.begin(this);
       this.#response.onData((chunk, isLast) => this.#add(chunk, isLast));
     }
   }
 
   /**
-   * Starts to collect, if that has not been done.
+   * Starts to collect, if that has not been done. Must be called once.
    *
    * @param done - called once, possibly at once, unless the body is given up before
    */
   read(done: (result: BodyResult) => void): void {
     this.start();
-    if (this.#result === undefined) this.#done = done;
-    else if (!this.#isGivenUp) done(this.#result);
+    if (this.#state === "begun") this.#done = done;
+    else if (this.#state === "whole") done(this.#take());
+    else if (this.#fault) done(this.#fault);
   }
 
   /** Gives up the body. More calls have no effect. */
   giveUp(): void {
-    this.#isGivenUp = true;
-    this.#done = undefined;
-    this.#chunks = [];
-    this.#shared.bodies.end(this);
+    this.#fault = undefined;
+    this.#end();
   }
 
   bodyIsLate(): void {
-    this.#finish("late");
+    this.#fail("late");
+  }
+
+  shed(): void {
+    this.#fail("shed");
   }
 
   #add(chunk: ArrayBuffer, isLast: boolean): void {
-    if (this.#isGivenUp || this.#result !== undefined) return;
+    if (this.#state !== "begun") return;
+    const { bodies, turn, options } = this.#shared;
     // The end of a body in chunks comes as an empty one.
-    if (chunk.byteLength > 0) this.#count += 1;
-    this.#bytes += chunk.byteLength;
-    this.#shared.turn.countBody(chunk.byteLength);
-    const isScattered = this.#count > FREE_CHUNKS && this.#bytes < this.#count * MIN_CHUNK_BYTES;
-    if (this.#bytes > this.#shared.options.maxBodyBytes || isScattered) {
-      this.#finish("large");
+    if (chunk.byteLength > 0) this.#chunks += 1;
+    turn.countBody(chunk.byteLength);
+    const bytes = this.#arrived.length + chunk.byteLength;
+    const isScattered = this.#chunks > FREE_CHUNKS && bytes < this.#chunks * MIN_CHUNK_BYTES;
+    if (bytes > options.maxBodyBytes || isScattered) {
+      this.#fail("large");
       return;
     }
-    // The engine reuses its buffer when this returns.
-    this.#chunks.push(Buffer.from(chunk.slice(0)));
-    if (isLast) this.#finish(Buffer.concat(this.#chunks));
+    const before = this.heldBytes;
+    this.#arrived.add(chunk);
+    bodies.grew(this.heldBytes - before);
+    if (!isLast) return;
+    this.#state = "whole";
+    this.#isComplete = true;
+    const done = this.#done;
+    if (done) done(this.#take());
+    else bodies.completed(this);
   }
 
-  #finish(result: BodyResult): void {
-    if (this.#result !== undefined || this.#isGivenUp) return;
-    this.#result = result;
-    this.#chunks = [];
+  #take(): Uint8Array {
     this.#shared.bodies.end(this);
-    this.#done?.(result);
-    this.#done = undefined;
+    const whole = this.#arrived.take();
+    this.#end();
+    return whole;
   }
-}
 
-function isWhole(result: BodyResult | undefined): boolean {
-  return typeof result === "object";
+  #fail(fault: BodyFault): void {
+    if (this.#state === "over") return;
+    const done = this.#done;
+    this.#fault = fault;
+    this.#end();
+    done?.(fault);
+  }
+
+  #end(): void {
+    this.#state = "over";
+    this.#done = undefined;
+    this.#shared.bodies.end(this);
+    this.#arrived.drop();
+  }
 }

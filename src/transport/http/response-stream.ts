@@ -9,12 +9,13 @@
  * Runs on: shard.
  * Owns: the engine's response until it ends; after that, any call on it throws.
  * Slow: `bufferedBytes` reports unsent bytes. The engine cuts a client that reads nothing for about
- *       30 s.
+ *       30 s, and the node cuts those for which most is unsent if it holds too much (`maxBufferBytes`).
  */
 
 import type { Logger } from "../../log/logger.ts";
 import type { HttpResponse } from "../engine/engine-types.ts";
 import { writeHead, type PreparedAnswer } from "./answer.ts";
+import type { StreamBuffers } from "./stream-buffers.ts";
 
 /** A streamed response, as returned by a route. */
 export interface StreamedResponse {
@@ -54,9 +55,18 @@ export class ResponseStream {
   /** Called once the response has ended or its client is gone. */
   readonly #onEnd: () => void;
 
+  readonly #buffers: StreamBuffers;
+
   /** @param path - the request's path, for the log */
-  constructor(response: HttpResponse, path: string, logger: Logger, onEnd: () => void) {
+  constructor(
+    response: HttpResponse,
+    path: string,
+    logger: Logger,
+    buffers: StreamBuffers,
+    onEnd: () => void,
+  ) {
     this.#onEnd = onEnd;
+    this.#buffers = buffers;
     this.#response = response;
     this.#path = path;
     this.#logger = logger;
@@ -78,6 +88,7 @@ export class ResponseStream {
     if (!this.#isOpen || piece.length === 0) return;
     if (this.#keptBytes === 0) {
       this.#response.cork(() => this.#hand(piece));
+      if (this.#keptBytes > 0) this.#buffers.update(this);
       return;
     }
     this.#waiting.push(typeof piece === "string" ? piece : new Uint8Array(piece));
@@ -134,6 +145,7 @@ export class ResponseStream {
     // Called even if no pieces wait here, because the engine sends the rest of its piece only from
     // within a cork.
     this.#response.cork(() => this.#handWaiting());
+    this.#buffers.update(this);
     if (this.#keptBytes === 0) this.#guard(() => this.#listener.drained?.());
   }
 
@@ -153,6 +165,7 @@ export class ResponseStream {
     this.#waiting = [];
     this.#waitingBytes = 0;
     this.#keptBytes = 0;
+    this.#buffers.update(this);
     this.#listener = {};
   }
 

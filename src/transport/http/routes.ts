@@ -4,7 +4,8 @@
  * Runs on: the shard that the engine gave the request's connection to.
  * Full: a body of more than `maxBodyBytes` is answered with 413. A route that does not settle within
  *       `handlerTimeoutMs` is answered with 503, and its later result is ignored. A body that takes
- *       longer than `bodyTimeoutMs` is answered with 408.
+ *       longer than `bodyTimeoutMs` is answered with 408, and one that is given up because of `maxBufferBytes`
+ *       with 503.
  *
  * A GET route also answers HEAD, without a body, unless there is a HEAD route.
  */
@@ -17,9 +18,11 @@ import type { ResolvedOptions } from "../../options/options.ts";
 import type { HttpResponse } from "../engine/engine-types.ts";
 import {
   hasNoBody,
+  plainAnswer,
   prepareAnswer,
   sendAnswer,
   sendHead,
+  unavailableAnswer,
   type PreparedAnswer,
   type RouteResponse,
 } from "./answer.ts";
@@ -30,6 +33,7 @@ import type { BodyFault, RequestBody } from "./request-body.ts";
 import { headerOf, WHOLE_HEAD, type RequestHead } from "./request-head.ts";
 import { ResponseStream, type StreamedResponse } from "./response-stream.ts";
 import { METHODS, type HttpRouter } from "./router.ts";
+import type { StreamBuffers } from "./stream-buffers.ts";
 
 /** A request, as seen by a route. */
 export interface RouteRequest {
@@ -58,11 +62,16 @@ export type Route<Context> = (
   context: Context,
 ) => RouteResult | Promise<RouteResult>;
 
-/** Status of a request without a whole body. */
-const FAULT_STATUS: Readonly<Record<BodyFault, number>> = { large: 413, late: 408 };
+/** The answer to a request without a whole body. */
+const FAULT_ANSWER: Readonly<Record<BodyFault, PreparedAnswer>> = {
+  large: plainAnswer(413),
+  late: plainAnswer(408),
+  shed: unavailableAnswer(),
+};
 const FAULT_MESSAGE: Readonly<Record<BodyFault, string>> = {
   large: "a body must have at most maxBodyBytes (bytes), and must not be sent in tiny chunks",
   late: "the client sent its body too slowly",
+  shed: "the node holds too many bytes (maxBufferBytes)",
 };
 const HEAD = "HEAD";
 
@@ -73,6 +82,7 @@ export interface RoutesParts<Context> {
   readonly options: Pick<ResolvedOptions, "handlerTimeoutMs">;
   readonly logger: Logger;
   readonly tcp: Pick<TcpConnections, "requested" | "answered">;
+  readonly streams: StreamBuffers;
 }
 
 /** The routes of a shard. */
@@ -107,7 +117,7 @@ export class Routes<Context> {
     route: Route<Context>,
   ): Promise<void> {
     // First of all: without an abort handler, the engine expects an answer before the callback returns.
-    const { context, options, logger, tcp } = this.#parts;
+    const { context, options, logger, tcp, streams } = this.#parts;
     const body = new BodyReader(response, given);
     tcp.requested();
     body.onGone = (): void => tcp.answered();
@@ -126,8 +136,7 @@ export class Routes<Context> {
       if (isStreamed(settled)) streamed = settled;
     } catch (error) {
       const { fault } = body;
-      const status = fault === undefined ? failureStatus(error) : FAULT_STATUS[fault];
-      answer = { status, lines: [], body: "" };
+      answer = fault === undefined ? plainAnswer(failureStatus(error)) : FAULT_ANSWER[fault];
       body.abort(error);
       // Logged in the next microtask, when the answer has been sent.
       if (fault === undefined)
@@ -147,7 +156,7 @@ export class Routes<Context> {
       response.cork(() => sendHead(response, answer));
       return;
     }
-    const out = new ResponseStream(response, head.path, logger, () => tcp.answered());
+    const out = new ResponseStream(response, head.path, logger, streams, () => tcp.answered());
     body.onGone = (): void => out.gone();
     out.begin(answer, streamed);
   }
@@ -215,7 +224,7 @@ export class IncomingRequest implements RouteRequest {
  */
 class BodyReader {
   readonly whole: Promise<Uint8Array>;
-  /** Rejects if the body is too large or late. */
+  /** Rejects if the body is too large, late, or shed. */
   readonly failed: Promise<never>;
   readonly #body: RequestBody;
   #isStarted = false;

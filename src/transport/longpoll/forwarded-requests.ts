@@ -3,7 +3,8 @@
  *
  * Runs on: shard; one instance per shard.
  * Full: if the other shard ends or does not accept a request in time, the request is answered as if its
- *       session did not exist.
+ *       session did not exist. If the node holds too much (`maxBufferBytes`), the largest requests are answered
+ *       with 503.
  */
 
 import { randomInt } from "node:crypto";
@@ -46,6 +47,9 @@ interface Call {
 const NUMBERS = 2 ** 32;
 const DELIVERED = 1;
 
+/** A request of this size takes no more memory than the connection that waits for its answer. */
+const SMALL_BYTES = 1_024;
+
 /** All requests that a shard forwards. */
 export class ForwardedRequests {
   readonly #sender: ForwardingSender;
@@ -60,6 +64,21 @@ export class ForwardedRequests {
   /** The number of requests without an answer. */
   get size(): number {
     return this.#calls.size;
+  }
+
+  /** Bytes of the requests, and of the parts of answers that have arrived. */
+  get heldBytes(): number {
+    let sum = 0;
+    for (const call of this.#calls.values()) sum += bytesOf(call);
+    return sum;
+  }
+
+  /** Visits the requests that take memory: polls do not, until a part of their answer arrives. */
+  visitHeld(visit: (owner: { shed(): void }, bytes: number) => void): void {
+    for (const call of this.#calls.values()) {
+      const bytes = bytesOf(call);
+      if (bytes > SMALL_BYTES) visit({ shed: () => this.#giveUp(call, STATUS.busy) }, bytes);
+    }
   }
 
   /**
@@ -184,4 +203,8 @@ export class ForwardedRequests {
     const { to, generation, number } = call;
     this.#sender.send(to, generation, packRecord(RECORD.cancel, generation, number));
   }
+}
+
+function bytesOf({ request, answer }: Call): number {
+  return request.length + answer.length;
 }

@@ -144,6 +144,11 @@ export class OutgoingParts {
     this.#bytes = bytes;
   }
 
+  /** Number of bytes. */
+  get length(): number {
+    return this.#bytes.length;
+  }
+
   /** True once the last part has been taken. */
   get isDone(): boolean {
     return this.#isBegun && this.#offset >= this.#bytes.length;
@@ -161,9 +166,16 @@ export class OutgoingParts {
 /** Bytes that are received in parts. */
 export class IncomingParts {
   readonly #parts: Uint8Array[] = [];
+  #length = 0;
+
+  /** Number of bytes so far. */
+  get length(): number {
+    return this.#length;
+  }
 
   add(part: Uint8Array): void {
     this.#parts.push(part);
+    this.#length += part.length;
   }
 
   /** Returns all parts in one buffer. */

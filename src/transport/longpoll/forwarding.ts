@@ -33,6 +33,16 @@ export class Forwarding {
     return this.#forwarded.size + this.#received.size;
   }
 
+  /** Bytes of requests of clients here, and of their answers. */
+  get heldBytes(): number {
+    return this.#forwarded.heldBytes;
+  }
+
+  /** Visits each request of a client here. */
+  visitHeld(visit: (owner: { shed(): void }, bytes: number) => void): void {
+    this.#forwarded.visitHeld(visit);
+  }
+
   /** See `ForwardedRequests.tryForward`. */
   tryForward(
     to: ShardAddress,

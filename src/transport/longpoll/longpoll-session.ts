@@ -18,7 +18,8 @@
  * Slow: the session ends if a frame is sent while more than `maxBackpressureBytes` wait. The client
  *       notices this with its next request, and reconnects.
  * Full: a POST with a message that takes longer than the window is answered with 408. Its remaining
- *       messages are not handled, and the client reconnects.
+ *       messages are not handled, and the client reconnects. If more than `maxWaitingBytes` of POSTs wait, the
+ *       session ends.
  */
 
 import type { Connection, RoomWaiter } from "../../channel/connection.ts";
@@ -34,6 +35,8 @@ export interface LongPollKind {
   readonly sessions: ConnectionSet<LongPollSession>;
   /** Maximum time that a request may wait. */
   readonly windowMs: number;
+  /** Bytes of a session's POSTs that may wait. */
+  readonly maxWaitingBytes: number;
 }
 
 /** A session without polls is inactive after this many windows. */
@@ -53,8 +56,9 @@ export class LongPollSession implements Connection, SlowConnection {
   #length = 0;
   /** Waiting polls and the end of their windows (ms, as `performance.now`), the newest last. */
   readonly #polls = new Map<Caller, number>();
-  /** POSTs with messages that are not handled yet. */
+  /** POSTs with messages that are not handled yet, and the bytes of their bodies. */
   readonly #posts = new Set<LongPollPost>();
+  #postBytes = 0;
   #newest: Caller | undefined = undefined;
   #polledAtMs = performance.now();
   #isFlushScheduled = false;
@@ -83,6 +87,10 @@ export class LongPollSession implements Connection, SlowConnection {
   /** Length of all frames that the client has not fetched yet, in UTF-16 units. */
   get bufferedLength(): number {
     return this.#length;
+  }
+
+  get heldBytes(): number {
+    return this.#length + this.#postBytes;
   }
 
   /** Always 0, because a drain does not wait for a session, whose client joins again anyway. */
@@ -164,12 +172,17 @@ export class LongPollSession implements Connection, SlowConnection {
   post(caller: Caller, body: Uint8Array, hasLines: boolean): void {
     const post = new LongPollPost(caller, this, body, hasLines);
     this.#posts.add(post);
+    this.#postBytes += post.bytes;
     post.run();
+    if (this.#posts.size === 0) return;
+    const { sessions, maxWaitingBytes } = this.kind;
+    sessions.kept(post.bytes);
+    if (this.#posts.size > 1 && this.#postBytes > maxWaitingBytes) this.socket?.waitTooMuch();
   }
 
   /** Forgets a POST that is done. */
   finished(post: LongPollPost): void {
-    this.#posts.delete(post);
+    if (this.#posts.delete(post)) this.#postBytes -= post.bytes;
   }
 
   /** Passes a frame from the client to the socket. */
@@ -258,6 +271,8 @@ export class LongPollSession implements Connection, SlowConnection {
 /** A POST whose messages are being handled. */
 class LongPollPost {
   readonly caller: Caller;
+  /** Length of its body. */
+  readonly bytes: number;
   readonly #session: LongPollSession;
   readonly #frames: Iterator<BodyFrame>;
   /** The next frame to pass to the socket. */
@@ -268,6 +283,7 @@ class LongPollPost {
 
   constructor(caller: Caller, session: LongPollSession, body: Uint8Array, hasLines: boolean) {
     this.caller = caller;
+    this.bytes = body.length;
     this.#session = session;
     this.#frames = framesOf(body, hasLines);
     this.#next = this.#frames.next();

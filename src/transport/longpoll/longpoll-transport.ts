@@ -67,9 +67,8 @@ const REQUESTED_HEADERS = "access-control-request-headers";
 const CONTENT_TYPE = "content-type";
 const HEADERS = [CONTENT_TYPE, REQUESTED_HEADERS, LONGPOLL_TOKEN_HEADER];
 const NO_MESSAGES = "[]";
-const BUSY = 503;
 /** After these statuses a client has no session here. */
-const ENDS: ReadonlySet<number> = new Set([STATUS.gone, BUSY]);
+const ENDS: ReadonlySet<number> = new Set([STATUS.gone, STATUS.busy]);
 
 /** The long-poll sessions of a shard, and requests for sessions on other shards. */
 export class LongPollTransport implements Transport {
@@ -104,6 +103,15 @@ export class LongPollTransport implements Transport {
 
   sockets(): Iterable<ServedSocket> {
     return this.#sessions.sockets();
+  }
+
+  get maxHeldBytes(): number {
+    return this.#sessions.maxHeldBytes + this.#forwarding.heldBytes;
+  }
+
+  visitHeld(visit: (owner: { shed(): void }, bytes: number) => void): void {
+    this.#sessions.visitHeld(visit);
+    this.#forwarding.visitHeld(visit);
   }
 
   /**
@@ -147,7 +155,7 @@ export class LongPollTransport implements Transport {
     const mount: Mount = {
       handshake,
       tokens: new LongPollTokens(options.secretKeyBase, path, maxAgeMs, given.crypto),
-      kind: { sessions: this.#sessions, windowMs },
+      kind: { sessions: this.#sessions, windowMs, maxWaitingBytes: options.maxWaitingBytes },
       pubsubTimeoutMs,
     };
     router.addSocketPath(path);
@@ -187,7 +195,7 @@ export class LongPollTransport implements Transport {
     const { number, secret } = place;
     this.#ask(request, place, { kind: "poll", number, secret }, (status, messages, settled) => {
       if (status === STATUS.unknown) this.#connect(request);
-      else if (status === BUSY) response.unavailable();
+      else if (status === STATUS.busy) response.unavailable();
       else {
         const isDelivered = response.batch(status, String(token), messages || NO_MESSAGES);
         settled?.(isDelivered);
@@ -210,7 +218,7 @@ export class LongPollTransport implements Transport {
       const { number, secret } = place;
       const post = { kind: "post", number, secret, body, hasLines } as const;
       this.#ask(request, place, post, (status) => {
-        if (status === BUSY) response.unavailable();
+        if (status === STATUS.busy) response.unavailable();
         else if (status === STATUS.badLine) response.fail(status);
         else response.status(status === STATUS.unknown ? STATUS.gone : status);
       });
@@ -241,7 +249,7 @@ export class LongPollTransport implements Transport {
     const bytes = packRequest(request);
     const cancel = this.#forwarding.tryForward(place, place.generation, bytes, caller, limits);
     this.#shard.counters.add(COUNTER.requestsForwarded);
-    if (!cancel) answer(BUSY, "");
+    if (!cancel) answer(STATUS.busy, "");
     else if (response.isOpen) response.onAborted = cancel;
   }
 
@@ -290,7 +298,7 @@ export class LongPollTransport implements Transport {
     if (decision.result === "failed") response.fail(500);
     else if (decision.result === "limited") response.limited(decision.retryAfterMs);
     else if (decision.result === "refused") response.status(403);
-    else if (this.#sessions.isDraining) response.unavailable();
+    else if (decision.result === "unavailable" || this.#sessions.isDraining) response.unavailable();
     else {
       const { node, member } = this.#port.address;
       const { id: number, secret } = this.#sessions.open(decision.identity, mount.kind, place);

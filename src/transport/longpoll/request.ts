@@ -16,7 +16,7 @@ export type LongPollRequest = {
   | { readonly kind: "post"; readonly body: Uint8Array; readonly hasLines: boolean }
 );
 
-/** Statuses in the body of an answer. `unknown` is only used between shards. */
+/** Statuses in the body of an answer. `unknown` is only used between shards, and `busy` as a status of HTTP. */
 export const STATUS = {
   messages: 200,
   done: 200,
@@ -25,6 +25,7 @@ export const STATUS = {
   late: 408,
   gone: 410,
   badLine: 500,
+  busy: 503,
 } as const;
 
 /**

@@ -65,10 +65,16 @@ export class LongPollResponse {
     return this.#isOpen;
   }
 
-  /** Reads the body. A client that sends it too slowly is answered with 408. */
+  /**
+   * Reads the body. A client that sends it too slowly is answered with 408, and one whose body is given up because the
+   * node holds too much with 503.
+   *
+   * @param done - called with the body, or with undefined if it is too large
+   */
   readBody(done: (body: Uint8Array | undefined) => void): void {
     this.#body.read((result: BodyResult) => {
-      if (result === "late") this.#send(plainAnswer(408), 408, true);
+      if (result === "late") this.#sendLast(plainAnswer(408));
+      else if (result === "shed") this.#sendLast(unavailableAnswer());
       else done(result === "large" ? undefined : result);
     });
   }
@@ -129,6 +135,10 @@ export class LongPollResponse {
 
   #json(status: number, body: string): boolean {
     return this.#send({ status: 200, lines: JSON_HEADERS, body }, status);
+  }
+
+  #sendLast(answer: PreparedAnswer): void {
+    this.#send(answer, answer.status, true);
   }
 
   /** @param status - the status on which clients act, from HTTP or from the body */

@@ -11,7 +11,7 @@
  * Owns: copies of the messages that wait.
  * Order: messages of one client are handled in the order in which they arrived. What `finish` adds is done after them.
  * Full: if more than 256 KiB of a client wait, its connection must be cut. The limit is in bytes, since time also
- *       passes for reasons that are not the client's fault.
+ *       passes for reasons that are not the client's fault. What waits counts towards `maxBufferBytes`.
  */
 
 import type { Turn } from "../turn.ts";
@@ -39,6 +39,7 @@ export class TurnBudget<Client extends object> {
   #last: Client | undefined = undefined;
   #lastMessages = 0;
   #lastBytes = 0;
+  #bytes = 0;
 
   /** @param handle - handles a message that waited; must not throw */
   constructor(turn: Turn, handle: (client: Client, message: WaitingMessage) => void) {
@@ -52,6 +53,16 @@ export class TurnBudget<Client extends object> {
   /** The number of clients with waiting messages. */
   get size(): number {
     return this.#waiting.size;
+  }
+
+  /** Memory that all waiting messages take (bytes). */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Returns the memory that a client's waiting messages take (bytes). */
+  bytesOf(client: Client): number {
+    return this.#bytes === 0 ? 0 : (this.#waiting.get(client)?.messages.heldBytes ?? 0);
   }
 
   /** Reports whether a client has sent more in this turn than is always served. */
@@ -84,7 +95,7 @@ export class TurnBudget<Client extends object> {
   /** Drops the waiting messages of a client. */
   drop(client: Client): void {
     if (this.#last === client) this.#last = undefined;
-    this.#waiting.delete(client);
+    this.#forget(client);
   }
 
   #isLastLight(): boolean {
@@ -106,7 +117,11 @@ export class TurnBudget<Client extends object> {
       this.#waiting.set(client, waiting);
       this.#handleLater(client, waiting);
     }
-    return waiting.messages.tryAdd(kind, new Uint8Array(bytes)) ? "waits" : "full";
+    const { messages } = waiting;
+    const before = messages.heldBytes;
+    const isAdded = messages.tryAdd(kind, new Uint8Array(bytes));
+    this.#bytes += messages.heldBytes - before;
+    return isAdded ? "waits" : "full";
   }
 
   #handleLater(client: Client, waiting: Waiting): void {
@@ -123,7 +138,12 @@ export class TurnBudget<Client extends object> {
       this.#handleLater(client, waiting);
       return;
     }
-    this.#waiting.delete(client);
+    this.#forget(client);
     waiting.finish?.();
+  }
+
+  #forget(client: Client): void {
+    this.#bytes -= this.bytesOf(client);
+    this.#waiting.delete(client);
   }
 }

@@ -9,7 +9,7 @@
  *
  * Runs on: shard.
  * Full: a shard that drains answers 503, also on kept-alive connections. A client whose address has all
- *       connections that it may have gets 429.
+ *       connections that it may have gets 429. While too many requests wait for `connect`, further ones get 503.
  */
 
 import { COUNTER } from "../../memory/counters-layout.ts";
@@ -224,6 +224,7 @@ type NoConnection = Exclude<Decision, { readonly result: "ok" }>;
 function refusalOf(decision: NoConnection, { policy, path, logger }: Handshake): PreparedAnswer {
   if (decision.result === "failed") return plainAnswer(500);
   if (decision.result === "limited") return limitedAnswer(decision.retryAfterMs);
+  if (decision.result === "unavailable") return unavailableAnswer();
   const { errorHandler } = policy;
   if (!errorHandler || decision.reason === undefined) return plainAnswer(403);
   try {

@@ -32,6 +32,11 @@ export class WaitingMessages {
     return this.#start === this.#end;
   }
 
+  /** Memory that they take (bytes). */
+  get heldBytes(): number {
+    return this.#buffer.length;
+  }
+
   /** Adds a copy of a message. @returns false if there is no room */
   tryAdd(kind: WaitingMessage["kind"], bytes: Uint8Array): boolean {
     const length = HEADER_BYTES + bytes.length;

@@ -15,6 +15,7 @@ import type { ConnectionSet } from "../connection-set.ts";
 import type { EngineWebSocket } from "../engine/engine-types.ts";
 import type { SlowConnection } from "../slow-clients.ts";
 import { Backlog } from "./backlog.ts";
+import type { TurnBudget } from "./turn-budget.ts";
 
 /** The user data of the engine's WebSocket, set by `upgrade`. */
 export interface WebSocketData {
@@ -29,6 +30,8 @@ export interface WebSocketKind {
   readonly connections: ConnectionSet<WebSocketConnection>;
   /** Broadcasts that are being coalesced. No later frame may overtake them. */
   readonly held: Pick<HeldBroadcasts, "isEmpty" | "flush">;
+  /** Messages that wait for their turn. */
+  readonly budget: Pick<TurnBudget<WebSocketConnection>, "bytesOf">;
   /** Number of ticks of the sweep for which a connection may be silent. */
   readonly idleTicks: number;
   /** Whether frames are compressed for clients that negotiated it. */
@@ -93,6 +96,10 @@ export class WebSocketConnection implements Connection, NativeConnection, SlowCo
   /** Address of the client, or of a proxy; empty once the connection is closed. */
   get peerAddress(): string {
     return this.#ws ? Buffer.from(this.#ws.getRemoteAddressAsText()).toString("latin1") : "";
+  }
+
+  get heldBytes(): number {
+    return this.bufferedBytes + this.kind.budget.bytesOf(this);
   }
 
   get hasRoom(): boolean {

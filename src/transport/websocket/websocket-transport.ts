@@ -2,8 +2,8 @@
  * The WebSocket transport: mounts sockets on the engine's app and serves their connections.
  *
  * Runs on: shard; one instance per shard.
- * Full: a message over the limit closes the connection with 1009, and silence closes it with 1002
- *. For slow clients, see `slow-clients`.
+ * Full: a message over the limit closes the connection with 1009, and silence closes it with 1002. Too many
+ *       connections without a channel are closed with 1008. For slow clients, see `slow-clients`.
  */
 
 import type { HeldBroadcasts } from "../../channel/held-broadcasts.ts";
@@ -27,6 +27,7 @@ import { joinPaths, spellingsOf, variablesOf } from "../http/path.ts";
 import { readHead, type RequestHead } from "../http/request-head.ts";
 import type { ServedMount, Transport, TransportShard } from "../transport.ts";
 import { TurnBudget } from "./turn-budget.ts";
+import { UnjoinedConnections } from "./unjoined-connections.ts";
 import { corkUpgrade, handleUpgrade, upgradeWants } from "./upgrade.ts";
 import type { WaitingMessage } from "./waiting-messages.ts";
 import {
@@ -39,7 +40,7 @@ import { websocketOptionsOf, type WebSocketOptions } from "./websocket-options.t
 
 const DEFAULT_PATH = "/websocket";
 /** The engine accepts messages up to this much over our limit, so that we can close with 1009. */
-const FRAME_SLACK_BYTES = 65_536;
+export const FRAME_SLACK_BYTES = 65_536;
 /** The engine's own limit for unsent bytes is far above ours, so that ours takes effect first. */
 const CEILING_FACTOR = 16;
 const MIN_CEILING_BYTES = 16_777_216;
@@ -54,6 +55,9 @@ export class WebSocketTransport implements Transport {
   readonly #held: Pick<HeldBroadcasts, "isEmpty" | "flush">;
   readonly #budget: TurnBudget<WebSocketConnection>;
   readonly #checkSlow = (): void => this.#connections.slowClients.checkIfDue();
+  readonly #unjoined: UnjoinedConnections<WebSocketConnection>;
+  /** Number of the newest connection. */
+  #newest = -1;
   /** No connection can be idle before this tick of the sweep. */
   #nextIdleTick = Infinity;
 
@@ -72,6 +76,12 @@ export class WebSocketTransport implements Transport {
       handle(connection, kind, bytes);
       connections.slowClients.checkHopeless(connection);
     });
+    const { maxUnjoinedConnections, unjoinedTimeoutMs, shards } = shard.options;
+    this.#unjoined = new UnjoinedConnections(
+      connections,
+      Math.ceil(maxUnjoinedConnections / shards),
+      Math.ceil(unjoinedTimeoutMs / shard.sweep.tickMs),
+    );
     shard.sweep.add((tick) => this.#check(tick));
   }
 
@@ -88,6 +98,30 @@ export class WebSocketTransport implements Transport {
 
   sockets(): Iterable<ServedSocket> {
     return this.#connections.sockets();
+  }
+
+  get maxHeldBytes(): number {
+    return this.#connections.maxHeldBytes + this.#budget.bytes;
+  }
+
+  visitHeld(visit: (owner: { shed(): void }, bytes: number) => void): void {
+    this.#connections.visitHeld(visit);
+  }
+
+  /** The number of open connections. */
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  /** Cuts connections that have completed no message for longest. @returns how many */
+  cutSilent(count: number): number {
+    const { tick } = this.#shard.sweep;
+    // A client that has just completed a message is not silent.
+    const silent = [...this.#connections].filter((it) => it.lastInboundTick < tick - 1);
+    silent.sort((a, b) => a.lastInboundTick - b.lastInboundTick);
+    const cut = silent.slice(0, count);
+    for (const connection of cut) connection.cut();
+    return cut.length;
   }
 
   async drain(pace: DrainPace): Promise<DrainCounts> {
@@ -107,6 +141,7 @@ export class WebSocketTransport implements Transport {
       held: this.#held,
       idleTicks: Math.ceil(options.timeoutMs / sweep.tickMs) + 1,
       isCompressed: options.compress,
+      budget: this.#budget,
     };
     const steps = {
       handshake,
@@ -181,6 +216,7 @@ export class WebSocketTransport implements Transport {
     const { connection } = ws;
     connection.attach(ws);
     this.#connections.add(connection);
+    this.#newest = connection.id;
     this.#noteIdleTick(connection);
     connection.socket?.opened();
   }
@@ -255,7 +291,18 @@ export class WebSocketTransport implements Transport {
 
   #check(tick: number): void {
     if (tick >= this.#nextIdleTick) this.#endIdle(tick);
+    this.#endUnjoined();
     setImmediate(this.#checkSlow);
+  }
+
+  #endUnjoined(): void {
+    const excess = this.#unjoined.excess(this.#newest);
+    if (excess.length === 0) return;
+    const { counters, logger, options } = this.#shard;
+    const { maxUnjoinedConnections } = options;
+    counters.add(COUNTER.unjoinedClosed, excess.length);
+    logger.log("unjoinedClosed", { connections: excess.length, maxUnjoinedConnections });
+    for (const { socket } of excess) socket?.end(CLOSE.policyViolation, { shutdown: "closed" });
   }
 
   #endIdle(tick: number): void {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 
 import type { HttpResponse } from "../../../src/transport/engine/engine-types.ts";
-import type { PendingBody } from "../../../src/transport/http/body-times.ts";
+import type { PendingBody } from "../../../src/transport/http/request-bodies.ts";
 import { RequestBody, type BodyResult } from "../../../src/transport/http/request-body.ts";
 
 const MAX_BYTES = 100_000;
@@ -22,7 +22,12 @@ function made(announcedBytes: number): RequestBody {
     },
   };
   return new RequestBody(response, announcedBytes, {
-    bodies: { begin: (body) => void pending.add(body), end: (body) => void pending.delete(body) },
+    bodies: {
+      begin: (body) => void pending.add(body),
+      grew() {},
+      completed() {},
+      end: (body) => void pending.delete(body),
+    },
     turn: { countBody: (bytes) => void (counted += bytes) },
     options: { maxBodyBytes: MAX_BYTES },
   });

@@ -202,6 +202,24 @@ describe("forwarded requests", () => {
     assert.deepEqual(settled, [true]);
   });
 
+  it("count as held, except polls; those that are given up are answered with 503", () => {
+    const { got } = call(Buffer.from("x".repeat(20_000)));
+    call();
+    assert.equal(asker.forwarding.heldBytes, 20_000 + BYTES.length);
+    const held: number[] = [];
+    asker.forwarding.visitHeld((owner, bytes) => {
+      held.push(bytes);
+      owner.shed();
+    });
+    assert.deepEqual(held, [20_000]);
+    assert.deepEqual(got, [{ status: 503, messages: "", settled: undefined }]);
+    settle();
+    assert.deepEqual([asker.forwarding.size, keeper.forwarding.size], [1, 1]);
+    assert.equal(asker.forwarding.heldBytes, BYTES.length);
+    answerBatch(`["${"y".repeat(10_000)}"]`);
+    assert.equal(asker.forwarding.heldBytes, 0);
+  });
+
   it("keep a batch until it is known to be delivered", () => {
     const { got } = call();
     settle();

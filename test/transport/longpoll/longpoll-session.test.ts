@@ -52,7 +52,11 @@ describe("a long-poll session", () => {
     ends = [];
     shared = new TestConnections({ maxBackpressureBytes: MAX_LENGTH, slowClientMs: 0 });
     sessions = new ConnectionSet("longpoll", shared);
-    session = new LongPollSession(1, "secret", { sessions, windowMs: WINDOW_MS });
+    session = new LongPollSession(1, "secret", {
+      sessions,
+      windowMs: WINDOW_MS,
+      maxWaitingBytes: 1_000,
+    });
     sessions.add(session);
     const socket = {
       isEnded: false,

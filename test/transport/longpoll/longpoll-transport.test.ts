@@ -353,6 +353,25 @@ describe("a POST", () => {
     assert.deepEqual(refs, ["1", "2", "3"]);
   });
 
+  it("ends the session of a serial socket if more bytes of them wait than may", async () => {
+    const parts = { joins: "serial", join: () => new Promise(() => {}) } as const;
+    const { port, log } = await serving(parts, { maxWaitingBytes: 2_048 });
+    const client = await LongPollClient.connect(port);
+    const pad = { pad: "x".repeat(1_000) };
+    // The first message of each is passed to the socket, where it waits for the join. The second waits with its POST.
+    const heartbeat = [null, "9", "phoenix", "heartbeat", {}];
+    const sent = [
+      client.send(JOIN, ["1", "2", "room:1", "echo", pad]),
+      client.send(heartbeat, ["1", "3", "room:1", "echo", pad]),
+      client.send(heartbeat, ["1", "4", "room:1", "echo", pad]),
+    ];
+    const statuses = (await Promise.all(sent)).map(({ status }) => status);
+    assert.equal(log.filter(({ text }) => text === LOG_LINES.waitingFull.text).length, 1);
+    // Each uses a connection of its own, so the last may arrive after the end.
+    assert.ok(statuses.includes(408) && statuses.every((one) => one === 408 || one === 410));
+    assert.equal((await client.post("[]")).status, 410);
+  });
+
   it("may contain anything without harm to the server (property)", async () => {
     const { port } = await serving();
     const well = await LongPollClient.connect(port);

@@ -44,7 +44,7 @@ function made(last = 0): { fake: FakeResponse; response: LongPollResponse } {
   const isLast = (status: number): boolean => status === last;
   const engine = fake as unknown as HttpResponse;
   const body = new RequestBody(engine, 0, {
-    bodies: { begin() {}, end() {} },
+    bodies: { begin() {}, grew() {}, completed() {}, end() {} },
     turn: { countBody() {} },
     options: { maxBodyBytes: 1_024 },
   });

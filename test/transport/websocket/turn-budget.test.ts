@@ -89,6 +89,19 @@ describe("a turn budget", () => {
     assert.deepEqual(a.handled, inOrder(a));
   });
 
+  it("knows how many bytes wait, of a client and of all", async () => {
+    exhaust(a);
+    sendMany(a, 2, 100);
+    sendMany(b, LIGHT_MESSAGES);
+    assert.deepEqual([send(b, 1_000), budget.bytesOf(b)], ["waits", 1_000 + 64]);
+    assert.equal(budget.bytesOf(a), 4 + 200 + 3 * 64);
+    assert.equal(budget.bytes, budget.bytesOf(a) + budget.bytesOf(b));
+    budget.drop(b);
+    assert.deepEqual([budget.bytesOf(b), budget.bytes], [0, budget.bytesOf(a)]);
+    await untilEmpty();
+    assert.equal(budget.bytes, 0);
+  });
+
   it("always serves clients that send a few messages, even after it is spent", () => {
     exhaust(a);
     for (let n = 0; n < 100; n += 1) {

@@ -1,0 +1,201 @@
+/**
+ * Faults of the broker between two nodes: killed, frozen, or refusing.
+ *
+ * Runs on: the chaos suite's process; Redis is a process of its own.
+ */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { noRedis, TestRedis } from "../../test/support/redis.ts";
+import { Client, type Received } from "../suites/client.ts";
+import { eventually, expect, textOf, type Fault, type Trial } from "./fault.ts";
+import type { Served } from "./served.ts";
+
+const TOPIC = "room:shared";
+const AWAY_MS = 3_000;
+
+const obstacle = (): string | undefined => (noRedis === false ? undefined : noRedis);
+
+async function startRedis(trial: Trial, settings: readonly string[] = []): Promise<TestRedis> {
+  const redis = await TestRedis.start(settings);
+  trial.atEnd(() => redis.kill());
+  return redis;
+}
+
+function node(trial: Trial, redis: TestRedis): Promise<Served> {
+  return trial.start({ env: { SIMURGH_CLUSTER_URL: redis.url } });
+}
+
+/** A client of a node that joins again when it is told that it missed something. */
+class Neighbour {
+  readonly #served: Served;
+  #client: Client | undefined = undefined;
+  readonly heard = new Set<number>();
+  told = 0;
+
+  constructor(served: Served) {
+    this.#served = served;
+  }
+
+  async join(): Promise<void> {
+    this.#client = await Client.connect(this.#served.port, {
+      onMessage: (message) => this.#onMessage(message),
+    });
+    await this.#client.join(TOPIC);
+  }
+
+  /** Says a number. @returns whether its own node took it */
+  async say(n: number): Promise<boolean> {
+    if (this.#client?.isOpen !== true) {
+      this.told += 1;
+      await this.join();
+    }
+    const answer = await this.#client?.call(TOPIC, "say", { n });
+    return answer?.status === "ok";
+  }
+
+  leave(): void {
+    this.#client?.cut(false);
+  }
+
+  #onMessage({ event, payload }: Received): void {
+    if (event === "said") this.heard.add((payload as { readonly n: number }).n);
+    else if (event === "phx_error") {
+      this.told += 1;
+      void this.#client?.join(TOPIC);
+    }
+  }
+}
+
+/** Takes the broker away and brings it back: each node serves alone, and then both together. */
+async function without(
+  trial: Trial,
+  redis: TestRedis,
+  take: () => Promise<void> | void,
+  restore: () => Promise<void> | void,
+): Promise<void> {
+  const [left, right] = [await node(trial, redis), await node(trial, redis)];
+  const canaries = [await trial.canaries(left), await trial.canaries(right)];
+  const [one, other] = [new Neighbour(left), new Neighbour(right)];
+  await one.join();
+  await other.join();
+  let n = 0;
+  const reaches = async (): Promise<boolean> => {
+    n += 1;
+    const said = n;
+    if (!(await one.say(said))) return false;
+    await sleep(100);
+    return other.heard.has(said);
+  };
+  await eventually(reaches, "a broadcast must reach the other node");
+  await take();
+  const until = performance.now() + AWAY_MS;
+  while (performance.now() < until) {
+    n += 1;
+    expect(await one.say(n), "a node must serve its own clients without the broker");
+    await sleep(50);
+  }
+  await restore();
+  await eventually(reaches, "broadcasts must reach the other node again");
+  const missed = Array.from({ length: n }, (_none, at) => at + 1).filter(
+    (each) => !other.heard.has(each),
+  );
+  expect(
+    missed.length === 0 || other.told > 0,
+    `the other node's client missed ${missed.length} broadcasts and was not told`,
+  );
+  for (const each of [one, other]) each.leave();
+  for (const each of canaries) await trial.undoubled(each);
+  await trial.stops(left);
+  await trial.stops(right);
+}
+
+/** All faults of the broker. */
+export const BROKER_FAULTS: readonly Fault[] = [
+  {
+    name: "broker-killed",
+    expectation:
+      "Without its broker each node serves alone; later clients are told what they missed.",
+    isQuick: false,
+    obstacle,
+    async run(trial) {
+      const redis = await startRedis(trial);
+      await without(
+        trial,
+        redis,
+        () => redis.kill(),
+        () => redis.start(),
+      );
+    },
+  },
+  {
+    name: "broker-frozen",
+    expectation: "The same for a broker that is frozen.",
+    isQuick: false,
+    obstacle,
+    async run(trial) {
+      const redis = await startRedis(trial);
+      await without(
+        trial,
+        redis,
+        () => redis.freeze(),
+        () => redis.thaw(),
+      );
+    },
+  },
+  {
+    name: "broker-cuts",
+    expectation: "The same for a broker that cuts all connections.",
+    isQuick: false,
+    obstacle,
+    async run(trial) {
+      const redis = await startRedis(trial);
+      await without(
+        trial,
+        redis,
+        () => redis.cutAll(),
+        () => undefined,
+      );
+    },
+  },
+  {
+    name: "broker-blip",
+    expectation:
+      "A short blip of the broker closes the connections with an id at a pace, not at once.",
+    isQuick: false,
+    obstacle,
+    async run(trial) {
+      const redis = await startRedis(trial);
+      const served = await trial.start({
+        env: {
+          SIMURGH_CLUSTER_URL: redis.url,
+          SIMURGH_DRAIN_BATCH: "10",
+          SIMURGH_DRAIN_LIMIT_MS: "60000",
+        },
+      });
+      const clients = await Promise.all(
+        Array.from({ length: 60 }, (_none, at) =>
+          Client.connect(served.port, { params: `&id=${at}` }),
+        ),
+      );
+      await redis.cutAll();
+      await sleep(1_500);
+      const closed = clients.filter((client) => !client.isOpen).length;
+      expect(closed <= 30, `${closed} of ${clients.length} connections were closed within 1.5 s`);
+      await trial.stops(served, 90_000);
+    },
+  },
+  {
+    name: "broker-refuses",
+    expectation: "A broker that refuses the node at its start ends the process with the reason.",
+    isQuick: true,
+    obstacle,
+    async run(trial) {
+      const redis = await startRedis(trial, ["--requirepass", "secret"]);
+      const served = await trial.spawn({ env: { SIMURGH_CLUSTER_URL: redis.url } });
+      served.readOutputs();
+      const ended = await served.end(30_000);
+      expect(ended?.code === 1, `it must end with code 1, got ${textOf(ended)}`);
+      expect(served.log.end.includes("must let this node in"), "it must name the reason");
+    },
+  },
+];

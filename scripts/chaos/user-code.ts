@@ -1,0 +1,277 @@
+/**
+ * Faults of user code: it throws what nobody expects, blocks its shard, ends it, or hangs.
+ *
+ * Runs on: the chaos suite's process.
+ */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { Client, type Received } from "../suites/client.ts";
+import { eventually, expect, textOf, type Fault, type Trial } from "./fault.ts";
+import type { Served } from "./served.ts";
+import { THROWN_NAMES } from "./thrown-values.ts";
+
+const ANSWER_MS = 15_000;
+/** Connections that are opened while a shard is stuck. */
+const NEWCOMERS = 40;
+/** More than `SIMURGH_STALL_MS`, and than the time to take a shard out of the rotation. */
+const STALLED_MS = 6_000;
+
+async function answerTo(answer: ReturnType<Client["call"]>, what: string): Promise<string> {
+  const late = sleep(ANSWER_MS, undefined, { ref: false });
+  const settled = await Promise.race([answer, late]);
+  expect(settled !== undefined, `${what} was not answered within ${ANSWER_MS} ms`);
+  return settled.status;
+}
+
+/** Connects to a given shard. */
+async function connectTo(served: Served, shard: number, topic: string): Promise<Client> {
+  for (let attempts = 0; attempts < 100; attempts++) {
+    const client = await Client.connect(served.port);
+    const { response } = await client.join(topic);
+    if ((response as { readonly shard: number }).shard === shard) return client;
+    client.cut(false);
+  }
+  throw new Error(`no connection reached shard ${shard}`);
+}
+
+/** Connects with two channels, of which one throws. */
+async function throwIn(served: Served, event: string, name: string): Promise<void> {
+  const ends: Received[] = [];
+  const client = await Client.connect(served.port, { onMessage: (message) => ends.push(message) });
+  for (const topic of ["room:bad", "room:good"]) await client.join(topic);
+  client.push("room:bad", event, { name });
+  await eventually(
+    () => ends.some(({ topic, event: end }) => topic === "room:bad" && end === "phx_error"),
+    `${event} of "${name}" must end its channel with phx_error`,
+    ANSWER_MS,
+  );
+  const status = await answerTo(client.call("room:good", "echo"), "the other channel");
+  expect(status === "ok", `${event} of "${name}" harmed the other channel: ${status}`);
+  client.cut(false);
+}
+
+async function forEachThrown(
+  trial: Trial,
+  throwOne: (served: Served, name: string) => Promise<void>,
+): Promise<void> {
+  const served = await trial.start();
+  const canaries = await trial.canaries(served);
+  for (const name of THROWN_NAMES) {
+    try {
+      await throwOne(served, name);
+    } catch (error) {
+      throw new Error(`"${name}" (server: ${textOf(served.ended)}): ${String(error)}`, {
+        cause: error,
+      });
+    }
+  }
+  await trial.unharmed(canaries);
+  await trial.stops(served);
+}
+
+async function statusMustBe(served: Served, path: string, wanted: number): Promise<void> {
+  const status = await served.statusOf(path);
+  expect(status === wanted, `${path} must be answered with ${wanted}, got ${status}`);
+}
+
+/** Blocks a shard for ever, and checks that the other serves everybody. */
+function stuck(event: string, expectation: string): Fault {
+  return {
+    name: `stuck-${event}`,
+    expectation,
+    isQuick: false,
+    async run(trial) {
+      const served = await trial.start();
+      const bad = await connectTo(served, 0, "room:bad");
+      const canary = await connectTo(served, 1, "room:canary");
+      bad.push("room:bad", event);
+      await sleep(STALLED_MS);
+      const opened = await Promise.all(
+        Array.from({ length: NEWCOMERS }, async () => {
+          const client = Client.connect(served.port).catch(() => undefined);
+          const late = sleep(ANSWER_MS, undefined, { ref: false });
+          const connected = await Promise.race([client, late]);
+          connected?.cut(false);
+          return connected !== undefined;
+        }),
+      );
+      const answered = opened.filter(Boolean).length;
+      expect(answered === NEWCOMERS, `${answered} of ${NEWCOMERS} new connections were served`);
+      expect(
+        (await answerTo(canary.call("room:canary", "echo"), "the other shard")) === "ok",
+        "the other shard must answer",
+      );
+      expect(served.log.end.includes("room:bad"), "the log must name the topic of the stuck shard");
+      expect(served.log.end.includes(event), "the log must name the event of the stuck shard");
+      await trial.stops(served, 30_000);
+    },
+  };
+}
+
+/** All faults of user code. */
+export const USER_CODE_FAULTS: readonly Fault[] = [
+  {
+    name: "handler-throws",
+    expectation: "Whatever a handler throws costs its own channel: phx_error.",
+    isQuick: true,
+    run: (trial) => forEachThrown(trial, (served, name) => throwIn(served, "throw", name)),
+  },
+  {
+    name: "handler-rejects",
+    expectation: "Whatever a handler rejects with costs its own channel: phx_error.",
+    isQuick: true,
+    run: (trial) => forEachThrown(trial, (served, name) => throwIn(served, "reject", name)),
+  },
+  {
+    name: "join-throws",
+    expectation: "Whatever a join throws is answered with an error.",
+    isQuick: true,
+    run: (trial) =>
+      forEachThrown(trial, async (served, name) => {
+        const client = await Client.connect(served.port);
+        const status = await answerTo(client.join("room:1", { throws: name }), "the join");
+        expect(status === "error", `the join must be answered with error, got ${status}`);
+        expect((await answerTo(client.join("room:2"), "another join")) === "ok", "it must go on");
+        client.cut(false);
+      }),
+  },
+  {
+    name: "connect-throws",
+    expectation: "Whatever connect throws is answered with 500, over WebSocket and long-poll.",
+    isQuick: true,
+    run: (trial) =>
+      forEachThrown(trial, async (served, name) => {
+        await statusMustBe(served, `/socket/longpoll?vsn=2.0.0&throws=${name}`, 500);
+        const refused = await Client.connect(served.port, { params: `&throws=${name}` }).then(
+          () => "a connection",
+          (error: unknown) => String(error),
+        );
+        expect(refused.includes("500"), `the handshake must get 500, got ${refused}`);
+      }),
+  },
+  {
+    name: "route-throws",
+    expectation: "Whatever a route throws or rejects with is answered with 500.",
+    isQuick: true,
+    run: (trial) =>
+      forEachThrown(trial, async (served, name) => {
+        await statusMustBe(served, `/throw/${name}`, 500);
+        await statusMustBe(served, `/reject/${name}`, 500);
+      }),
+  },
+  {
+    name: "timer-throws",
+    expectation: "Whatever is thrown outside any handler is logged, and the shard goes on.",
+    isQuick: true,
+    run: (trial) =>
+      forEachThrown(trial, async (served, name) => {
+        const client = await Client.connect(served.port);
+        await client.join("room:1");
+        await client.call("room:1", "outside", { name });
+        await sleep(20);
+        const status = await answerTo(client.call("room:1", "echo"), "the channel that threw");
+        expect(status === "ok", `the channel must go on, got ${status}`);
+        client.cut(false);
+      }),
+  },
+  {
+    name: "stop-throws",
+    expectation: "If the app's stop throws, SIGTERM still ends the process with code 0.",
+    isQuick: true,
+    async run(trial) {
+      await trial.stops(await trial.start({ env: { CHAOS_STOP: "throws" } }));
+    },
+  },
+  {
+    name: "stop-hangs",
+    expectation: "If the app's stop hangs, SIGTERM ends the process with code 0 in time.",
+    isQuick: true,
+    async run(trial) {
+      await trial.stops(await trial.start({ env: { CHAOS_STOP: "hangs" } }), 10_000);
+    },
+  },
+  stuck("loop", "A shard in an endless loop leaves the rotation, and SIGTERM ends it: code 0."),
+  stuck("regex", "The same for a regular expression that takes for ever."),
+  stuck("wait", "The same for Atomics.wait."),
+  {
+    name: "block",
+    expectation: "A handler that blocks its shard for 1 s delays nobody on the other.",
+    isQuick: true,
+    async run(trial) {
+      const served = await trial.start();
+      const bad = await connectTo(served, 0, "room:bad");
+      const good = await connectTo(served, 1, "room:good");
+      let isBlocked = true;
+      const blocked = bad.call("room:bad", "block", { ms: 1_000 });
+      void blocked.finally(() => (isBlocked = false));
+      let answered = 0;
+      while (isBlocked) {
+        await good.call("room:good", "echo");
+        if (isBlocked) answered += 1;
+      }
+      expect(answered > 10, `the other shard answered ${answered} times meanwhile`);
+      expect((await answerTo(blocked, "the slow call")) === "ok", "the slow call must be answered");
+      await trial.stops(served);
+    },
+  },
+  {
+    name: "exit-in-shard",
+    expectation: "A shard that calls process.exit is replaced; the process goes on.",
+    isQuick: true,
+    async run(trial) {
+      const served = await trial.start();
+      const canaries = await trial.canaries(served);
+      for (const [at, shard] of [0, 1, 0].entries()) {
+        const bad = await connectTo(served, shard, "room:bad");
+        bad.push("room:bad", "exit");
+        await bad.closed;
+        await eventually(
+          () => served.log.count("shardReplaced") > at || served.ended !== undefined,
+          "the shard must be replaced",
+        );
+        expect(served.ended === undefined, `the process ended: ${textOf(served.ended)}`);
+      }
+      await trial.undoubled(canaries);
+      await trial.stops(served);
+    },
+  },
+  {
+    name: "exit-of-all",
+    expectation:
+      "If no shard is left, the process ends with a code of its own, not 0 and no signal.",
+    isQuick: false,
+    async run(trial) {
+      const served = await trial.start();
+      const deadline = performance.now() + 60_000;
+      while (served.ended === undefined && performance.now() < deadline) {
+        const bad = await Client.connect(served.port).catch(() => undefined);
+        if (bad === undefined) {
+          await sleep(100);
+          continue;
+        }
+        await Promise.race([bad.join("room:bad"), sleep(2_000)]);
+        bad.push("room:bad", "exit");
+        await Promise.race([bad.closed, sleep(2_000)]);
+        bad.cut(false);
+      }
+      const { ended } = served;
+      expect(
+        ended !== undefined && ended.code !== null && ended.code > 0,
+        `the process must end with a code above 0, got ${textOf(ended)}`,
+      );
+    },
+  },
+  {
+    name: "heap",
+    expectation: "If a shard runs out of memory, the process ends, and says which shard it was.",
+    isQuick: false,
+    async run(trial) {
+      const served = await trial.start({ env: { SIMURGH_OLD_GENERATION_MB: "64" } });
+      const bad = await connectTo(served, 0, "room:bad");
+      bad.push("room:bad", "allocate");
+      const ended = await served.end(60_000);
+      expect(ended !== undefined && ended.code !== 0, `it must end, got ${textOf(ended)}`);
+      expect(/shard 0|"shard":0/.test(served.log.end), "the log must name shard 0");
+    },
+  },
+];

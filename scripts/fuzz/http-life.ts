@@ -1,0 +1,124 @@
+/**
+ * One connection of the fuzzer over HTTP, from its opening to its end.
+ *
+ * It sends several requests at once, and checks that each is answered, in order, before it breaks the
+ * protocol. After that the server may answer, close, or wait for more.
+ *
+ * Runs on: the fuzzer's process.
+ */
+
+import { createConnection, type Socket } from "node:net";
+import { addressOf } from "../suites/addresses.ts";
+import type { Random } from "../suites/random.ts";
+import { AnswerReader } from "./answer-reader.ts";
+import type { Corpus } from "./corpus.ts";
+import { LifeWait, type Life, type LifeResult } from "./life.ts";
+import { RequestMaker, type MadeRequest } from "./request-maker.ts";
+
+const MAX_BATCHES = 8;
+const REQUESTS_PER_BATCH = 12;
+/** How long a connection is kept after the break. */
+const BROKEN_MS = 10;
+
+/** Makes the life of a number. */
+export function makeHttpLife(random: Random, corpus: Corpus, number: number): Life {
+  return {
+    run: (port, count) => new Connection(port, number, count).live(random, corpus),
+  };
+}
+
+class Connection {
+  readonly #socket: Socket;
+  readonly #count: (requests: number) => void;
+  readonly #wait = new LifeWait();
+  readonly #waiting: MadeRequest[] = [];
+  readonly #reader = new AnswerReader(
+    (status, body) => this.#onAnswer(status, body),
+    () => this.#waiting[0]?.isHead === true,
+  );
+  #token: string | undefined = undefined;
+  #isBroken = false;
+  #isClosed = false;
+  #fault: string | undefined = undefined;
+
+  constructor(port: number, number: number, count: (requests: number) => void) {
+    this.#count = count;
+    this.#socket = createConnection({ host: "127.0.0.1", port, localAddress: addressOf(number) });
+    this.#socket.setNoDelay(true);
+    this.#socket.on("data", (chunk: Buffer) => this.#onData(chunk));
+    this.#socket.on("error", () => undefined);
+    this.#socket.once("close", () => {
+      this.#isClosed = true;
+      this.#wait.wake();
+    });
+  }
+
+  async live(random: Random, corpus: Corpus): Promise<LifeResult> {
+    try {
+      return await this.#liveAll(random, new RequestMaker(random, corpus));
+    } finally {
+      if (random.chance(0.5)) this.#socket.resetAndDestroy();
+      else this.#socket.destroy();
+    }
+  }
+
+  async #liveAll(random: Random, maker: RequestMaker): Promise<LifeResult> {
+    for (let left = random.between(1, MAX_BATCHES); left > 0; left--) {
+      this.#writeBatch(random, maker, left);
+      await this.#wait.until(() => this.#isSettled, "the answers to a batch");
+      if (this.#fault !== undefined) return this.#fault;
+      if (this.#waiting.length > 0)
+        return `closed with ${this.#waiting.length} requests unanswered: ${this.#firstWaiting()}`;
+    }
+    const { packets, halfCloses } = maker.makeBreaker();
+    this.#isBroken = true;
+    for (const packet of packets)
+      if (packet.length > 0 && this.#socket.writable) this.#socket.write(packet);
+    if (halfCloses) this.#socket.end();
+    this.#count(1);
+    await this.#wait.untilOr(() => this.#isClosed, BROKEN_MS);
+    return this.#fault;
+  }
+
+  get #isSettled(): boolean {
+    return this.#isClosed || this.#fault !== undefined || this.#waiting.length === 0;
+  }
+
+  /** Writes requests at once, up to the first whose answer may wait, or a numbered one at the end. */
+  #writeBatch(random: Random, maker: RequestMaker, n: number): void {
+    const requests: MadeRequest[] = [];
+    for (let left = random.between(1, REQUESTS_PER_BATCH); left > 0; left--) {
+      const made = maker.make(this.#token);
+      requests.push(made);
+      if (made.mayWait) break;
+    }
+    if (requests.at(-1)?.mayWait !== true) requests.push(maker.numbered(n));
+    this.#waiting.push(...requests);
+    this.#socket.write(Buffer.concat(requests.map(({ bytes }) => bytes)));
+    this.#count(requests.length);
+  }
+
+  #firstWaiting(): string {
+    return JSON.stringify(this.#waiting[0]?.bytes.toString("latin1", 0, 300));
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#isBroken) return;
+    this.#reader.read(chunk);
+    if (this.#reader.fault !== undefined) this.#fault ??= this.#reader.fault;
+    if (this.#isSettled) this.#wait.wake();
+  }
+
+  #onAnswer(status: number, body: string): void {
+    const request = this.#waiting[0];
+    if (request === undefined) {
+      this.#fault ??= `an answer without a request: ${status} ${body.slice(0, 200)}`;
+      return;
+    }
+    if (request.check?.(status, body) === false) {
+      this.#fault ??= `${this.#firstWaiting()} was answered with ${status} ${body.slice(0, 200)}`;
+    }
+    this.#token = /"token":"([^"]+)"/.exec(body)?.[1] ?? this.#token;
+    this.#waiting.shift();
+  }
+}

@@ -1,0 +1,17 @@
+/**
+ * `npm run soak`: hours of mixed traffic, and what it leaves behind.
+ *
+ * Runs on: its own process; the server runs in another, the canaries in a thread.
+ */
+
+import { runProgram } from "../bench/program.ts";
+import { HELP, parseSoakOptions } from "./options.ts";
+import { soak } from "./soak.ts";
+
+await runProgram({
+  name: "soak",
+  help: HELP,
+  parse: parseSoakOptions,
+  wantsHelp: ({ help }) => help,
+  run: soak,
+});
