@@ -130,15 +130,14 @@ export class Shard {
     const { app } = this;
     const http = httpOf({ app, context, sweep: this.#sweep, turn, tcp, options, counters, logger });
     this.#routes = http.routes;
-    this.#pauses = pausesOf(start, core);
+    const admission = admissionOf(start, counters, core);
+    this.#pauses = admission.pauses;
     const shard = {
       ...shared,
+      ...admission,
       tcp,
       turn,
       requests: http.requests,
-      pending: new PendingConnects(options.maxPendingConnects),
-      places: placesOf(start, counters),
-      pauses: this.#pauses,
       options,
       app,
       router: http.router,
@@ -364,6 +363,19 @@ function residentWatchOf(
     logger,
     resident: () => process.memoryUsage.rss(),
   });
+}
+
+/** Returns what limits which clients may connect. */
+function admissionOf(
+  start: Omit<ShardStart, "output">,
+  counters: Counters,
+  core: ShardCore,
+): Pick<TransportShard, "pauses" | "pending" | "places"> {
+  return {
+    pauses: pausesOf(start, core),
+    pending: new PendingConnects(start.options.maxPendingConnects),
+    places: placesOf(start, counters),
+  };
 }
 
 /** Returns the places of addresses, if these are limited. */

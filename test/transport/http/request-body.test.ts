@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 
 import type { HttpResponse } from "../../../src/transport/engine/engine-types.ts";
-import type { PendingBody } from "../../../src/transport/http/request-bodies.ts";
+import { RequestBodies } from "../../../src/transport/http/request-bodies.ts";
 import { RequestBody, type BodyResult } from "../../../src/transport/http/request-body.ts";
+import { Sweep } from "../../../src/transport/sweep.ts";
 
 const MAX_BYTES = 100_000;
 
 /** Passes a chunk to the body, as the engine does; undefined if the body has not asked for data. */
 let onData: ((chunk: ArrayBuffer, isLast: boolean) => void) | undefined;
-/** Bodies whose time is running. */
-let pending: Set<PendingBody>;
+let bodies: RequestBodies;
 let counted: number;
 let results: BodyResult[];
 
@@ -22,12 +22,7 @@ function made(announcedBytes: number): RequestBody {
     },
   };
   return new RequestBody(response, announcedBytes, {
-    bodies: {
-      begin: (body) => void pending.add(body),
-      grew() {},
-      completed() {},
-      end: (body) => void pending.delete(body),
-    },
+    bodies,
     turn: { countBody: (bytes) => void (counted += bytes) },
     options: { maxBodyBytes: MAX_BYTES },
   });
@@ -52,7 +47,7 @@ function arrives(text: string, isLast = false): void {
 describe("The body of a request", () => {
   beforeEach(() => {
     onData = undefined;
-    pending = new Set();
+    bodies = new RequestBodies(60_000, new Sweep(1_000));
     counted = 0;
     results = [];
   });
@@ -61,9 +56,9 @@ describe("The body of a request", () => {
     const body = made(6);
     read(body);
     arrives("one");
-    assert.deepEqual([results, pending.size], [[], 1]);
+    assert.deepEqual([results, bodies.size], [[], 1]);
     arrives("two", true);
-    assert.deepEqual([String(results), pending.size, counted], ["onetwo", 0, 6]);
+    assert.deepEqual([String(results), bodies.size, counted], ["onetwo", 0, 6]);
   });
 
   it("can be collected before it is read", () => {
@@ -87,7 +82,7 @@ describe("The body of a request", () => {
     arrives("x".repeat(MAX_BYTES));
     assert.deepEqual(results, ["large"]);
     arrives("y", true);
-    assert.deepEqual([results, pending.size], [["large", "large"], 0]);
+    assert.deepEqual([results, bodies.size], [["large", "large"], 0]);
   });
 
   it("is too large if it comes in more than 1,024 chunks of less than 64 bytes on average", () => {
@@ -104,10 +99,41 @@ describe("The body of a request", () => {
   });
 
   it("is late if its time has passed", () => {
-    read(made(10));
-    for (const body of pending) body.bodyIsLate();
+    const body = made(10);
+    read(body);
+    body.bodyIsLate();
     arrives("too late", true);
-    assert.deepEqual([results, pending.size], [["late"], 0]);
+    assert.deepEqual([results, bodies.size], [["late"], 0]);
+  });
+
+  it("counts the memory that it takes until it is taken, also while it waits", () => {
+    const body = made(6);
+    body.start();
+    arrives("one");
+    assert.deepEqual([bodies.size, body.heldBytes, bodies.maxHeldBytes], [1, 3, 3]);
+    arrives("two", true);
+    assert.deepEqual([bodies.size, body.heldBytes, bodies.maxHeldBytes], [0, 1_024, 1_024]);
+    const visited: unknown[] = [];
+    bodies.visitHeld((owner, bytes) => visited.push([owner === body, bytes]));
+    assert.deepEqual(visited, [[true, 1_024]]);
+    read(body);
+    assert.deepEqual([String(results), body.heldBytes, bodies.maxHeldBytes], ["onetwo", 0, 0]);
+  });
+
+  it("is shed if the node holds too much, incomplete or whole, and then takes no memory", () => {
+    const incomplete = made(6);
+    read(incomplete);
+    arrives("one");
+    incomplete.shed();
+    arrives("two", true);
+    assert.deepEqual([results, incomplete.heldBytes, bodies.maxHeldBytes], [["shed"], 0, 0]);
+    const whole = made(3);
+    whole.start();
+    arrives("one", true);
+    whole.shed();
+    assert.deepEqual([whole.heldBytes, bodies.maxHeldBytes], [0, 0]);
+    read(whole);
+    assert.deepEqual(results, ["shed", "shed"]);
   });
 
   it("is not passed on once it is given up", () => {
@@ -115,7 +141,7 @@ describe("The body of a request", () => {
     read(body);
     body.giveUp();
     arrives("one", true);
-    assert.deepEqual([results, pending.size], [[], 0]);
+    assert.deepEqual([results, bodies.size, bodies.maxHeldBytes], [[], 0, 0]);
   });
 
   it("is long if more may come than may be read, and not once it is whole", () => {

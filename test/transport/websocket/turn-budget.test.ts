@@ -89,17 +89,17 @@ describe("a turn budget", () => {
     assert.deepEqual(a.handled, inOrder(a));
   });
 
-  it("knows how many bytes wait, of a client and of all", async () => {
+  it("knows the memory that waiting messages take, of a client and of all", async () => {
     exhaust(a);
-    sendMany(a, 2, 100);
-    sendMany(b, LIGHT_MESSAGES);
-    assert.deepEqual([send(b, 1_000), budget.bytesOf(b)], ["waits", 1_000 + 64]);
-    assert.equal(budget.bytesOf(a), 4 + 200 + 3 * 64);
-    assert.equal(budget.bytes, budget.bytesOf(a) + budget.bytesOf(b));
+    sendMany(b, LIGHT_MESSAGES + 1);
+    const held = (): number[] => [budget.bytesOf(a), budget.bytesOf(b), budget.bytes];
+    assert.deepEqual(held(), [16_384, 16_384, 32_768]);
+    sendMany(b, 2, 10_000);
+    assert.deepEqual(held(), [16_384, 32_768, 49_152]);
     budget.drop(b);
-    assert.deepEqual([budget.bytesOf(b), budget.bytes], [0, budget.bytesOf(a)]);
+    assert.deepEqual(held(), [16_384, 0, 16_384]);
     await untilEmpty();
-    assert.equal(budget.bytes, 0);
+    assert.deepEqual(held(), [0, 0, 0]);
   });
 
   it("always serves clients that send a few messages, even after it is spent", () => {
