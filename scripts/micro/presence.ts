@@ -55,7 +55,7 @@ function makeShard(memory: NodeMemory, shard: number): ShardCore {
   const core = new ShardCore({
     start: { memory, options, member, shard, data: undefined },
     counters: new Counters(memory.counters, member),
-    publisher: { publish() {} },
+    publisher: { charge() {}, publish() {} },
     tasks: new InlineTasks(undefined),
     logger: new Logger("silent"),
     endpoint: defineEndpoint({ sockets: {}, presences: [presence] }),

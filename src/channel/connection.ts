@@ -71,6 +71,13 @@ export interface NativeConnection {
 /** The engine's publish function, for all connections of a shard. */
 export interface Publisher {
   /**
+   * Notes what a broadcast will cost, when it is published or held. The sender's turn of the event loop pays for it.
+   *
+   * @param bytes - length of the frame
+   */
+  charge(receivers: number, bytes: number): void;
+
+  /**
    * Publishes to all subscribers of a native topic.
    *
    * @param receivers - the number of subscribers, for the counters

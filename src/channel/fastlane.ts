@@ -140,22 +140,34 @@ export class Fastlane implements Dispatcher<Lane> {
   #deliver(lane: Lane, frame: Uint8Array, outgoing: Outgoing, from: Subscriber | undefined): void {
     const { kind } = lane;
     const { isBinary } = outgoing;
+    if (kind.isNative) this.#publisher.charge(lane.size, frame.length);
     if (kind.isQueued) {
       this.#enqueue(lane, outgoing, frame, from);
     } else if (isLarge(frame.length, lane.size)) {
       this.#deliverLarge(lane, frame, isBinary, from);
-    } else if (!kind.isNative) {
+    } else if (kind.isNative) {
+      this.#publish(lane, frame, outgoing, from);
+    } else {
       // Copied, because a connection that ends during the call removes its channel from the lane.
       for (const channel of lane.subscribers.slice()) {
         if (channel !== from) channel.owner.connection.sendEncoded(frame, isBinary);
       }
-    } else if (this.#held && !outgoing.isReceived && this.#held.takes()) {
-      this.#held.hold(lane, frame, isBinary, from);
-    } else {
-      // A broadcast from another thread must not overtake one that is held here, such as a presence diff.
-      this.#letGo(lane);
-      lane.publish(this.#publisher, frame, isBinary, from);
     }
+  }
+
+  #publish(
+    lane: Lane,
+    frame: Uint8Array,
+    { isBinary, isReceived }: Outgoing,
+    from: Subscriber | undefined,
+  ): void {
+    if (this.#held && !isReceived && this.#held.takes()) {
+      this.#held.hold(lane, frame, isBinary, from);
+      return;
+    }
+    // A broadcast from another thread must not overtake one that is held here, such as a presence diff.
+    this.#letGo(lane);
+    lane.publish(this.#publisher, frame, isBinary, from);
   }
 
   // Sends a frame to one client after the other, as long as what they do not read at once fits.

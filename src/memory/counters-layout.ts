@@ -77,6 +77,14 @@ export const COUNTERS = {
     kind: "total",
     about: "Connections cut because more messages waited for the turn budget than may wait.",
   },
+  floodPaused: {
+    kind: "total",
+    about: "Connection requests refused with 429 during a pause of their address (`floodPauseMs`).",
+  },
+  requestsDelayed: {
+    kind: "total",
+    about: "HTTP requests that waited for a later turn of the event loop.",
+  },
   bufferedBytes: {
     kind: "gauge",
     about:

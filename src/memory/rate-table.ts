@@ -93,6 +93,14 @@ export class RateTable {
     return msOf(this.#add(isDecidedBy0 ? word0 : word1, now, cost, mostSpent));
   }
 
+  /** Returns what has been spent from a bucket, as the time until it is full again (ms). */
+  spentMs(hash0: number, hash1: number, nowMs: number): number {
+    const mask = this.#slots - 1;
+    const now = unitsAt(nowMs);
+    const spent0 = this.#spent(hash0 & mask, now);
+    return msOf(Math.min(spent0, this.#spent(this.#slots + (hash1 & mask), now)));
+  }
+
   /**
    * Checks the next 1/4096 of the table and resets words that are far in the past. If at least one
    * shard calls this every second, no word becomes old enough to be read as a time in the future.

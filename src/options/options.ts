@@ -220,6 +220,17 @@ export const OPTIONS = {
       "WebSockets and long-poll sessions of one client address on the whole node, including connection requests that `connect` has not decided yet. 0: no limit. Of IPv6, the /64 network counts as an address. Behind a proxy all clients have the proxy's address: leave it at 0 there, and set the proxy's own limit.",
     atLimit: "The connection request is answered with 429.",
   },
+  floodPauseMs: {
+    kind: "integer",
+    env: "SIMURGH_FLOOD_PAUSE_MS",
+    default: 1_000,
+    min: 0,
+    max: 10_000,
+    unit: "ms",
+    about:
+      "Time for which an address may not connect again, on the whole node, after a connection of it was cut for flooding. 0: none. Further cuts add to it, up to 10 s. Of IPv6, the /64 network counts as an address. Requests that a proxy has forwarded (`Forwarded`, `X-Forwarded-For`, `X-Real-IP`) are exempt. Behind a proxy that adds none of these headers, set it to 0.",
+    atLimit: "The connection request is answered with 429 and Retry-After.",
+  },
   maxPendingConnects: {
     kind: "integer",
     env: "SIMURGH_MAX_PENDING_CONNECTS",

@@ -14,7 +14,8 @@ export type RemoteBroadcastHandler = (topic: string, envelope: Uint8Array) => vo
 
 /**
  * Handles a loss of broadcasts from another node. `gap` contains the bytes sent by that node. It is
- * empty if the adapter knows only that something was lost; then all topics are notified.
+ * empty if the adapter knows only that something was lost; then all topics are notified, and connections with an ID are
+ * closed at the pace of a drain. It can also be TOPICS_GAP or IDS_GAP (see `gap.ts`).
  */
 export type RemoteGapHandler = (gap: Uint8Array) => void;
 
@@ -53,11 +54,13 @@ export interface Adapter {
   /**
    * Sends to every other node, never to this one. `envelope` is valid only during the call.
    *
+   * @param isDisconnect - true if it disconnects the sockets of an ID. An adapter that can lose its connection should
+   *   deliver these later to nodes that may have missed them (see `gap.ts`), or else report an empty gap there
    * @throws if nothing can be sent. The link sends a gap as soon as it can. It logs the error,
    *   unless the error is SIM_ERR_NOT_SENT, which an adapter throws after `onDisconnected` or while
    *   it is full
    */
-  broadcast(topic: string, envelope: Uint8Array): void;
+  broadcast(topic: string, envelope: Uint8Array, isDisconnect?: boolean): void;
 
   /**
    * Sends to one node, even if it has no subscriber to the topic: mail between members is also sent

@@ -12,6 +12,11 @@
  * An empty gap, without even a seed, affects all topics. It is for an adapter that knows only that
  * something from another node was lost.
  *
+ * **IDs of sockets** are topics as well, whose only broadcast is `disconnect`. If it was lost, a client stays connected
+ * that must not be, so its connection is closed. If all topics are affected, that would close every connection with an
+ * ID at once. So these are closed at the pace of a drain (`id-notices`). An adapter that can find out which disconnects
+ * were lost reports TOPICS_GAP first, then delivers those, and reports IDS_GAP only if it is not sure to have all.
+ *
  * Runs on: link, which packs and forwards gaps; any thread that has subscribers.
  */
 
@@ -25,6 +30,11 @@ import { slotOf } from "./subscription-index-layout.ts";
  * gap, and acts as if all topics were affected.
  */
 export const GAP_SLOT = 0;
+
+/** Affects all topics, but no IDs. */
+export const TOPICS_GAP: Uint8Array = Uint8Array.of(1);
+/** Affects all IDs, and no other topics. */
+export const IDS_GAP: Uint8Array = Uint8Array.of(2);
 
 const HEADER_BYTES = 8;
 const EMPTY = new Int32Array(0);
@@ -41,17 +51,34 @@ export function packGap({ seed, indexBits }: TopicSlots, slots: LappedNotice): U
   return new Uint8Array(words.buffer);
 }
 
-/** Returns a function that reports whether a gap affects a topic. Does not retain the bytes. */
-export function unpackGap(
-  bytes: Uint8Array,
-  offset: number,
-  length: number,
-): (topic: string) => boolean {
-  if (length <= HEADER_BYTES) return () => true;
+/** What a gap affects. */
+export interface Gap {
+  /** Reports whether it affects a topic. */
+  readonly isConcerned: (topic: string) => boolean;
+  /** Whether it affects IDs: like other topics, not at all, or all of them, whose connections are closed at a pace. */
+  readonly ids: "asTopics" | "none" | "all";
+}
+
+/** Returns what a gap affects. Does not retain the bytes. */
+export function unpackGap(bytes: Uint8Array, offset: number, length: number): Gap {
+  if (length === 1 && bytes[offset] === TOPICS_GAP[0]) return { isConcerned: any, ids: "none" };
+  if (length === 1 && bytes[offset] === IDS_GAP[0]) return { isConcerned: none, ids: "all" };
+  if (length <= HEADER_BYTES) return { isConcerned: any, ids: "all" };
   // Copied, because the bytes may be at any offset, and in memory that other threads write to.
   const copy = new Uint8Array(length & ~3);
   copy.set(bytes.subarray(offset, offset + copy.length));
   const [seed = 0, indexBits = 0, ...slots] = new Int32Array(copy.buffer);
   const lost = new Set(slots);
-  return (topic) => lost.has(slotOf(topicHash(seed, topic), indexBits));
+  return {
+    isConcerned: (topic) => lost.has(slotOf(topicHash(seed, topic), indexBits)),
+    ids: "asTopics",
+  };
+}
+
+function any(): boolean {
+  return true;
+}
+
+function none(): boolean {
+  return false;
 }

@@ -17,6 +17,7 @@
  */
 
 import { hasCode } from "../errors.ts";
+import { EVENT } from "../protocol/reserved.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import { topicHash } from "../memory/topic-hash.ts";
 import type { Adapter } from "./adapter.ts";
@@ -101,7 +102,7 @@ export class Link implements ExchangeHandler {
       if (kindOf(type) === KIND.direct) {
         this.#adapter.directBroadcast(envelope.node(), topic, record);
       } else {
-        this.#adapter.broadcast(topic, record);
+        this.#adapter.broadcast(topic, record, isDisconnect(envelope));
       }
       counters.add(COUNTER.sentToNodes);
     } catch (error) {
@@ -230,4 +231,9 @@ export class Link implements ExchangeHandler {
     if (exchange.publish(GAP_SLOT, type, gap, gap.length, NO_MEMBER)) return;
     exchange.publish(GAP_SLOT, type, ALL_TOPICS, 0, NO_MEMBER);
   }
+}
+
+/** Reports whether a broadcast disconnects the sockets of an ID. */
+function isDisconnect(envelope: Envelope): boolean {
+  return envelope.eventLength === EVENT.disconnect.length && envelope.event() === EVENT.disconnect;
 }

@@ -20,7 +20,8 @@ import type { Dispatcher } from "./dispatcher.ts";
 import { Envelope, HEADER_BYTES, KIND, writeHeader, type BroadcastHandler } from "./envelope.ts";
 import { kindAndFlags, kindOf, NO_MEMBER } from "./exchange-layout.ts";
 import type { Exchange, ExchangeHandler, LappedNotice } from "./exchange.ts";
-import { GAP_SLOT, unpackGap } from "./gap.ts";
+import { GAP_SLOT, unpackGap, type Gap } from "./gap.ts";
+import { IdNotices, type NoticePace } from "./id-notices.ts";
 import type { Member } from "./member.ts";
 import { listenersOf, Registry, TopicEntry, type Listener } from "./registry.ts";
 import type { SubscriptionIndex } from "./subscription-index.ts";
@@ -46,18 +47,28 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   readonly #sent = new Envelope();
   readonly #received = new Envelope(true);
   readonly #deliveries: Deliveries;
+  readonly #idNotices: IdNotices | undefined;
 
   /**
    * @param dispatcher - delivers frames to this thread's lanes; undefined if it has only listeners
+   * @param pace - how fast connections are closed whose disconnect may have been lost; undefined: at once
    */
-  constructor(member: Member, dispatcher?: Dispatcher<Lane>) {
+  constructor(member: Member, dispatcher?: Dispatcher<Lane>, pace?: NoticePace) {
     this.member = member;
     this.#index = member.index;
     this.#exchange = member.exchange;
     this.#dispatcher = dispatcher;
     this.registry = new Registry(member.hashSeed);
     this.#deliveries = new Deliveries((error, topic) => this.#listenerFailed(error, topic));
+    this.#idNotices =
+      pace &&
+      new IdNotices(pace, (topic, listener) => this.#tell(topic, () => listener.missed(topic)));
     member.index.add(GAP_SLOT);
+  }
+
+  /** Tells no listener any more that it may have missed a disconnect. */
+  stopNotices(): void {
+    this.#idNotices?.stop();
   }
 
   // -- subscribers -------------------------------------------------------------------------------
@@ -208,8 +219,8 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   /** Delivers a record. */
   onRecord(_from: number, type: number, bytes: Uint8Array, offset: number, length: number): void {
     if (kindOf(type) === KIND.gap) {
-      const isConcerned = unpackGap(bytes, offset, length);
-      const topics = this.#tellMissed(({ topic }) => isConcerned(topic));
+      const { isConcerned, ids } = unpackGap(bytes, offset, length);
+      const topics = this.#tellMissed(({ topic }) => isConcerned(topic), ids);
       if (telemetry.gap.hasSubscribers) telemetry.gap.publish({ topics });
       return;
     }
@@ -227,7 +238,8 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     const lost = slots === "all" ? undefined : new Set(slots);
     // A gap may have been lost, and it is unknown which topics it affected.
     const isAll = lost === undefined || lost.has(GAP_SLOT);
-    this.#tellMissed(({ hash }) => isAll || lost.has(this.#index.slotOf(hash)));
+    const ids = isAll ? "all" : "asTopics";
+    this.#tellMissed(({ hash }) => isAll || lost.has(this.#index.slotOf(hash)), ids);
   }
 
   /** Logs a record that could not be delivered. */
@@ -236,20 +248,24 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   }
 
   /** Notifies the subscribers to topics that broadcasts were lost. @returns the number of topics */
-  #tellMissed(isConcerned: (entry: TopicEntry<Lane>) => boolean): number {
+  #tellMissed(isConcerned: (entry: TopicEntry<Lane>) => boolean, ids: Gap["ids"]): number {
     // Notifying may end channels, which changes the registry, so the topics are collected first.
     const concerned = this.registry.all().filter(isConcerned);
+    const areIdsTold = ids === "asTopics" || (ids === "all" && !this.#idNotices);
     for (const entry of concerned) {
-      this.#tell(entry, () => this.#dispatcher?.missed(entry));
+      const { topic } = entry;
+      this.#tell(topic, () => this.#dispatcher?.missed(entry));
       for (const listener of listenersOf(entry)) {
-        this.#tell(entry, () => listener.missed(entry.topic));
+        if (listener.isOfId === true && !areIdsTold) continue;
+        this.#tell(topic, () => listener.missed(topic));
       }
     }
+    if (ids === "all") this.#idNotices?.addAll(this.registry.all());
     return concerned.length;
   }
 
   // If one of them throws, the others must still be notified.
-  #tell({ topic }: TopicEntry<Lane>, tell: () => void): void {
+  #tell(topic: string, tell: () => void): void {
     try {
       tell();
     } catch (error) {

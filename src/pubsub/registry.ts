@@ -19,6 +19,8 @@ export interface Listener {
   receive(broadcast: Broadcast, bytes: number): void;
   /** Called when broadcasts to the topic were lost on their way to this thread. */
   missed(topic: string): void;
+  /** Whether the topic is the ID of a socket, so that of all broadcasts only a disconnect concerns it. */
+  readonly isOfId?: boolean;
 }
 
 /** One topic of this thread. */

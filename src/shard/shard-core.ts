@@ -103,7 +103,8 @@ export class ShardCore {
   readonly #window: HoldingWindow;
   readonly #parts: ShardCoreParts;
   readonly #writers: TopicWriters;
-  readonly #rates: RateTable;
+  /** The node's buckets. */
+  readonly rates: RateTable;
   readonly #refusals: Refusals;
   #sharesRates = false;
   readonly #handler: ExchangeHandler = {
@@ -123,7 +124,7 @@ export class ShardCore {
     const { memory, options, member } = start;
     this.#parts = parts;
     this.#writers = new TopicWriters(outgoingSchemasOf(parts.endpoint));
-    this.#rates = new RateTable(memory.rates);
+    this.rates = new RateTable(memory.rates);
     this.#refusals = new Refusals(counters, logger, parts.clock);
     const window = makeCoalescingWindow(options.coalesceMs);
     this.#window = window ?? new BurstWindow();
@@ -139,7 +140,7 @@ export class ShardCore {
       maxBackpressureBytes,
     );
     this.queued = fastlane.queued;
-    this.pubsub = new PubSub(this.member, fastlane);
+    this.pubsub = new PubSub(this.member, fastlane, options);
     const life = new Life(memory.life);
     const note = new RunningNote(memory.running, member);
     const { slowCallbackMs } = options;
@@ -196,6 +197,7 @@ export class ShardCore {
   /** Stops receiving records and ends all subscriptions. */
   stop(): void {
     this.presences.close();
+    this.pubsub.stopNotices();
     this.member.stop();
   }
 
@@ -214,9 +216,13 @@ export class ShardCore {
     this.#callbacks.recover();
   }
 
-  /** Resets stale buckets of the shared rate limits. Called by the shard's sweep. */
-  refreshRates(): void {
-    if (this.#sharesRates) this.#rates.refresh(this.#parts.clock());
+  /**
+   * Resets stale buckets of the shared rate limits. Called by the shard's sweep.
+   *
+   * @param isUsed - whether others use the table
+   */
+  refreshRates(isUsed: boolean): void {
+    if (this.#sharesRates || isUsed) this.rates.refresh(this.#parts.clock());
   }
 
   /**
@@ -243,7 +249,7 @@ export class ShardCore {
 
   #makeLimiter(path: string, limits: SocketLimits | undefined): SocketLimiter | undefined {
     if (!limits) return undefined;
-    const limiter = new SocketLimiter(path, limits, this.#rates, this.#refusals);
+    const limiter = new SocketLimiter(path, limits, this.rates, this.#refusals);
     this.#sharesRates ||= limiter.isShared;
     return limiter;
   }

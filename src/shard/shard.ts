@@ -17,6 +17,7 @@ import {
   type EndpointDefinition,
 } from "../endpoint/endpoint.ts";
 import { AddressPlaces } from "../limits/address-places.ts";
+import { FloodPauses } from "../limits/flood-pauses.ts";
 import { monotonicMs } from "../limits/clock.ts";
 import type { Logger } from "../log/logger.ts";
 import { AddressCounts } from "../memory/address-counts.ts";
@@ -31,7 +32,8 @@ import { ConnectionSet, type SharedByConnections } from "../transport/connection
 import { CustomTransports } from "../transport/custom/custom-transports.ts";
 import type { DrainCounts, DrainPace } from "../transport/drain.ts";
 import type { Engine, EngineApp } from "../transport/engine/engine-types.ts";
-import { BodyTimes } from "../transport/http/body-times.ts";
+import { RequestBodies } from "../transport/http/request-bodies.ts";
+import { RequestGate } from "../transport/http/request-gate.ts";
 import { HttpRouter } from "../transport/http/router.ts";
 import { Routes } from "../transport/http/routes.ts";
 import { StreamBuffers } from "../transport/http/stream-buffers.ts";
@@ -39,7 +41,8 @@ import { LongPollTransport } from "../transport/longpoll/longpoll-transport.ts";
 import { timeLimitsOf } from "../transport/mount-options.ts";
 import { Sweep, tickFor } from "../transport/sweep.ts";
 import { TcpConnections } from "../transport/tcp-connections.ts";
-import type { Transport } from "../transport/transport.ts";
+import type { Transport, TransportShard } from "../transport/transport.ts";
+import { Turn } from "../transport/turn.ts";
 import { EnginePublisher } from "../transport/websocket/engine-publisher.ts";
 import type { WebSocketConnection } from "../transport/websocket/websocket-connection.ts";
 import {
@@ -65,6 +68,7 @@ export class Shard {
   readonly #routes: Routes<ShardContext>;
   readonly #transports: readonly Transport[];
   readonly #sweep: Sweep;
+  readonly #pauses: FloodPauses | undefined;
   readonly #overload: OverloadWatch;
   readonly #heartbeat: Heartbeat;
   readonly #buffers: BufferWatch;
@@ -105,10 +109,11 @@ export class Shard {
     const room = new BroadcastRoom(options.maxBufferBytes / options.shards);
     const shared = { ...sharedOf(start, counters, logger), waiting };
     const published = new ConnectionSet<WebSocketConnection>("websocket", shared);
+    const turn = new Turn();
     this.#core = new ShardCore({
       start,
       counters,
-      publisher: new EnginePublisher(this.app, published),
+      publisher: new EnginePublisher(this.app, published, turn),
       tasks,
       logger,
       endpoint,
@@ -123,20 +128,19 @@ export class Shard {
     this.#sweep = new Sweep(this.#tickMs());
     const { context, sockets, held, queued, member: self } = this.#core;
     const { app } = this;
-    const bodies = new BodyTimes(options.bodyTimeoutMs, this.#sweep);
-    const router = new HttpRouter({ app, tcp, counters, logger });
-    const streams = new StreamBuffers();
-    this.#routes = new Routes({ router, context, options, logger, tcp, bodies, streams });
-    const places = placesOf(start, counters);
+    const http = httpOf({ app, context, sweep: this.#sweep, turn, tcp, options, counters, logger });
+    this.#routes = http.routes;
+    const admission = admissionOf(start, counters, core);
+    this.#pauses = admission.pauses;
     const shard = {
       ...shared,
+      ...admission,
       tcp,
-      bodies,
-      pending: new PendingConnects(options.maxPendingConnects),
-      places,
+      turn,
+      requests: http.requests,
       options,
       app,
-      router,
+      router: http.router,
       context,
       sockets,
       sweep: this.#sweep,
@@ -152,7 +156,7 @@ export class Shard {
     ];
     this.#buffers = watchBuffers({
       ...buffersOf(start, counters, logger),
-      sources: [...this.#transports, waiting, bodies, streams, queued, self.exchange],
+      sources: [...this.#transports, waiting, http.bodies, http.streams, queued, self.exchange],
       onHeld: (heldBytes) => room.sampled(heldBytes),
     });
   }
@@ -172,7 +176,7 @@ export class Shard {
     for (const [name, route] of Object.entries(endpoint.routes ?? {}))
       this.#routes.add(name, route);
     this.#sweep.add(() => this.#core.checkTimeouts(performance.now()));
-    this.#sweep.add(() => this.#core.refreshRates());
+    this.#sweep.add(() => this.#core.refreshRates(this.#pauses?.areUsed === true));
     this.#sweep.start();
     this.#overload.start();
     this.#heartbeat.start();
@@ -301,6 +305,34 @@ function sharedOf(
   };
 }
 
+/** Returns what serves a shard's HTTP requests, whatever they are for. */
+function httpOf({
+  app,
+  context,
+  sweep,
+  turn,
+  tcp,
+  options,
+  counters,
+  logger,
+}: Pick<
+  TransportShard,
+  "app" | "context" | "counters" | "logger" | "options" | "sweep" | "tcp" | "turn"
+>): {
+  readonly bodies: RequestBodies;
+  readonly requests: RequestGate;
+  readonly router: HttpRouter;
+  readonly streams: StreamBuffers;
+  readonly routes: Routes<ShardContext>;
+} {
+  const bodies = new RequestBodies(options.bodyTimeoutMs, sweep);
+  const requests = new RequestGate({ bodies, turn, tcp, options, counters });
+  const router = new HttpRouter({ app, requests, counters, logger });
+  const streams = new StreamBuffers();
+  const routes = new Routes({ router, context, options, logger, tcp, streams });
+  return { bodies, requests, router, streams, routes };
+}
+
 /** Returns what a watch of the shard's buffers needs, without the buffers. */
 function buffersOf(
   { memory, member, options }: Omit<ShardStart, "output">,
@@ -333,6 +365,19 @@ function residentWatchOf(
   });
 }
 
+/** Returns what limits which clients may connect. */
+function admissionOf(
+  start: Omit<ShardStart, "output">,
+  counters: Counters,
+  core: ShardCore,
+): Pick<TransportShard, "pauses" | "pending" | "places"> {
+  return {
+    pauses: pausesOf(start, core),
+    pending: new PendingConnects(start.options.maxPendingConnects),
+    places: placesOf(start, counters),
+  };
+}
+
 /** Returns the places of addresses, if these are limited. */
 function placesOf(
   { memory, member, options }: Omit<ShardStart, "output">,
@@ -342,6 +387,16 @@ function placesOf(
   if (!memory.addresses) return undefined;
   const counts = new AddressCounts(memory.addresses, member);
   return new AddressPlaces(counts, maxConnectionsPerAddress, counters);
+}
+
+/** Returns the pauses of addresses after floods, if there are any. */
+function pausesOf(
+  { memory, options }: Omit<ShardStart, "output">,
+  { rates }: ShardCore,
+): FloodPauses | undefined {
+  const { floodPauseMs } = options;
+  if (floodPauseMs === 0) return undefined;
+  return new FloodPauses(rates, memory.counters, floodPauseMs, monotonicMs);
 }
 
 /** Returns the join timeouts (ms) set by a mount's channels. */

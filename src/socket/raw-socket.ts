@@ -450,6 +450,10 @@ export class IdListener {
     this.#socket = socket;
   }
 
+  get isOfId(): boolean {
+    return true;
+  }
+
   /** Only one event has a meaning on the topic of an id. */
   receive({ event }: { readonly event: string }): void {
     if (event === EVENT.disconnect) this.#disconnect();

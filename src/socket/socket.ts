@@ -521,6 +521,10 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
 
   // -- Listener: for the topic of its id ---------------------------------------------------------
 
+  get isOfId(): boolean {
+    return true;
+  }
+
   /** Only one event has a meaning on the topic of an id. */
   receive({ event }: { readonly event: string }): void {
     if (event === EVENT.disconnect) this.end(CLOSE.goingAway, { shutdown: "disconnected" });

@@ -131,7 +131,7 @@ export class SoloShard {
       room: new BroadcastRoom(options.maxBufferBytes),
       start: { memory, options, member: MEMBER, shard: 0, data },
       counters,
-      publisher: { publish() {} },
+      publisher: { charge() {}, publish() {} },
       tasks: new InlineTasks(endpoint.tasks?.href),
       logger,
       endpoint,
@@ -148,8 +148,15 @@ export class SoloShard {
       waiting,
     });
     const { sockets, context } = this.#core;
-    const pending = new PendingConnects(options.maxPendingConnects);
-    const shard = { sockets, context, logger, pending, places: undefined, sweep: this.#sweep };
+    const shard = {
+      sockets,
+      context,
+      logger,
+      pending: new PendingConnects(options.maxPendingConnects),
+      places: undefined,
+      pauses: undefined,
+      sweep: this.#sweep,
+    };
     this.#connections = new CustomConnections(this.#open, shard);
     this.#mounts = Object.entries(endpoint.sockets).map(([path, given]) => {
       const mount = this.#core.makeMount(path, given);
@@ -257,6 +264,7 @@ function localHead(path: string): RequestHead {
     pathParams: {},
     isFramed: true,
     headers: [["host", "localhost"]],
+    bodyBytes: 0,
     peerAddress: "127.0.0.1",
   };
 }

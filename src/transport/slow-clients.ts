@@ -122,9 +122,7 @@ export class SlowClients<C extends SlowConnection> {
 
   /** Notes a connection to be checked at the end of the turn. May be called from anywhere. */
   note(connection: C, cause: SlowCause): void {
-    const known = this.#suspects.get(connection) ?? "behind";
-    const isWorse = CAUSES.indexOf(cause) > CAUSES.indexOf(known);
-    this.#suspects.set(connection, isWorse ? cause : known);
+    this.#suspects.set(connection, this.#worstCause(connection, cause));
     this.#scheduleTurn();
   }
 
@@ -223,8 +221,17 @@ export class SlowClients<C extends SlowConnection> {
     else Object.assign(watched, { bufferedBytes, sinceMs: nowMs });
   }
 
-  #judge(connection: C, cause: SlowCause): void {
+  /** Returns a cause, or the one noted in this turn if that is worse. */
+  #worstCause(connection: C, cause: SlowCause): SlowCause {
+    const noted = this.#suspects.get(connection) ?? "behind";
+    return CAUSES.indexOf(cause) > CAUSES.indexOf(noted) ? cause : noted;
+  }
+
+  #judge(connection: C, found: SlowCause): void {
     const { socket, bufferedBytes } = connection;
+    // Another check may come before the one at the end of the turn, and find it behind.
+    const cause = this.#worstCause(connection, found);
+    this.#suspects.delete(connection);
     this.#watched.delete(connection);
     if (!socket) return;
     const policy = cause === "full" ? "close" : socket.slowClients;

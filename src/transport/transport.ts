@@ -11,6 +11,7 @@
 
 import type { ShardContext } from "../channel/context.ts";
 import type { AddressPlaces } from "../limits/address-places.ts";
+import type { FloodPauses } from "../limits/flood-pauses.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type { AnyMount } from "../socket/mount.ts";
 import type { PendingConnects } from "../socket/pending-connects.ts";
@@ -19,11 +20,12 @@ import type { SharedByConnections } from "./connection-set.ts";
 import type { DrainCounts, DrainPace } from "./drain.ts";
 import type { EngineApp } from "./engine/engine-types.ts";
 import type { EndpointHandshake } from "./handshake/handshake-options.ts";
-import type { BodyTimes } from "./http/body-times.ts";
+import type { RequestGate } from "./http/request-gate.ts";
 import type { HttpRouter } from "./http/router.ts";
 import type { MountOptions } from "./mount-options.ts";
 import type { Sweep } from "./sweep.ts";
 import type { TcpConnections } from "./tcp-connections.ts";
+import type { Turn } from "./turn.ts";
 
 /** A way for clients to connect to a shard. */
 export interface Transport {
@@ -68,9 +70,12 @@ export interface TransportShard extends SharedByConnections {
   readonly sockets: SocketOpener;
   readonly sweep: Sweep;
   readonly tcp: TcpConnections;
-  readonly bodies: BodyTimes;
+  readonly turn: Turn;
+  readonly requests: RequestGate;
   readonly pending: PendingConnects;
   /** Undefined if connections per address are not limited. */
   readonly places: AddressPlaces | undefined;
+  /** Undefined if addresses may connect again at once after they were cut. */
+  readonly pauses: FloodPauses | undefined;
   readonly options: ResolvedOptions;
 }

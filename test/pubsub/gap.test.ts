@@ -25,7 +25,7 @@ function slotElsewhere(topic: string): number {
 }
 
 function isIn(gap: Uint8Array): (topic: string) => boolean {
-  return unpackGap(gap, 0, gap.length);
+  return unpackGap(gap, 0, gap.length).isConcerned;
 }
 
 /** An adapter for the test. */
@@ -137,7 +137,7 @@ describe("A gap", () => {
     for (const offset of [1, 2, 3, 4]) {
       const bytes = Buffer.alloc(20);
       bytes.set(gap, offset);
-      const isConcerned = unpackGap(bytes, offset, gap.length);
+      const { isConcerned } = unpackGap(bytes, offset, gap.length);
       bytes.fill(0);
       assert.deepEqual([isConcerned("room:1"), isConcerned("room:2")], [true, false]);
     }

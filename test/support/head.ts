@@ -13,6 +13,7 @@ export function headWith(...headers: readonly Header[]): RequestHead {
     query: "vsn=2.0.0",
     pathParams: {},
     headers,
+    bodyBytes: 0,
     isFramed: true,
     peerAddress: "127.0.0.1",
   };

@@ -22,6 +22,8 @@ export class RecordingPublisher implements Publisher {
     readonly isCompressed: boolean;
   }[] = [];
 
+  charge(): void {}
+
   publish(
     nativeTopic: string,
     frame: Uint8Array,

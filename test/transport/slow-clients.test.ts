@@ -134,6 +134,18 @@ function begin(): void {
 beforeEach(begin);
 
 describe("a slow client", () => {
+  it("is told that frames were skipped, even if it is found behind before the turn ends", async () => {
+    const { ws, connection } = joined("error");
+    slowClients.note(connection, "skipped");
+    ws.buffered = MAX_BYTES * 100;
+    slowClients.checkAll();
+    await turn();
+    assert.deepEqual(
+      logged().map((line) => /"cause":"(\w+)"/.exec(line)?.[1]),
+      ["skipped"],
+    );
+  });
+
   it("is over the limit, and has no fewer bytes unsent after its time", () => {
     const { ws } = joined("close");
     ws.buffered = MAX_BYTES;

@@ -18,7 +18,7 @@
  * acknowledged is passed to `onLost`; while there is no connection, sending throws. The link
  * notifies the other nodes of the affected topics as soon as it can. Messages from other nodes may
  * also have been missed here. Therefore, after each loss, all topics of this node are notified
- * before anything else is delivered.
+ * before anything else is delivered. Missed disconnects are asked for (`recall`).
  *
  * **Keepalives** are sent to the node's own channel. If none comes back in time, the connection is
  * considered dead. A keepalive with a different boot ID comes from another node with the same
@@ -41,8 +41,10 @@ import type {
   RemoteBroadcastHandler,
   RemoteGapHandler,
 } from "../adapter.ts";
+import { IDS_GAP, TOPICS_GAP } from "../gap.ts";
 import { Backoff } from "./backoff.ts";
 import type { Broker, BrokerConnection, BrokerListener } from "./broker.ts";
+import { Recall, type RecallPost } from "./recall.ts";
 import { bootOf, makeBoot, Parcel, readParcel, RECORD_KIND, type TakenParcel } from "./parcel.ts";
 import { errorText, messageOf } from "../../error-report.ts";
 
@@ -65,6 +67,8 @@ export interface BrokerPatience {
   readonly mostRetryMs: number;
   /** Time limit for the server to accept all remaining messages during `stop`. */
   readonly stopMs: number;
+  /** Time limit for other nodes to say what this one has missed; more than `mostRetryMs`, since they reconnect too. */
+  readonly recallMs: number;
 }
 
 /** Number of missed keepalives after which the connection counts as dead. */
@@ -76,8 +80,9 @@ const PATIENCE: BrokerPatience = {
   firstRetryMs: 100,
   mostRetryMs: 5_000,
   stopMs: 1_000,
+  recallMs: 15_000,
 };
-const ALL_TOPICS = new Uint8Array(0);
+const NO_BODY = new Uint8Array(0);
 // Created once: while the server is down it is thrown for each broadcast, and its stack is never
 // read.
 const NO_CONNECTION = notSent("no connection to the server");
@@ -122,6 +127,9 @@ export class BrokerAdapter implements Adapter {
    * True if broadcasts from other nodes may have been missed, and this node has not been notified.
    */
   #hasMissed = false;
+  readonly #recall: Recall;
+  /** When something was last received (ms, as `performance.now`). */
+  #heardAtMs = performance.now();
   /** Bytes and messages that the server has not acknowledged. */
   #waitingBytes = 0;
   #waiting = 0;
@@ -144,6 +152,7 @@ export class BrokerAdapter implements Adapter {
     this.#toAll = `simurgh:all:${this.#cluster}`;
     this.#own = this.#channelOf(nodeName);
     this.#parcel = new Parcel(this.#boot);
+    this.#recall = new Recall(this.#makePost(), this.#patience.recallMs);
     this.#backoff = new Backoff(this.#patience.firstRetryMs, this.#patience.mostRetryMs);
   }
 
@@ -162,6 +171,7 @@ export class BrokerAdapter implements Adapter {
     try {
       const connection = await this.#connect(handlers);
       if (connection) await this.#claimName(connection);
+      if (connection && connection === this.#connection) this.#recall.connected();
     } catch (error) {
       if (isFinal(error)) {
         await this.stop();
@@ -171,8 +181,11 @@ export class BrokerAdapter implements Adapter {
     }
   }
 
-  broadcast(topic: string, envelope: Uint8Array): void {
-    this.#send(this.#toAll, RECORD_KIND.broadcast, topic, envelope);
+  broadcast(topic: string, envelope: Uint8Array, isDisconnect = false): void {
+    const kind = RECORD_KIND.broadcast;
+    this.#send(this.#toAll, kind, topic, envelope);
+    // If it cannot be sent, a gap will stand for it.
+    if (isDisconnect) this.#recall.keep({ kind, topic, body: envelope });
   }
 
   directBroadcast(node: string, topic: string, envelope: Uint8Array): void {
@@ -180,12 +193,16 @@ export class BrokerAdapter implements Adapter {
   }
 
   gap(gap: Uint8Array): void {
-    this.#send(this.#toAll, RECORD_KIND.gap, "", gap);
+    const record = { kind: RECORD_KIND.gap, topic: "", body: gap };
+    this.#send(this.#toAll, record.kind, record.topic, record.body);
+    this.#recall.keep(record);
   }
 
   async stop(): Promise<void> {
     clearInterval(this.#keepalives);
     clearTimeout(this.#retry);
+    this.#recall.stop();
+    this.#trySend(this.#toAll, RECORD_KIND.bye, "", NO_BODY);
     this.#flush();
     this.#handlers = undefined;
     this.#connecting.abort();
@@ -267,6 +284,7 @@ export class BrokerAdapter implements Adapter {
 
   #alone(handlers: Handlers, error: unknown): void {
     this.#hasMissed = true;
+    this.#recall.lost(this.#heardAtMs);
     const report = errorText(error);
     if (report !== this.#lastReport) handlers.onDisconnected(this.#broker.address, error);
     this.#lastReport = report;
@@ -280,7 +298,9 @@ export class BrokerAdapter implements Adapter {
       // If another node has taken the name in the meantime, it replies, and the conflict is
       // reported; both nodes continue to serve. A failure needs no handling: if the connection is
       // lost again, `onLost` is called.
-      if (connection) this.#hello(connection).catch(() => {});
+      if (!connection) return;
+      this.#recall.connected();
+      this.#hello(connection).catch(() => {});
     } catch (error) {
       if (this.#handlers === handlers) this.#alone(handlers, error);
     }
@@ -290,7 +310,7 @@ export class BrokerAdapter implements Adapter {
   #tellMissed({ onGap }: Handlers): void {
     if (!this.#hasMissed) return;
     this.#hasMissed = false;
-    onGap(ALL_TOPICS);
+    onGap(TOPICS_GAP);
   }
 
   // -- sending ----------------------------------------------------------------------------------
@@ -368,6 +388,7 @@ export class BrokerAdapter implements Adapter {
   #receive(handlers: Handlers, channel: string, bytes: Buffer): void {
     if (this.#handlers !== handlers) return;
     this.#missedKeepalives = 0;
+    this.#heardAtMs = performance.now();
     const boot = bootOf(bytes);
     if (!boot) {
       const message = `a message on ${channel} must come from a node of this version, got another`;
@@ -377,11 +398,12 @@ export class BrokerAdapter implements Adapter {
     const isOwn = this.#boot.equals(boot);
     if (isOwn && channel === this.#toAll) return;
     this.#tellMissed(handlers);
+    if (channel === this.#toAll) this.#recall.heard(nameOf(boot));
     try {
       const isWhole = readParcel(bytes, (kind, topic, body) => {
         if (kind === RECORD_KIND.broadcast) handlers.onBroadcast(topic, body);
         else if (kind === RECORD_KIND.gap) handlers.onGap(body);
-        else if (!isOwn) this.#namesake(handlers, kind, boot, body.toString());
+        else if (!isOwn) this.#receiveControl(handlers, { kind, boot, topic, body });
       });
       if (!isWhole) {
         this.#report(handlers, `a message on ${channel} must be complete, got a part of one`);
@@ -390,6 +412,31 @@ export class BrokerAdapter implements Adapter {
       // The error must not reach the client library, which would treat it as a connection error.
       handlers.onError(error);
     }
+  }
+
+  #receiveControl(handlers: Handlers, { kind, boot, topic, body }: Control): void {
+    if (kind === RECORD_KIND.ask) this.#recall.asked(nameOf(boot), topic, body.readUInt32LE());
+    else if (kind === RECORD_KIND.answer) this.#recall.answered(nameOf(boot), body[0] === 1);
+    else if (kind === RECORD_KIND.bye) this.#recall.left(nameOf(boot));
+    else this.#namesake(handlers, kind, boot, body.toString());
+  }
+
+  #makePost(): RecallPost {
+    return {
+      ask: (node, ms) => {
+        const body = Buffer.alloc(4);
+        body.writeUInt32LE(Math.min(Math.ceil(ms), MAX_UINT32));
+        const channel = node === undefined ? this.#toAll : this.#channelOf(node);
+        this.#trySend(channel, RECORD_KIND.ask, this.nodeName, body);
+      },
+      trySend: (node, { kind, topic, body }) =>
+        this.#trySend(this.#channelOf(node), kind, topic, body),
+      answer: (node, isComplete) => {
+        const body = Uint8Array.of(isComplete ? 1 : 0);
+        this.#trySend(this.#channelOf(node), RECORD_KIND.answer, "", body);
+      },
+      unsure: () => this.#handlers?.onGap(IDS_GAP),
+    };
   }
 
   #report(handlers: Handlers, message: string): void {
@@ -412,10 +459,17 @@ export class BrokerAdapter implements Adapter {
   }
 
   #here(): void {
+    // If it cannot be sent, the next keepalive will be sent soon.
+    this.#trySend(this.#own, RECORD_KIND.here, "", this.#self);
+  }
+
+  /** Sends a record. @returns false if there is no connection, or no room for what waits for the server */
+  #trySend(channel: string, kind: number, topic: string, body: Uint8Array): boolean {
     try {
-      this.#send(this.#own, RECORD_KIND.here, "", this.#self);
+      this.#send(channel, kind, topic, body);
+      return true;
     } catch {
-      // The next keepalive will be sent soon.
+      return false;
     }
   }
 
@@ -438,6 +492,21 @@ export class BrokerAdapter implements Adapter {
     this.#namesakes.add(id);
     handlers.onError(error);
   }
+}
+
+/** A record that is neither a broadcast nor a gap. */
+interface Control {
+  readonly kind: number;
+  readonly boot: Buffer;
+  readonly topic: string;
+  readonly body: Buffer;
+}
+
+const MAX_UINT32 = 0xffff_ffff;
+
+/** Returns the name by which a boot is known. */
+function nameOf(boot: Buffer): string {
+  return boot.toString("latin1");
 }
 
 const NO_REPORTS: AdapterReports = {

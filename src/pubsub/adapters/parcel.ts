@@ -12,7 +12,8 @@
  *   | kind    | topic length | body length | topic   | body …
  *   +---------+--------------+-------------+---------+--------
  *     lengths in bytes of UTF-8 and of the body; all numbers little-endian
- *     body    an envelope, a gap, or the text of a keepalive
+ *     body    an envelope, a gap, the text of a keepalive; of a question, a uint32 of milliseconds, with the name of
+ *             the node that asks as the topic; of an answer, a byte: 1 if it is complete
  *
  * A broker and its subscribers do work for each message. Broadcasts come in bursts (up to 256 records
  * of a ring are read in one turn), and so a burst becomes a few messages. The version must be raised
@@ -25,7 +26,7 @@
 import { randomBytes } from "node:crypto";
 
 /** Version of the format drawn above, and of the contents of the records. */
-const VERSION = 1;
+const VERSION = 2;
 const HEADER_BYTES = 12;
 const BOOT_OFFSET = 4;
 const RECORD_HEADER_BYTES = 12;
@@ -33,10 +34,18 @@ const RECORD_HEADER_BYTES = 12;
 const FULL_BYTES = 65_536;
 
 /**
- * Kinds of record: a broadcast, a gap, or a keepalive from a node that is starting (hello) or
- * serving (here).
+ * Kinds of record: a broadcast, a gap, a keepalive from a node that is starting (hello) or serving (here), or a question
+ * for disconnects, its answer, and the end of a node (`recall`).
  */
-export const RECORD_KIND = { broadcast: 1, gap: 2, hello: 3, here: 4 } as const;
+export const RECORD_KIND = {
+  broadcast: 1,
+  gap: 2,
+  hello: 3,
+  here: 4,
+  ask: 5,
+  answer: 6,
+  bye: 7,
+} as const;
 
 /** Handles a record of a parcel. `body` is a part of the parcel's bytes. */
 export type RecordHandler = (kind: number, topic: string, body: Buffer) => void;

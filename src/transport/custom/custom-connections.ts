@@ -34,7 +34,7 @@ export type CustomDecision =
 /** The parts of a shard that custom connections use. */
 type CustomShard = Pick<
   TransportShard,
-  "context" | "logger" | "pending" | "places" | "sockets" | "sweep"
+  "context" | "logger" | "pauses" | "pending" | "places" | "sockets" | "sweep"
 >;
 
 interface CustomMount {

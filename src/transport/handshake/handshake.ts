@@ -10,6 +10,7 @@
  */
 
 import type { ShardContext } from "../../channel/context.ts";
+import { FORWARDED_HEADERS, type FloodPauses } from "../../limits/flood-pauses.ts";
 import type { Logger } from "../../log/logger.ts";
 import { decide, type Decision } from "../../socket/connect.ts";
 import type { Params } from "../../socket/connect-request.ts";
@@ -32,6 +33,7 @@ export class Handshake {
   readonly #transport: string;
   readonly #context: ShardContext;
   readonly #limitsAddresses: boolean;
+  readonly #pauses: FloodPauses | undefined;
   readonly #pending: PendingConnects;
 
   /** @param transport - the transport's name, as seen by sockets */
@@ -39,10 +41,11 @@ export class Handshake {
     mount: AnyMount,
     policy: HandshakePolicy,
     transport: string,
-    shard: Pick<TransportShard, "context" | "logger" | "places" | "pending">,
+    shard: Pick<TransportShard, "context" | "logger" | "pauses" | "pending" | "places">,
   ) {
+    this.#limitsAddresses = shard.places !== undefined || shard.pauses !== undefined;
+    this.#pauses = shard.pauses;
     this.#pending = shard.pending;
-    this.#limitsAddresses = shard.places !== undefined;
     this.policy = policy;
     this.logger = shard.logger;
     this.#mount = mount;
@@ -63,7 +66,7 @@ export class Handshake {
       this.#limitsAddresses || (!isRawMount(mount) && mount.limiter?.wantsPeer === true);
     return mergeWants([
       connectInfo.wants,
-      { names: new Set([...origin.headers, ...names]), isPeerWanted },
+      { names: new Set([...origin.headers, ...names, ...FORWARDED_HEADERS]), isPeerWanted },
     ]);
   }
 
@@ -89,6 +92,13 @@ export class Handshake {
     const origin = headerOf(head, "origin");
     this.logger.log("originRefused", { path, transport, origin });
     return "refused";
+  }
+
+  /** Returns the time until the address of a request may connect (ms), or 0. */
+  pauseMs(head: RequestHead): number {
+    const waitMs = this.#pauses?.waitMs(head.peerAddress) ?? 0;
+    const isForwarded = waitMs > 0 && head.headers.some(([name]) => isOfProxy(name));
+    return isForwarded ? 0 : waitMs;
   }
 
   /** Calls the socket's `connect` and `id` with the information that the mount requests. */
@@ -117,4 +127,8 @@ export class Handshake {
     };
     return decide(call, logger);
   }
+}
+
+function isOfProxy(name: string): boolean {
+  return FORWARDED_HEADERS.includes(name);
 }

@@ -14,6 +14,11 @@ export class BodyBytes {
   #bytes: Buffer = Buffer.alloc(0);
   #length = 0;
 
+  /** Bytes that have arrived. */
+  get length(): number {
+    return this.#length;
+  }
+
   /** Memory that it takes. */
   get heldBytes(): number {
     return this.#bytes.length;

@@ -22,6 +22,8 @@ export interface RequestHead {
   readonly pathParams: Readonly<Record<string, string>>;
   /** The wanted headers, in order. A name may repeat. */
   readonly headers: readonly Header[];
+  /** Length of the body by the head; Infinity if it is sent in chunks. */
+  readonly bodyBytes: number;
   /** Whether the request says where its body ends. Otherwise it must be refused. */
   readonly isFramed: boolean;
   /** Empty if the address is not wanted. */
@@ -48,11 +50,14 @@ export function readHead(
   wants: HeadWants,
 ): RequestHead {
   const headers: Header[] = [];
+  let bodyBytes = 0;
   const framing = new BodyFraming();
   // One pass costs no more than look-ups by name, which cannot distinguish an empty header from a
   // missing header.
   request.forEach((name, value) => {
     framing.read(name, value);
+    if (name === "content-length") bodyBytes = Number(value);
+    else if (name === "transfer-encoding") bodyBytes = Infinity;
     const isWanted =
       wants.names.has(name) || wants.prefixes.some((prefix) => name.startsWith(prefix));
     if (isWanted) headers.push([name, value]);
@@ -63,6 +68,7 @@ export function readHead(
     query: queryOf(request),
     pathParams: pathParams(request, variables),
     headers,
+    bodyBytes,
     isFramed: framing.isValid,
     peerAddress: wants.isPeerWanted ? peerAddressOf(response) : "",
   };

@@ -7,7 +7,7 @@
  *      |
  *      +--otherwise----------------------------------------------------> 404
  *
- * A request that does not say where its body ends gets 400 in each case, and no handler sees it.
+ * Each request passes the gate (`request-gate`) before its handler sees it.
  *
  * Runs on: shard; one for each. WebSocket upgrades are routed by the engine alone (`spellingsOf`).
  */
@@ -16,19 +16,15 @@ import type { Logger } from "../../log/logger.ts";
 import { COUNTER } from "../../memory/counters-layout.ts";
 import type { Counters } from "../../memory/counters.ts";
 import type { EngineApp, HttpRequest, HttpResponse } from "../engine/engine-types.ts";
-import type { TcpConnections } from "../tcp-connections.ts";
 import { plainAnswer, sendAnswer } from "./answer.ts";
-import { refuseUnframed } from "./framing.ts";
 import { matchPath, segmentsOf, specificityOf, variablesOf } from "./path.ts";
+import type { RequestGate, RequestHandler } from "./request-gate.ts";
 import { headerOf, readHead, type HeadWants, type RequestHead } from "./request-head.ts";
 
 /** The methods that can be routed, as the engine calls them, and any method. */
 export const METHODS = ["get", "post", "put", "patch", "del", "options", "head"] as const;
 
 export type RoutedMethod = (typeof METHODS)[number] | "any";
-
-/** Answers a request. */
-export type RequestHandler = (response: HttpResponse, head: RequestHead) => void;
 
 interface ServedPath {
   readonly method: RoutedMethod;
@@ -43,7 +39,7 @@ type Found = readonly [served: ServedPath, pathParams: Readonly<Record<string, s
 /** What a router needs of its shard. */
 export interface HttpRouterParts {
   readonly app: EngineApp;
-  readonly tcp: Pick<TcpConnections, "requested" | "answered">;
+  readonly requests: RequestGate;
   readonly counters: Counters;
   readonly logger: Logger;
 }
@@ -85,9 +81,7 @@ export class HttpRouter {
   ): void {
     const variables = variablesOf(path);
     this.#parts.app[method](path, (response, request) => {
-      const head = readHead(response, request, variables, wants);
-      if (head.isFramed) handle(response, head);
-      else refuseUnframed(response, this.#parts.tcp);
+      this.#parts.requests.pass(response, readHead(response, request, variables, wants), handle);
     });
   }
 
@@ -101,9 +95,15 @@ export class HttpRouter {
       this.#find(request.getCaseSensitiveMethod(), request.getUrl()) ?? [];
     const wants = found?.wants ?? UNKNOWN_WANTS;
     const head = readHead(response, request, [], wants);
-    if (!head.isFramed) refuseUnframed(response, this.#parts.tcp);
-    else if (found && pathParams) found.handle(response, { ...head, pathParams });
-    else this.#refuse(response, head);
+    const { requests } = this.#parts;
+    if (found && pathParams) requests.pass(response, { ...head, pathParams }, found.handle);
+    else {
+      requests.pass(response, head, (_response, _head, { isLong }, isLate) => {
+        const answer = (): void => this.#refuse(response, head, isLong);
+        if (isLate) response.cork(answer);
+        else answer();
+      });
+    }
   }
 
   #find(method: string, path: string): Found | undefined {
@@ -116,7 +116,7 @@ export class HttpRouter {
     return undefined;
   }
 
-  #refuse(response: HttpResponse, head: RequestHead): void {
+  #refuse(response: HttpResponse, head: RequestHead, isLast: boolean): void {
     if (this.#isForSocket(head)) {
       const { counters, logger } = this.#parts;
       if (counters.isFirst(COUNTER.socketsNotFound)) {
@@ -124,7 +124,7 @@ export class HttpRouter {
         logger.log("socketNotFound", { path, sockets: this.#socketPaths });
       }
     }
-    sendAnswer(response, plainAnswer(404));
+    sendAnswer(response, plainAnswer(404), isLast);
   }
 
   #isForSocket(head: RequestHead): boolean {

@@ -18,17 +18,18 @@ import type { ResolvedOptions } from "../../options/options.ts";
 import type { HttpResponse } from "../engine/engine-types.ts";
 import {
   hasNoBody,
+  plainAnswer,
   prepareAnswer,
   sendAnswer,
   sendHead,
+  unavailableAnswer,
   type PreparedAnswer,
   type RouteResponse,
 } from "./answer.ts";
 import type { TcpConnections } from "../tcp-connections.ts";
-import { BodyBytes } from "./body-bytes.ts";
-import type { BodyTimes, PendingBody } from "./body-times.ts";
 import { segmentsOf } from "./path.ts";
 import { parseQuery } from "./query.ts";
+import type { BodyFault, RequestBody } from "./request-body.ts";
 import { headerOf, WHOLE_HEAD, type RequestHead } from "./request-head.ts";
 import { ResponseStream, type StreamedResponse } from "./response-stream.ts";
 import { METHODS, type HttpRouter } from "./router.ts";
@@ -61,19 +62,26 @@ export type Route<Context> = (
   context: Context,
 ) => RouteResult | Promise<RouteResult>;
 
-const TOO_LARGE = 413;
-const LATE = 408;
+/** The answer to a request without a whole body. */
+const FAULT_ANSWER: Readonly<Record<BodyFault, PreparedAnswer>> = {
+  large: plainAnswer(413),
+  late: plainAnswer(408),
+  shed: unavailableAnswer(),
+};
+const FAULT_MESSAGE: Readonly<Record<BodyFault, string>> = {
+  large: "a body must have at most maxBodyBytes (bytes), and must not be sent in tiny chunks",
+  late: "the client sent its body too slowly",
+  shed: "the node holds too many bytes (maxBufferBytes)",
+};
 const HEAD = "HEAD";
-const BUSY = 503;
 
 /** What the routes need of their shard. */
 export interface RoutesParts<Context> {
   readonly router: Pick<HttpRouter, "serve">;
   readonly context: Context;
-  readonly options: Pick<ResolvedOptions, "handlerTimeoutMs" | "maxBodyBytes">;
+  readonly options: Pick<ResolvedOptions, "handlerTimeoutMs">;
   readonly logger: Logger;
   readonly tcp: Pick<TcpConnections, "requested" | "answered">;
-  readonly bodies: BodyTimes;
   readonly streams: StreamBuffers;
 }
 
@@ -97,15 +105,20 @@ export class Routes<Context> {
     const key = `${method} ${segmentsOf(path).join("/")}`;
     if (this.#names.has(key)) throw invalid(`route must be defined once, got ${name} again`);
     this.#names.add(key);
-    this.#parts.router.serve(method, path, WHOLE_HEAD, (response, head) => {
-      void this.#run(response, head, route);
+    this.#parts.router.serve(method, path, WHOLE_HEAD, (response, head, body) => {
+      void this.#run(response, head, body, route);
     });
   }
 
-  async #run(response: HttpResponse, head: RequestHead, route: Route<Context>): Promise<void> {
+  async #run(
+    response: HttpResponse,
+    head: RequestHead,
+    given: RequestBody,
+    route: Route<Context>,
+  ): Promise<void> {
     // First of all: without an abort handler, the engine expects an answer before the callback returns.
-    const { context, options, logger, tcp, bodies, streams } = this.#parts;
-    const body = new BodyReader(response, options.maxBodyBytes, bodies);
+    const { context, options, logger, tcp, streams } = this.#parts;
+    const body = new BodyReader(response, given);
     tcp.requested();
     body.onGone = (): void => tcp.answered();
     let answer: PreparedAnswer;
@@ -116,20 +129,23 @@ export class Routes<Context> {
       // Data arrives only after this callback returned, and then the route may still ask for it.
       if (isLater) body.start();
       else body.answered();
-      const settled = isLater ? await settledInTime(result, options.handlerTimeoutMs) : result;
+      const settled = isLater
+        ? await Promise.race([settledInTime(result, options.handlerTimeoutMs), body.failed])
+        : result;
       answer = prepareAnswer("route", settled);
       if (isStreamed(settled)) streamed = settled;
     } catch (error) {
-      const isOurs = body.fault !== undefined;
-      answer = { status: body.fault ?? failureStatus(error), lines: [], body: "" };
+      const { fault } = body;
+      answer = fault === undefined ? plainAnswer(failureStatus(error)) : FAULT_ANSWER[fault];
       body.abort(error);
       // Logged in the next microtask, when the answer has been sent.
-      if (!isOurs) queueMicrotask(() => logger.log("routeFailed", { path: head.path, err: error }));
+      if (fault === undefined)
+        queueMicrotask(() => logger.log("routeFailed", { path: head.path, err: error }));
     }
     if (body.isAborted) return;
-    bodies.end(body);
+    given.giveUp();
     const isHead = head.method === HEAD;
-    const isLast = body.fault === LATE || body.fault === BUSY;
+    const isLast = body.fault !== undefined || given.isLong;
     if (!streamed) {
       tcp.answered();
       response.cork(() => sendAnswer(response, answer, isLast, isHead));
@@ -203,39 +219,39 @@ export class IncomingRequest implements RouteRequest {
 }
 
 /**
- * Collects a request's body as it arrives, if the route reads it or is asynchronous. Otherwise the engine must not be
- * asked for the body: it would then not close the connection when it is idle.
+ * Reads a request's body for a route that asks for it or is asynchronous. Otherwise the engine must not be asked for the
+ * body: it would then not close the connection when it is idle.
  */
-class BodyReader implements PendingBody {
+class BodyReader {
   readonly whole: Promise<Uint8Array>;
-  readonly #response: HttpResponse;
-  readonly #maxBytes: number;
-  readonly #bodies: BodyTimes;
-  readonly #body = new BodyBytes();
+  /** Rejects if the body is too large, late, or shed. */
+  readonly failed: Promise<never>;
+  readonly #body: RequestBody;
   #isStarted = false;
   #resolve: (body: Uint8Array) => void = ignore;
   #reject: (error: Error) => void = ignore;
+  #fail: (error: Error) => void = ignore;
   isAborted = false;
-  /** The status of a request whose body was given up. */
-  fault: typeof TOO_LARGE | typeof LATE | typeof BUSY | undefined = undefined;
+  fault: BodyFault | undefined = undefined;
   /** Called when the client goes away. */
   onGone: (() => void) | undefined = undefined;
   #abort: AbortController | undefined;
 
-  constructor(response: HttpResponse, maxBytes: number, bodies: BodyTimes) {
-    this.#response = response;
-    this.#maxBytes = maxBytes;
-    this.#bodies = bodies;
+  constructor(response: HttpResponse, body: RequestBody) {
+    this.#body = body;
     this.whole = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
+    this.failed = new Promise((_resolve, reject) => {
+      this.#fail = reject;
+    });
     // If the route never reads the body, an aborted request must not cause an unhandled rejection.
     this.whole.catch(ignore);
+    this.failed.catch(ignore);
     response.onAborted(() => {
       this.isAborted = true;
-      bodies.end(this);
-      this.#body.drop();
+      body.giveUp();
       const gone = new Error("the client went away");
       this.#reject(gone);
       this.abort(gone);
@@ -250,45 +266,20 @@ class BodyReader implements PendingBody {
     this.#reject(new Error("the body must be read before the request is answered"));
   }
 
-  /** Starts to collect. Must be called before the engine's callback returns; more calls have no effect. */
+  /** Starts to read. Must be called before the engine's callback returns; more calls have no effect. */
   start(): void {
     if (this.#isStarted) return;
     this.#isStarted = true;
-    let length = 0;
-    this.#bodies.begin(this);
-    this.#response.onData((chunk, isLast) => {
-      if (this.fault !== undefined) return;
-      length += chunk.byteLength;
-      if (length > this.#maxBytes) {
-        this.#giveUp(TOO_LARGE, `a body must have at most ${this.#maxBytes} (bytes), got more`);
+    this.#body.read((result) => {
+      if (typeof result !== "string") {
+        this.#resolve(result);
         return;
       }
-      const before = this.bodyBytes;
-      this.#body.add(chunk);
-      this.#bodies.grew(this.bodyBytes - before);
-      if (!isLast) return;
-      this.#bodies.end(this);
-      this.#resolve(this.#body.take());
+      this.fault = result;
+      const error = new Error(FAULT_MESSAGE[result]);
+      this.#reject(error);
+      this.#fail(error);
     });
-  }
-
-  get bodyBytes(): number {
-    return this.#body.heldBytes;
-  }
-
-  bodyIsLate(): void {
-    this.#giveUp(LATE, "the client sent its body too slowly");
-  }
-
-  shed(): void {
-    this.#giveUp(BUSY, "the node holds too many bytes (maxBufferBytes)");
-  }
-
-  #giveUp(fault: NonNullable<BodyReader["fault"]>, message: string): void {
-    this.fault ??= fault;
-    this.#bodies.end(this);
-    this.#body.drop();
-    this.#reject(new Error(message));
   }
 
   /** The abort signal, created on first use. */

@@ -159,8 +159,8 @@ export class LongPollTransport implements Transport {
       pubsubTimeoutMs,
     };
     router.addSocketPath(path);
-    router.serve("any", path, wants, (response, head) => {
-      this.#take(mount, head, new LongPollResponse(response, this.#isLast, this.#shard));
+    router.serve("any", path, wants, (response, head, body) => {
+      this.#take(mount, head, new LongPollResponse(response, body, this.#isLast, this.#shard));
     });
   }
 
@@ -210,7 +210,7 @@ export class LongPollTransport implements Transport {
       return;
     }
     const hasLines = isNdjson(headerOf(head, CONTENT_TYPE));
-    response.readBody(this.#shard.options.maxBodyBytes, (body) => {
+    response.readBody((body) => {
       if (!body) {
         response.fail(400);
         return;
@@ -268,6 +268,12 @@ export class LongPollTransport implements Transport {
     const { handshake } = mount;
     const { hasAuthToken } = handshake.policy;
     const authToken = hasAuthToken ? (headerOf(head, AUTH_TOKEN_HEADER) ?? null) : null;
+    const pauseMs = handshake.pauseMs(head);
+    if (pauseMs > 0) {
+      this.#shard.counters.add(COUNTER.floodPaused);
+      response.limited(pauseMs);
+      return;
+    }
     const { places } = this.#shard;
     const place = places?.tryTake(head.peerAddress);
     if (places && !place) {

@@ -14,15 +14,13 @@ import {
   type PreparedAnswer,
 } from "../http/answer.ts";
 import type { HttpResponse } from "../engine/engine-types.ts";
-import { BodyBytes } from "../http/body-bytes.ts";
-import type { BodyTimes, PendingBody } from "../http/body-times.ts";
+import type { BodyResult, RequestBody } from "../http/request-body.ts";
 import type { Header } from "../http/request-head.ts";
 import type { TcpConnections } from "../tcp-connections.ts";
 
 /** What all requests of a shard share. */
 export interface SharedByRequests {
   readonly tcp: Pick<TcpConnections, "requested" | "answered">;
-  readonly bodies: Pick<BodyTimes, "begin" | "grew" | "end">;
 }
 
 const ALLOW_ORIGIN: Header = ["access-control-allow-origin", "*"];
@@ -34,11 +32,11 @@ const JSON_HEADERS: readonly Header[] = [
 const PREFLIGHT_MAX_AGE = "3600";
 
 /** A response that is sent once. */
-export class LongPollResponse implements PendingBody {
+export class LongPollResponse {
   readonly #response: HttpResponse;
   readonly #isLast: (status: number) => boolean;
+  readonly #body: RequestBody;
   readonly #shared: SharedByRequests;
-  readonly #body = new BodyBytes();
   #isOpen = true;
   /** Called if the client goes away before it receives an answer. */
   onAborted: (() => void) | undefined = undefined;
@@ -46,10 +44,12 @@ export class LongPollResponse implements PendingBody {
   /** @param isLast - reports whether to close the connection after an answer with a status */
   constructor(
     response: HttpResponse,
+    body: RequestBody,
     isLast: (status: number) => boolean,
     shared: SharedByRequests,
   ) {
     this.#response = response;
+    this.#body = body;
     this.#isLast = isLast;
     this.#shared = shared;
     shared.tcp.requested();
@@ -66,41 +66,17 @@ export class LongPollResponse implements PendingBody {
   }
 
   /**
-   * Collects the body.
+   * Reads the body. A client that sends it too slowly is answered with 408, and one whose body is given up because the
+   * node holds too much with 503.
    *
-   * @param done - called with the body, or with undefined as soon as it exceeds `maxBytes`
+   * @param done - called with the body, or with undefined if it is too large
    */
-  readBody(maxBytes: number, done: (body: Uint8Array | undefined) => void): void {
-    const { bodies } = this.#shared;
-    let length = 0;
-    bodies.begin(this);
-    this.#response.onData((chunk, isLast) => {
-      if (length > maxBytes || !this.#isOpen) return;
-      length += chunk.byteLength;
-      if (length > maxBytes) {
-        done(undefined);
-        return;
-      }
-      const before = this.bodyBytes;
-      this.#body.add(chunk);
-      bodies.grew(this.bodyBytes - before);
-      if (!isLast) return;
-      bodies.end(this);
-      done(this.#body.take());
+  readBody(done: (body: Uint8Array | undefined) => void): void {
+    this.#body.read((result: BodyResult) => {
+      if (result === "late") this.#sendLast(plainAnswer(408));
+      else if (result === "shed") this.#sendLast(unavailableAnswer());
+      else done(result === "large" ? undefined : result);
     });
-  }
-
-  get bodyBytes(): number {
-    return this.#body.heldBytes;
-  }
-
-  bodyIsLate(): void {
-    this.#send(plainAnswer(408), 408, true);
-  }
-
-  shed(): void {
-    const answer = unavailableAnswer();
-    this.#send(answer, answer.status, true);
   }
 
   /** Answers 200 with the status in a JSON body. @returns false if the client is gone */
@@ -161,19 +137,23 @@ export class LongPollResponse implements PendingBody {
     return this.#send({ status: 200, lines: JSON_HEADERS, body }, status);
   }
 
+  #sendLast(answer: PreparedAnswer): void {
+    this.#send(answer, answer.status, true);
+  }
+
   /** @param status - the status on which clients act, from HTTP or from the body */
   #send(answer: PreparedAnswer, status = answer.status, isLast = this.#isLast(status)): boolean {
     if (!this.#isOpen) return false;
+    const closes = isLast || this.#body.isLong;
     this.#settled();
     this.onAborted = undefined;
-    this.#response.cork(() => sendAnswer(this.#response, answer, isLast));
+    this.#response.cork(() => sendAnswer(this.#response, answer, closes));
     return true;
   }
 
   #settled(): void {
     this.#isOpen = false;
     this.#shared.tcp.answered();
-    this.#shared.bodies.end(this);
-    this.#body.drop();
+    this.#body.giveUp();
   }
 }

@@ -1,15 +1,8 @@
 /**
- * How much of a turn of the event loop the clients of a shard may use.
+ * The WebSocket messages that wait for a later turn of the event loop (`turn`).
  *
- * The engine reads up to 512 KiB from one client and calls us for each message in it. Nothing else runs until then:
- * no other client, no timer. So what all clients may use of a turn has a limit. A client that has sent only a few
- * small messages in this turn is always served. Messages of any other client that arrive when the budget is spent
- * are copied and wait. Waiting messages are handled at the end of the turn, one of each client at a time, until the
- * budget of the next turn is spent as well. Other clients are served in between.
- *
- *   turn begins                     budget spent                      turn ends (setImmediate)
- *     |  messages are handled             |  heavy senders: messages wait     |  waiting messages are handled,
- *     |                                   |  all others: handled              |  then new ones
+ * A client that has sent only a few small messages in this turn is always served. Messages of any other client that
+ * arrive when the turn's budget is spent are copied and wait. Waiting messages are handled one of each client at a time.
  *
  * A client is heavy by what it sent in this turn without another client in between, since the engine reads from one
  * client after the other. Only the client that was served last is known, so the budget costs nothing per connection.
@@ -18,53 +11,43 @@
  * Owns: copies of the messages that wait.
  * Order: messages of one client are handled in the order in which they arrived. What `finish` adds is done after them.
  * Full: if more than 256 KiB of a client wait, its connection must be cut. The limit is in bytes, since time also
- *       passes for reasons that are not the client's fault.
+ *       passes for reasons that are not the client's fault. What waits counts towards `maxBufferBytes`.
  */
 
-/** What clients may use of a turn (ms). */
-const BUDGET_MS = 10;
+import type { Turn } from "../turn.ts";
+import { WaitingMessages, type WaitingMessage } from "./waiting-messages.ts";
+
 /** A client that has sent no more than this in a turn is not heavy. */
 const LIGHT_MESSAGES = 8;
-const LIGHT_BYTES = 32_768;
-/** Bytes of one client that may wait, unless they are a single message. */
-const MAX_WAITING_BYTES = 262_144;
-/** What a waiting message costs in addition to its bytes. */
-const ENTRY_BYTES = 64;
-
-/** A message that waits. */
-export interface WaitingMessage {
-  readonly kind: "text" | "bytes" | "ping" | "pong";
-  /** A copy of its bytes. */
-  readonly bytes: Uint8Array;
-}
+const LIGHT_BYTES = 4_096;
 
 /** Whether a message is handled now, or waits, or exceeds what may wait. */
 export type TurnVerdict = "now" | "waits" | "full";
 
-class Waiting {
-  readonly messages: WaitingMessage[] = [];
+interface Waiting {
+  readonly messages: WaitingMessages;
   /** Called after the last message. */
-  finish: (() => void) | undefined = undefined;
-  bytes = 0;
+  finish: (() => void) | undefined;
 }
 
-/** The turn budget of a shard. */
+/** The turn budget of a shard's WebSockets. */
 export class TurnBudget<Client extends object> {
+  readonly #turn: Turn;
   readonly #handle: (client: Client, message: WaitingMessage) => void;
   readonly #waiting = new Map<Client, Waiting>();
-  readonly #endTurn = (): void => this.#endedTurn();
   /** The client whose message came last, and what it has sent since another client's message. */
   #last: Client | undefined = undefined;
   #lastMessages = 0;
   #lastBytes = 0;
-  /** End of the budget (ms, as `performance.now`). Only valid while the end of the turn is scheduled. */
-  #endsAtMs = 0;
-  #isScheduled = false;
   #bytes = 0;
 
   /** @param handle - handles a message that waited; must not throw */
-  constructor(handle: (client: Client, message: WaitingMessage) => void) {
+  constructor(turn: Turn, handle: (client: Client, message: WaitingMessage) => void) {
+    this.#turn = turn;
     this.#handle = handle;
+    turn.onEnd(() => {
+      this.#last = undefined;
+    });
   }
 
   /** The number of clients with waiting messages. */
@@ -72,20 +55,19 @@ export class TurnBudget<Client extends object> {
     return this.#waiting.size;
   }
 
-  /** Bytes of all waiting messages. */
+  /** Memory that all waiting messages take (bytes). */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Returns the bytes of a client's waiting messages. */
+  /** Returns the memory that a client's waiting messages take (bytes). */
   bytesOf(client: Client): number {
-    return this.#bytes === 0 ? 0 : (this.#waiting.get(client)?.bytes ?? 0);
+    return this.#bytes === 0 ? 0 : (this.#waiting.get(client)?.messages.heldBytes ?? 0);
   }
 
   /** Reports whether a client has sent more in this turn than is always served. */
   isHeavy(client: Client): boolean {
-    const isLight = this.#lastMessages <= LIGHT_MESSAGES && this.#lastBytes <= LIGHT_BYTES;
-    return client === this.#last && !isLight;
+    return client === this.#last && !this.#isLastLight();
   }
 
   /**
@@ -97,10 +79,8 @@ export class TurnBudget<Client extends object> {
     this.#lastMessages += 1;
     this.#lastBytes += bytes.byteLength;
     if (this.#waiting.size > 0 && this.#waiting.has(client)) return this.#wait(client, kind, bytes);
-    if (this.#lastMessages <= LIGHT_MESSAGES && this.#lastBytes <= LIGHT_BYTES) return "now";
-    const nowMs = performance.now();
-    if (!this.#isScheduled) this.#startTurn(nowMs);
-    return nowMs < this.#endsAtMs ? "now" : this.#wait(client, kind, bytes);
+    if (this.#isLastLight()) return "now";
+    return this.#turn.isSpent() ? this.#wait(client, kind, bytes) : "now";
   }
 
   /** Runs `finish` after the waiting messages of a client; returns false if there are none. */
@@ -115,8 +95,13 @@ export class TurnBudget<Client extends object> {
   /** Drops the waiting messages of a client. */
   drop(client: Client): void {
     if (this.#last === client) this.#last = undefined;
-    this.#bytes -= this.#waiting.get(client)?.bytes ?? 0;
-    this.#waiting.delete(client);
+    this.#forget(client);
+  }
+
+  #isLastLight(): boolean {
+    // A few messages from each of several clients can cause many broadcasts.
+    const messages = this.#turn.isOvercharged ? 1 : LIGHT_MESSAGES;
+    return this.#lastMessages <= messages && this.#lastBytes <= LIGHT_BYTES;
   }
 
   #startClient(client: Client): void {
@@ -125,44 +110,40 @@ export class TurnBudget<Client extends object> {
     this.#lastBytes = 0;
   }
 
-  #startTurn(nowMs: number): void {
-    this.#endsAtMs = nowMs + BUDGET_MS;
-    this.#isScheduled = true;
-    setImmediate(this.#endTurn);
-  }
-
   #wait(client: Client, kind: WaitingMessage["kind"], bytes: ArrayBuffer): TurnVerdict {
     let waiting = this.#waiting.get(client);
-    if (!waiting) this.#waiting.set(client, (waiting = new Waiting()));
-    waiting.bytes += bytes.byteLength + ENTRY_BYTES;
-    this.#bytes += bytes.byteLength + ENTRY_BYTES;
-    if (waiting.bytes > MAX_WAITING_BYTES && waiting.messages.length > 0) return "full";
-    waiting.messages.push({ kind, bytes: new Uint8Array(bytes.slice(0)) });
-    return "waits";
+    if (!waiting) {
+      waiting = { messages: new WaitingMessages(), finish: undefined };
+      this.#waiting.set(client, waiting);
+      this.#handleLater(client, waiting);
+    }
+    const { messages } = waiting;
+    const before = messages.heldBytes;
+    const isAdded = messages.tryAdd(kind, new Uint8Array(bytes));
+    this.#bytes += messages.heldBytes - before;
+    return isAdded ? "waits" : "full";
   }
 
-  // If messages still wait, the next turn has begun with them.
-  #endedTurn(): void {
-    this.#isScheduled = false;
-    this.#last = undefined;
-    if (this.#waiting.size === 0) return;
-    this.#startTurn(performance.now());
-    // A client with more messages is moved to the end, so this goes on until none is left.
-    for (const [client, waiting] of this.#waiting) {
-      this.#handleNext(client, waiting);
-      if (performance.now() >= this.#endsAtMs) return;
-    }
+  #handleLater(client: Client, waiting: Waiting): void {
+    this.#turn.later(() => {
+      if (this.#waiting.get(client) === waiting) this.#handleNext(client, waiting);
+    });
   }
 
   #handleNext(client: Client, waiting: Waiting): void {
-    const message = waiting.messages.shift();
-    this.#waiting.delete(client);
-    if (waiting.messages.length > 0) this.#waiting.set(client, waiting);
-    if (message) {
-      waiting.bytes -= message.bytes.length + ENTRY_BYTES;
-      this.#bytes -= message.bytes.length + ENTRY_BYTES;
-      this.#handle(client, message);
+    const message = waiting.messages.take();
+    if (message) this.#handle(client, message);
+    if (this.#waiting.get(client) !== waiting) return;
+    if (!waiting.messages.isEmpty) {
+      this.#handleLater(client, waiting);
+      return;
     }
-    if (waiting.messages.length === 0) waiting.finish?.();
+    this.#forget(client);
+    waiting.finish?.();
+  }
+
+  #forget(client: Client): void {
+    this.#bytes -= this.bytesOf(client);
+    this.#waiting.delete(client);
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The steps from a request to a WebSocket, in the order of Phoenix.
  *
- *   draining -> method -> parameters -> origin -> auth token -> subprotocol -> places of the address
+ *   draining -> method -> parameters -> origin -> auth token -> subprotocol -> pause and places of the address
  *          -> version and connect -> upgrade headers -> 101
  *
  * The engine calls `upgrade` for requests with a key of 24 characters, and `any` for all others. Both
@@ -12,6 +12,8 @@
  *       connections that it may have gets 429. While too many requests wait for `connect`, further ones get 503.
  */
 
+import { COUNTER } from "../../memory/counters-layout.ts";
+import type { Counters } from "../../memory/counters.ts";
 import type { Decision } from "../../socket/connect.ts";
 import type { Params } from "../../socket/connect-request.ts";
 import type { AnyIdentity } from "../../socket/identity.ts";
@@ -47,6 +49,7 @@ export interface Upgrades {
   readonly tcp: Pick<TcpConnections, "requested" | "answered" | "upgraded">;
   /** Undefined if connections per address are not limited. */
   readonly places: AddressPlaces | undefined;
+  readonly counters: Pick<Counters, "add">;
   /** Creates the WebSocket's data, just before the 101. It holds the place from then on. */
   readonly accept: (identity: AnyIdentity, place: AddressPlace | undefined) => object;
 }
@@ -81,10 +84,15 @@ export function upgradeWants(handshake: Handshake): HeadWants {
   return handshake.wants(isOffered ? [...HEADERS, SUBPROTOCOL_HEADER] : HEADERS);
 }
 
-/** Handles a request for a WebSocket. `context` is undefined if the request has no valid key. */
+/**
+ * Handles a request for a WebSocket.
+ *
+ * @param isLong - whether the request has a body larger than any may be
+ * @param context - undefined if the request has no valid key
+ */
 export function handleUpgrade(
   response: HttpResponse,
-  givenHead: RequestHead,
+  { head: givenHead, isLong }: { readonly head: RequestHead; readonly isLong: boolean },
   context: UpgradeContext | undefined,
   mount: Upgrades,
 ): void {
@@ -93,7 +101,8 @@ export function handleUpgrade(
     sendAnswer(response, unavailableAnswer(), true);
     return;
   }
-  const refuse = (status: number): void => sendAnswer(response, plainAnswer(status));
+  const refuse = (status: number): void => sendAnswer(response, plainAnswer(status), isLong);
+  if (isLong) return refuse(400);
   const params = givenHead.method === "GET" ? handshake.tryParams(givenHead) : undefined;
   if (!params) return refuse(400);
   const verdict = handshake.checkOrigin(givenHead);
@@ -110,9 +119,15 @@ export function handleUpgrade(
   takePlace({ response, head, context, mount, subprotocol }, params, token);
 }
 
-/** Takes a place of the client's address, if those are limited, and lets the socket decide. */
+/** Takes a place of the client's address, if it may connect and those are limited, and lets the socket decide. */
 function takePlace(given: Omit<Upgrade, "place">, params: Params, token: string | null): void {
   const { mount, head, response } = given;
+  const pauseMs = mount.handshake.pauseMs(head);
+  if (pauseMs > 0) {
+    mount.counters.add(COUNTER.floodPaused);
+    sendAnswer(response, limitedAnswer(pauseMs));
+    return;
+  }
   const place = mount.places?.tryTake(head.peerAddress);
   if (mount.places && !place) {
     sendAnswer(response, addressFullAnswer());
@@ -144,16 +159,27 @@ async function finishLater(upgrade: Upgrade, decision: Promise<Decision>): Promi
   const settled = await decision;
   if (isAborted) return;
   mount.tcp.answered();
-  // An upgrade must not run within the response's own cork. After the cork, the engine reads memory
-  // that it assumes to be the request's state. If the upgrade did not move the socket in memory,
-  // that is the new connection's state, and sometimes the engine closes the connection (uWebSockets
-  // pull request 1929). It does not read the state while another socket is corked, so we cork
-  // another one around it. If there is no other connection, we upgrade without a cork, and the
-  // engine's binding warns.
   const work = (): void => finish(upgrade, settled);
-  const [another] = mount.connections;
-  if (settled.result !== "ok") response.cork(work);
-  else if (another) another.cork(() => response.cork(work));
+  if (settled.result === "ok") corkUpgrade(response, mount.connections, work);
+  else response.cork(work);
+}
+
+/**
+ * Corks a response and upgrades it, after the engine's callback for the request has returned.
+ *
+ * An upgrade must not run within the response's own cork. After the cork, the engine reads memory that it assumes to be
+ * the request's state. If the upgrade did not move the socket in memory, that is the new connection's state, and
+ * sometimes the engine closes the connection (uWebSockets pull request 1929). It does not read the state while another
+ * socket is corked, so we cork another one around it. If there is no other connection, we upgrade without a cork, and
+ * the engine's binding warns.
+ */
+export function corkUpgrade(
+  response: HttpResponse,
+  connections: Iterable<{ cork(work: () => void): void }>,
+  work: () => void,
+): void {
+  const [another] = connections;
+  if (another) another.cork(() => response.cork(work));
   else work();
 }
 

@@ -93,6 +93,11 @@ export class WebSocketConnection implements Connection, NativeConnection, SlowCo
     return (this.#ws?.getBufferedAmount() ?? 0) + (this.#backlog?.length ?? 0);
   }
 
+  /** Address of the client, or of a proxy; empty once the connection is closed. */
+  get peerAddress(): string {
+    return this.#ws ? Buffer.from(this.#ws.getRemoteAddressAsText()).toString("latin1") : "";
+  }
+
   get heldBytes(): number {
     return this.bufferedBytes + this.kind.budget.bytesOf(this);
   }

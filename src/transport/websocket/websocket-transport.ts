@@ -15,16 +15,21 @@ import type { ControlOpcode } from "../../socket/frame.ts";
 import type { ServedSocket } from "../../socket/served-socket.ts";
 import type { ConnectionSet } from "../connection-set.ts";
 import type { DrainCounts, DrainPace } from "../drain.ts";
-import type { Engine, WebSocketBehavior } from "../engine/engine-types.ts";
+import type {
+  Engine,
+  HttpResponse,
+  UpgradeContext,
+  WebSocketBehavior,
+} from "../engine/engine-types.ts";
 import { handshakePolicyOf } from "../handshake/handshake-options.ts";
 import { Handshake } from "../handshake/handshake.ts";
-import { refuseUnframed } from "../http/framing.ts";
 import { joinPaths, spellingsOf, variablesOf } from "../http/path.ts";
-import { readHead } from "../http/request-head.ts";
+import { readHead, type RequestHead } from "../http/request-head.ts";
 import type { ServedMount, Transport, TransportShard } from "../transport.ts";
-import { TurnBudget, type WaitingMessage } from "./turn-budget.ts";
+import { TurnBudget } from "./turn-budget.ts";
 import { UnjoinedConnections } from "./unjoined-connections.ts";
-import { handleUpgrade, upgradeWants } from "./upgrade.ts";
+import { corkUpgrade, handleUpgrade, upgradeWants } from "./upgrade.ts";
+import type { WaitingMessage } from "./waiting-messages.ts";
 import {
   WebSocketConnection,
   type OurWebSocket,
@@ -48,10 +53,7 @@ export class WebSocketTransport implements Transport {
   readonly #connections: ConnectionSet<WebSocketConnection>;
   readonly #engine: Engine;
   readonly #held: Pick<HeldBroadcasts, "isEmpty" | "flush">;
-  readonly #budget = new TurnBudget<WebSocketConnection>((connection, { kind, bytes }) => {
-    handle(connection, kind, bytes);
-    this.#connections.slowClients.checkHopeless(connection);
-  });
+  readonly #budget: TurnBudget<WebSocketConnection>;
   readonly #checkSlow = (): void => this.#connections.slowClients.checkIfDue();
   readonly #unjoined: UnjoinedConnections<WebSocketConnection>;
   /** Number of the newest connection. */
@@ -70,6 +72,10 @@ export class WebSocketTransport implements Transport {
     this.#connections = connections;
     this.#engine = engine;
     this.#held = held;
+    this.#budget = new TurnBudget(shard.turn, (connection, { kind, bytes }) => {
+      handle(connection, kind, bytes);
+      connections.slowClients.checkHopeless(connection);
+    });
     const { maxUnjoinedConnections, unjoinedTimeoutMs, shards } = shard.options;
     this.#unjoined = new UnjoinedConnections(
       connections,
@@ -127,7 +133,7 @@ export class WebSocketTransport implements Transport {
   }
 
   #serve(path: string, handshake: Handshake, options: WebSocketOptions): void {
-    const { app, router, sweep, tcp } = this.#shard;
+    const { app, router, requests, sweep, tcp } = this.#shard;
     const variables = variablesOf(path);
     const wants = upgradeWants(handshake);
     const kind: WebSocketKind = {
@@ -142,15 +148,27 @@ export class WebSocketTransport implements Transport {
       connections: this.#connections,
       tcp,
       places: this.#shard.places,
+      counters: this.#shard.counters,
       accept: (identity: AnyIdentity, place: AddressPlace | undefined): WebSocketData =>
         this.#accept(identity, place, kind),
+    };
+    const upgrade = (
+      response: HttpResponse,
+      request: { readonly head: RequestHead; readonly isLong: boolean },
+      isLate: boolean,
+      context: UpgradeContext | undefined,
+    ): void => {
+      const work = (): void => handleUpgrade(response, request, context, steps);
+      if (isLate) corkUpgrade(response, this.#connections, work);
+      else work();
     };
     const behavior: WebSocketBehavior<WebSocketData> = {
       ...this.#limitsOf(options),
       upgrade: (response, request, upgradeContext) => {
         const head = readHead(response, request, variables, wants);
-        if (head.isFramed) handleUpgrade(response, head, upgradeContext, steps);
-        else refuseUnframed(response, tcp);
+        requests.pass(response, head, (_response, _head, { isLong }, isLate) => {
+          upgrade(response, { head, isLong }, isLate, upgradeContext);
+        });
       },
       open: (ws) => this.#open(ws as OurWebSocket),
       message: (ws, message, isBinary) =>
@@ -164,8 +182,8 @@ export class WebSocketTransport implements Transport {
     router.addSocketPath(path);
     for (const spelling of spellingsOf(path)) {
       app.ws(spelling, behavior);
-      router.serveSpelling("any", spelling, wants, (response, head) => {
-        handleUpgrade(response, head, undefined, steps);
+      router.serveSpelling("any", spelling, wants, (response, head, { isLong }, isLate) => {
+        upgrade(response, { head, isLong }, isLate, undefined);
       });
     }
   }
@@ -242,6 +260,7 @@ export class WebSocketTransport implements Transport {
   #cutFlooding(connection: WebSocketConnection): void {
     this.#shard.counters.add(COUNTER.floodCut, 1);
     this.#shard.logger.log("floodCut", { connection: connection.id });
+    this.#shard.pauses?.add(connection.peerAddress);
     this.#budget.drop(connection);
     connection.cut();
   }

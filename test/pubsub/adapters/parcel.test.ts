@@ -21,7 +21,7 @@ describe("A parcel", () => {
     assert.deepEqual(
       parcel.take().bytes,
       Buffer.concat([
-        Buffer.of(1, 0, 0, 0),
+        Buffer.of(2, 0, 0, 0),
         BOOT,
         Buffer.of(1, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0),
         Buffer.of(0xc3, 0xa4),
@@ -78,7 +78,7 @@ describe("A parcel", () => {
     parcel.add(RECORD_KIND.broadcast, "topic", Buffer.from("body"));
     const { bytes } = parcel.take();
     const other = Buffer.from(bytes);
-    other[0] = 2;
+    other[0] = 1;
     assert.deepEqual([bootOf(other), bootOf(bytes.subarray(0, 11))], [undefined, undefined]);
     for (let length = 13; length < bytes.length; length += 1) {
       assert.equal(

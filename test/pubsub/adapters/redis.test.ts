@@ -9,6 +9,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 
 import type { BrokerAdapter, BrokerPatience } from "../../../src/pubsub/adapters/broker-adapter.ts";
+import { IDS_GAP, TOPICS_GAP } from "../../../src/pubsub/gap.ts";
 import { makeRedisAdapter } from "../../../src/pubsub/adapters/redis.ts";
 import { within } from "../../support/deadline.ts";
 import { noRedis, TestRedis } from "../../support/redis.ts";
@@ -17,6 +18,12 @@ const DEADLINE_MS = 20_000;
 /** Retries soon; all other time limits are long. */
 const PATIENCE: Partial<BrokerPatience> = { firstRetryMs: 10, mostRetryMs: 100, claimMs: 10_000 };
 const MEBIBYTE = 1_048_576;
+
+/** The gaps that an adapter reports by itself. */
+const MISSED = new Map([
+  [TOPICS_GAP, "missed topics"],
+  [IDS_GAP, "missed ids"],
+]);
 
 /** Everything that an adapter reported, in order. */
 class Told {
@@ -91,7 +98,7 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     const told = new Told();
     const started = adapter.start(
       (topic, envelope) => told.add(`${topic} ${Buffer.from(envelope).toString()}`),
-      (gap) => told.add(gap.length === 0 ? "missed all" : `gap ${Buffer.from(gap).toString()}`),
+      (gap) => told.add(MISSED.get(gap) ?? `gap ${Buffer.from(gap).toString()}`),
       {
         onLost: (topics) => told.add(`lost ${typeof topics === "string" ? topics : topics.join()}`),
         onConnected: () => told.add("connected"),
@@ -130,7 +137,7 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     await redis.start();
     for (const { told } of [ant, bee]) {
       const lines = await told.upTo("connected");
-      assert.deepEqual(lines.slice(-2), ["missed all", "connected"]);
+      assert.deepEqual(lines.slice(-2), ["missed topics", "connected"]);
     }
     say(ant, "t", "hello");
     say(bee, "t", "hi");
@@ -170,7 +177,7 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     assert.throws(() => say(ant, "t", "lost"), { code: "SIM_ERR_NOT_SENT" });
     await redis.start();
     // It was not reported again at each attempt. What others sent until now did not arrive here.
-    assert.deepEqual(await ant.told.upTo("connected"), ["missed all", "connected"]);
+    assert.deepEqual(await ant.told.upTo("connected"), ["missed topics", "connected"]);
     const bee = await start("bee");
     say(ant, "t", "hello");
     await bee.told.upTo("t hello");
@@ -262,7 +269,7 @@ describe("The Redis adapter", { skip: noRedis }, () => {
       );
     });
     assert.equal((await ant.told.upTo("disconnected")).at(-1), "disconnected");
-    assert.deepEqual(await ant.told.upTo("connected"), ["missed all", "connected"]);
+    assert.deepEqual(await ant.told.upTo("connected"), ["missed topics", "connected"]);
   });
 
   describe("with a password", () => {
@@ -387,12 +394,101 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     await redis.withClient(async (client) => {
       await client.publish("simurgh:all:test", "no parcel");
       await client.publish("simurgh:all:test", Buffer.alloc(500));
-      await client.publish("simurgh:all:test", Buffer.concat([Buffer.of(1), Buffer.alloc(500, 1)]));
+      await client.publish("simurgh:all:test", Buffer.concat([Buffer.of(2), Buffer.alloc(500, 1)]));
     });
     say(bee, "t", "hello");
     assert.deepEqual(await ant.told.upTo("t hello"), ["error", "error", "t hello"]);
     assert.match(String(ant.told.errors[0]), /must come from a node of this version/);
     assert.match(String(ant.told.errors[1]), /must be complete/);
+  });
+
+  /** Cuts the connections of these nodes only. */
+  async function cut(...names: readonly string[]): Promise<void> {
+    await redis.withClient(async (client) => {
+      const list: string = await client.sendCommand(["CLIENT", "LIST"]);
+      for (const line of list.split("\n")) {
+        const [, id = ""] = /\bid=(\d+)/.exec(line) ?? [];
+        const [, name = ""] = /\bname=simurgh:(\S+)/.exec(line) ?? [];
+        if (names.includes(name)) await client.sendCommand(["CLIENT", "KILL", "ID", id]);
+      }
+    });
+  }
+
+  function ban({ adapter }: TestNode, id: string, text = "ban"): void {
+    adapter.broadcast(id, Buffer.from(text), true);
+  }
+
+  it("asks the other nodes for the disconnects that it has missed", async () => {
+    const slow = { firstRetryMs: 500, recallMs: 60_000 };
+    const [ant, bee] = [await start("ant"), await start("bee", {}, slow)];
+    ban(ant, "users:0");
+    await bee.told.upTo("users:0 ban");
+    await cut("bee");
+    await bee.told.upTo("disconnected");
+    ban(ant, "users:1");
+    say(ant, "t", "missed");
+    const lines = await bee.told.upTo("users:1 ban");
+    // Something may have been on its way when the connection was lost, so the earlier one can come again.
+    const others = lines.filter((line) => line !== "users:0 ban");
+    assert.deepEqual(others, ["missed topics", "connected", "users:1 ban"]);
+    say(ant, "t", "hello");
+    assert.deepEqual(await bee.told.upTo("t hello"), ["t hello"]);
+    assert.deepEqual(ant.told.lines, []);
+  });
+
+  it("asks again if the others had lost their connections too, and gets their gaps", async () => {
+    const [ant, bee] = [
+      await start("ant", {}, { firstRetryMs: 10, recallMs: 60_000 }),
+      await start("bee", {}, { firstRetryMs: 1_000, mostRetryMs: 1_000, recallMs: 60_000 }),
+    ];
+    bee.adapter.gap(Buffer.from("users"));
+    ban(bee, "users:1");
+    await ant.told.upTo("users:1 ban");
+    await cut("ant", "bee");
+    await ant.told.upTo("connected");
+    assert.deepEqual(await ant.told.upTo("users:1 ban"), ["gap users", "users:1 ban"]);
+    await bee.told.upTo("connected");
+  });
+
+  it("reports that it may have missed disconnects if a node does not answer", async () => {
+    const [, bee] = [
+      await start("ant", {}, { firstRetryMs: 60_000, mostRetryMs: 60_000 }),
+      await start("bee", {}, { recallMs: 100 }),
+    ];
+    await cut("ant", "bee");
+    await bee.told.upTo("missed ids");
+    // That node is then forgotten.
+    await cut("bee");
+    await bee.told.upTo("connected");
+    await start("cat");
+    assert.ok(!bee.told.lines.includes("missed ids"));
+  });
+
+  it("reports that it may have missed disconnects if another node has dropped some", async () => {
+    const slow = { firstRetryMs: 500, recallMs: 60_000 };
+    const [ant, bee] = [
+      await start("ant", { queueBytes: 8 * MEBIBYTE }),
+      await start("bee", {}, slow),
+    ];
+    await cut("bee");
+    await bee.told.upTo("disconnected");
+    const text = "x".repeat(200_000);
+    for (let n = 0; n < 7; n += 1) ban(ant, `users:${n}`, text);
+    const lines = await bee.told.upTo("missed ids");
+    assert.ok(!lines.includes(`users:0 ${text}`) && lines.includes(`users:6 ${text}`));
+  });
+
+  it("does not wait for a node that has stopped", async () => {
+    const [ant, bee] = [await start("ant"), await start("bee", {}, { recallMs: 100 })];
+    const cat = await start("cat");
+    await ant.adapter.stop();
+    await cut("bee");
+    await bee.told.upTo("connected");
+    // Longer than the limit.
+    await start("dog", {}, { claimMs: 300 });
+    say(cat, "t", "hello");
+    const lines = await bee.told.upTo("t hello");
+    assert.ok(!lines.includes("missed ids"), lines.join(", "));
   });
 
   it("sends what is left before it stops", async () => {

@@ -22,6 +22,8 @@ export class Front {
   readonly #targets: number[];
   readonly #fate: WebSocketFate;
   readonly #ignored: Duplex[] = [];
+  /** Port for polls of sessions, if not all requests go to all targets in turn. */
+  pollsAt: number | undefined;
   /** Requested WebSockets. */
   readonly upgrades = new Arrivals<void>();
   /** Poll requests. */
@@ -61,8 +63,8 @@ export class Front {
 
   #carry(asked: IncomingMessage, answer: ServerResponse): void {
     const { method, url, headers } = asked;
-    const port = this.#targets.shift() ?? 0;
-    this.#targets.push(port);
+    const isPoll = method === "GET" && url?.includes("token=") === true;
+    const port = (isPoll ? this.pollsAt : undefined) ?? this.#nextTarget();
     const onwards = request({
       host: "127.0.0.1",
       port,
@@ -86,6 +88,12 @@ export class Front {
       else this.polls.add();
       onwards.end(body);
     });
+  }
+
+  #nextTarget(): number {
+    const port = this.#targets.shift() ?? 0;
+    this.#targets.push(port);
+    return port;
   }
 
   #upgrade(asked: IncomingMessage, socket: Duplex, head: Buffer): void {

@@ -60,6 +60,7 @@ describe("the head of a request", () => {
         ["host", "x"],
         ["origin", ""],
       ],
+      bodyBytes: 0,
       isFramed: true,
       peerAddress: "",
     });

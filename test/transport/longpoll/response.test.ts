@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import type { HttpResponse } from "../../../src/transport/engine/engine-types.ts";
+import { RequestBody } from "../../../src/transport/http/request-body.ts";
 import { LongPollResponse } from "../../../src/transport/longpoll/response.ts";
 
 /** A fake response: records what is written, and is aborted on request. */
@@ -41,11 +42,14 @@ class FakeResponse {
 function made(last = 0): { fake: FakeResponse; response: LongPollResponse } {
   const fake = new FakeResponse();
   const isLast = (status: number): boolean => status === last;
-  const ignored = {
-    tcp: { requested() {}, answered() {} },
-    bodies: { begin() {}, grew() {}, end() {} },
-  };
-  const response = new LongPollResponse(fake as unknown as HttpResponse, isLast, ignored);
+  const engine = fake as unknown as HttpResponse;
+  const body = new RequestBody(engine, 0, {
+    bodies: { begin() {}, grew() {}, completed() {}, end() {} },
+    turn: { countBody() {} },
+    options: { maxBodyBytes: 1_024 },
+  });
+  const ignored = { tcp: { requested() {}, answered() {} } };
+  const response = new LongPollResponse(engine, body, isLast, ignored);
   return { fake, response };
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
+import { Turn } from "../../../src/transport/turn.ts";
 import { TurnBudget, type TurnVerdict } from "../../../src/transport/websocket/turn-budget.ts";
 
 /** A client sends numbered messages. */
@@ -74,7 +75,7 @@ describe("a turn budget", () => {
   beforeEach(() => {
     handled = [];
     costMs = 0;
-    budget = new TurnBudget((client, { bytes }) => handle(client, bytes));
+    budget = new TurnBudget(new Turn(), (client, { bytes }) => handle(client, bytes));
     a = new Client("a");
     b = new Client("b");
   });
@@ -88,17 +89,17 @@ describe("a turn budget", () => {
     assert.deepEqual(a.handled, inOrder(a));
   });
 
-  it("knows how many bytes wait, of a client and of all", async () => {
+  it("knows the memory that waiting messages take, of a client and of all", async () => {
     exhaust(a);
-    sendMany(a, 2, 100);
-    sendMany(b, LIGHT_MESSAGES);
-    assert.deepEqual([send(b, 1_000), budget.bytesOf(b)], ["waits", 1_000 + 64]);
-    assert.equal(budget.bytesOf(a), 4 + 200 + 3 * 64);
-    assert.equal(budget.bytes, budget.bytesOf(a) + budget.bytesOf(b));
+    sendMany(b, LIGHT_MESSAGES + 1);
+    const held = (): number[] => [budget.bytesOf(a), budget.bytesOf(b), budget.bytes];
+    assert.deepEqual(held(), [16_384, 16_384, 32_768]);
+    sendMany(b, 2, 10_000);
+    assert.deepEqual(held(), [16_384, 32_768, 49_152]);
     budget.drop(b);
-    assert.deepEqual([budget.bytesOf(b), budget.bytes], [0, budget.bytesOf(a)]);
+    assert.deepEqual(held(), [16_384, 0, 16_384]);
     await untilEmpty();
-    assert.equal(budget.bytes, 0);
+    assert.deepEqual(held(), [0, 0, 0]);
   });
 
   it("always serves clients that send a few messages, even after it is spent", () => {
@@ -112,7 +113,7 @@ describe("a turn budget", () => {
 
   it("counts a large message as many", () => {
     exhaust(a);
-    assert.equal(send(b, 32_769), "waits");
+    assert.equal(send(b, 4_097), "waits");
   });
 
   it("begins anew with each turn", async () => {
@@ -163,11 +164,12 @@ describe("a turn budget", () => {
     assert.deepEqual(b.handled, [0]);
   });
 
-  it("counts what many tiny messages take in addition to their bytes", () => {
+  it("lets a burst of 5,000 small messages wait, but not any number", () => {
     exhaust(a);
+    assert.deepEqual([...new Set(sendMany(a, 5_000, 45))], ["waits"]);
     let count = 0;
-    while (send(a) === "waits") count += 1;
-    assert.ok(count < 5_000, `${count} waiting messages`);
+    while (send(b) !== "full") count += 1;
+    assert.ok(count < 50_000, `${count} waiting messages`);
   });
 
   it("ends a client after its last waiting message, or at once if none waits", async () => {
@@ -186,7 +188,7 @@ describe("a turn budget", () => {
   });
 
   it("forgets the messages of a client that is dropped while it handles one of them", async () => {
-    budget = new TurnBudget((client, { bytes }) => {
+    budget = new TurnBudget(new Turn(), (client, { bytes }) => {
       handle(client, bytes);
       budget.drop(client);
     });

@@ -1,5 +1,8 @@
 /**
- * The incomplete request bodies of a shard: their time limit, and the bytes that they take.
+ * The request bodies of a shard that nobody has taken yet: their time limit, and the bytes that they take.
+ *
+ *   begin --grew--> incomplete --completed--> whole, for a request that waits --end--> no longer counted
+ *                       +--`bodyTimeoutMs`, end--> no longer counted
  *
  * A client that sends its body too slowly is answered with 408.
  *
@@ -9,21 +12,22 @@
 
 import type { Sweep } from "../sweep.ts";
 
-/** A request whose body is not complete. */
+/** A body that is being collected, or waits. */
 export interface PendingBody {
-  /** Memory that the part which has arrived takes. */
-  readonly bodyBytes: number;
+  /** Memory that it takes. */
+  readonly heldBytes: number;
   /** Gives up the body, because it took too long. */
   bodyIsLate(): void;
   /** Gives up the body, because the node holds too much. */
   shed(): void;
 }
 
-/** The incomplete bodies of a shard. */
-export class BodyTimes {
+/** The bodies of a shard. */
+export class RequestBodies {
   readonly #limitMs: number;
-  /** When each is late (ms, as `performance.now`), in that order. */
+  /** When each incomplete body is late (ms, as `performance.now`), in that order. */
   readonly #lateAtMs = new Map<PendingBody, number>();
+  readonly #whole = new Set<PendingBody>();
   #heldBytes = 0;
 
   constructor(limitMs: number, sweep: Sweep) {
@@ -36,7 +40,7 @@ export class BodyTimes {
     return this.#lateAtMs.size;
   }
 
-  /** Bytes of all incomplete bodies. */
+  /** Bytes of all bodies. */
   get maxHeldBytes(): number {
     return this.#heldBytes;
   }
@@ -51,20 +55,27 @@ export class BodyTimes {
     this.#heldBytes += bytes;
   }
 
-  /** Ends the time of a body that is complete, or no longer wanted. More calls have no effect. */
-  end(body: PendingBody): void {
-    if (this.#lateAtMs.delete(body)) this.#heldBytes -= body.bodyBytes;
+  /** Ends the time of a body that is complete, but not taken yet. */
+  completed(body: PendingBody): void {
+    if (this.#lateAtMs.delete(body)) this.#whole.add(body);
   }
 
-  /** Visits each incomplete body. */
+  /** Forgets a body that is taken or given up, while it still has its bytes. More calls have no effect. */
+  end(body: PendingBody): void {
+    const isKnown = this.#lateAtMs.delete(body) || this.#whole.delete(body);
+    if (isKnown) this.#heldBytes -= body.heldBytes;
+  }
+
+  /** Visits each body. */
   visitHeld(visit: (body: PendingBody, bytes: number) => void): void {
-    for (const body of this.#lateAtMs.keys()) if (body.bodyBytes > 0) visit(body, body.bodyBytes);
+    for (const bodies of [this.#lateAtMs.keys(), this.#whole]) {
+      for (const body of bodies) if (body.heldBytes > 0) visit(body, body.heldBytes);
+    }
   }
 
   #check(nowMs: number): void {
     for (const [body, lateAtMs] of this.#lateAtMs) {
       if (lateAtMs > nowMs) return;
-      this.end(body);
       body.bodyIsLate();
     }
   }

@@ -1,0 +1,75 @@
+/**
+ * Tells the listeners of IDs that a disconnect may have been lost, at the pace of a drain.
+ *
+ * Each of them closes its connection, and its client connects again. If the connection to the other nodes was lost for a
+ * moment, that concerns every connection with an ID, and all of their clients would come back at once.
+ *
+ * Runs on: shard; one for each.
+ * Full: if not all can be told within `drainLimitMs`, the pace is faster.
+ */
+
+import type { ResolvedOptions } from "../options/options.ts";
+import type { TopicEntry, Listener } from "./registry.ts";
+
+/** The options that set the pace. */
+export type NoticePace = Pick<
+  ResolvedOptions,
+  "drainBatch" | "drainIntervalMs" | "drainLimitMs" | "shards"
+>;
+
+/** Time between two steps. */
+const STEP_MS = 20;
+
+/** The listeners of a shard that are still to be told. */
+export class IdNotices {
+  readonly #pace: NoticePace;
+  readonly #tell: (topic: string, listener: Listener) => void;
+  readonly #waiting = new Map<Listener, string>();
+  #timer: NodeJS.Timeout | undefined = undefined;
+  #perStep = 0;
+
+  /** @param tell - must not throw */
+  constructor(pace: NoticePace, tell: (topic: string, listener: Listener) => void) {
+    this.#pace = pace;
+    this.#tell = tell;
+  }
+
+  /** Adds all listeners of IDs. One that waits already is told once. */
+  addAll(entries: Iterable<TopicEntry<unknown>>): void {
+    for (const { topic, listeners } of entries) {
+      for (const listener of listeners?.keys() ?? []) {
+        if (listener.isOfId === true) this.#waiting.set(listener, topic);
+      }
+    }
+    if (this.#waiting.size === 0) return;
+    this.#perStep = Math.max(this.#perStep, stepOf(this.#waiting.size, this.#pace));
+    // Without a reference, since a thread that ends need not wait for it.
+    this.#timer ??= setInterval(() => this.#step(), STEP_MS).unref();
+  }
+
+  /** Tells nobody any more. */
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#waiting.clear();
+  }
+
+  #step(): void {
+    let left = this.#perStep;
+    for (const [listener, topic] of this.#waiting) {
+      if (left < Math.random()) return;
+      left -= 1;
+      this.#waiting.delete(listener);
+      this.#tell(topic, listener);
+    }
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#perStep = 0;
+  }
+}
+
+/** Returns how many listeners are told in one step; a part of one is its probability. */
+function stepOf(count: number, pace: NoticePace): number {
+  const { drainBatch, drainIntervalMs, drainLimitMs, shards } = pace;
+  const wantedMs = (count / (drainBatch / shards)) * drainIntervalMs;
+  return (count * STEP_MS) / Math.max(Math.min(wantedMs, drainLimitMs), STEP_MS);
+}

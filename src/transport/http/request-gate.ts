@@ -1,0 +1,85 @@
+/**
+ * Passes requests to their handlers: at once, or in a later turn if this one has no time left (`transport/turn`).
+ *
+ *   request --it does not say where its body ends--> 400
+ *      |
+ *      +--the turn has time--> handled
+ *      |
+ *      +--it has none--> waits, and its body is collected --later turn--> handled
+ *                          +--the client sends another request, or goes away--> forgotten
+ *
+ * Runs on: shard; one for each.
+ * Full: a connection has at most one request that waits, since the engine closes it if it sends another.
+ */
+
+import { COUNTER } from "../../memory/counters-layout.ts";
+import type { Counters } from "../../memory/counters.ts";
+import type { HttpResponse } from "../engine/engine-types.ts";
+import type { TcpConnections } from "../tcp-connections.ts";
+import type { Turn } from "../turn.ts";
+import { refuseUnframed } from "./framing.ts";
+import { RequestBody, type SharedByBodies } from "./request-body.ts";
+import type { RequestHead } from "./request-head.ts";
+
+/**
+ * Answers a request.
+ *
+ * @param body - the request's body, unread
+ * @param isLate - whether the engine's callback for the request has returned, so that an answer must be corked
+ */
+export type RequestHandler = (
+  response: HttpResponse,
+  head: RequestHead,
+  body: RequestBody,
+  isLate: boolean,
+) => void;
+
+/** What a gate needs of its shard. */
+export interface RequestGateParts extends SharedByBodies {
+  readonly turn: Pick<Turn, "countBody" | "takesRequest" | "later">;
+  readonly tcp: Pick<TcpConnections, "requested" | "answered">;
+  readonly counters: Pick<Counters, "add">;
+}
+
+/** The gate of a shard's HTTP requests. */
+export class RequestGate {
+  readonly #parts: RequestGateParts;
+
+  constructor(parts: RequestGateParts) {
+    this.#parts = parts;
+  }
+
+  /** Passes a request on, if it says where its body ends. */
+  pass(response: HttpResponse, head: RequestHead, handle: RequestHandler): void {
+    if (!head.isFramed) {
+      refuseUnframed(response, this.#parts.tcp);
+      return;
+    }
+    const body = new RequestBody(response, head.bodyBytes, this.#parts);
+    if (this.#parts.turn.takesRequest()) handle(response, head, body, false);
+    else this.#keep(response, head, body, handle);
+  }
+
+  #keep(
+    response: HttpResponse,
+    head: RequestHead,
+    body: RequestBody,
+    handle: RequestHandler,
+  ): void {
+    const { tcp, turn, counters } = this.#parts;
+    let isOpen = true;
+    tcp.requested();
+    counters.add(COUNTER.requestsDelayed);
+    body.start();
+    response.onAborted(() => {
+      isOpen = false;
+      body.giveUp();
+      tcp.answered();
+    });
+    turn.later(() => {
+      if (!isOpen) return;
+      tcp.answered();
+      handle(response, head, body, true);
+    });
+  }
+}

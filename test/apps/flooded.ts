@@ -1,0 +1,27 @@
+/**
+ * An app for clients that flood it: calls, broadcasts, and routes with and without a body.
+ *
+ * Runs on: every shard, which loads it by its URL.
+ */
+import { defineChannel, defineEndpoint, defineSocket, ok, reply } from "../../src/index.ts";
+
+const socket = defineSocket({ connect: () => ok({}), log: false });
+
+const room = defineChannel(socket, {
+  logJoin: false,
+  join: () => ok(),
+  handleIn: {
+    call: () => reply("ok", {}),
+    say: (from, payload) => from.broadcast("said", payload),
+    silent() {},
+  },
+});
+
+export default defineEndpoint({
+  sockets: { "/socket": { socket, channels: { "room:*": room }, longpoll: true } },
+  routes: {
+    "GET /quick": () => ({ status: 200, body: "ok" }),
+    "GET /later": async () => ({ status: 200, body: "ok" }),
+    "POST /body": async (request) => ({ status: 200, body: { n: (await request.body()).length } }),
+  },
+});
