@@ -19,7 +19,7 @@ import { within } from "../support/deadline.ts";
 let worker: Worker;
 let reports: string[];
 let ended: Promise<void>;
-let hasEnded: () => void;
+let onceEnded: () => void;
 let counters: SharedArrayBuffer;
 let stuck: StuckShards;
 
@@ -30,7 +30,7 @@ function thread(hasEnded = false): StuckThread {
 function onEvent(event: unknown): void {
   const { isStuck } = event as { readonly isStuck: boolean };
   reports.push(isStuck ? "event: stuck" : "event: not stuck");
-  if (!isStuck) hasEnded();
+  if (!isStuck) onceEnded();
 }
 
 describe("the reports about a stuck shard", () => {
@@ -39,7 +39,7 @@ describe("the reports about a stuck shard", () => {
     await once(worker, "online");
     reports = [];
     ended = new Promise((resolve) => {
-      hasEnded = resolve;
+      onceEnded = resolve;
     });
     const note = (_: object, text: string): void => {
       reports.push(text.replace(/:.*/, ""));
