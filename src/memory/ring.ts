@@ -132,9 +132,14 @@ export class RingProducer {
     return (word << 2) + HEADER_BYTES;
   }
 
-  /** Publishes the claimed record to the consumer. */
-  commit(): void {
+  /** Finishes the claimed record, which the next `commit` publishes together with the one claimed then. */
+  keep(): void {
     this.#tail = this.#claimedTail;
+  }
+
+  /** Publishes the claimed record, and those that were kept, to the consumer. */
+  commit(): void {
+    this.keep();
     Atomics.store(this.#words, this.#tailWord, this.#tail);
   }
 

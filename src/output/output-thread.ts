@@ -17,6 +17,7 @@ import { threadFile } from "../package-copy.ts";
 import {
   AWAKE,
   BLOCKED,
+  BLOCKED_MS,
   DESCRIPTORS,
   FAILED,
   outputRing,
@@ -35,8 +36,6 @@ const WRITER_ENTRY = "./writer-entry.js";
 const REST_MS = 5;
 /** Time after which a writer that failed is started again (ms). */
 const RESTART_MS = 1_000;
-/** Time for which `flushNow` waits for a stream that takes no bytes (ms). */
-const BLOCKED_MS = 200;
 /** Time for the writer's thread to end (ms). It writes the last bytes within a second. */
 const STOP_MS = 3_000;
 const CHECK_MS = 10;

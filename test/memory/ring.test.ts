@@ -68,6 +68,19 @@ describe("Ring", () => {
     assert.deepEqual(drained(consumer), ["3:half"]);
   });
 
+  it("makes kept records visible with the next one that is committed", () => {
+    const { producer, consumer, views } = makeRing();
+    for (const type of [1, 2]) {
+      views.bytes.set(text(`part${type}`), producer.claim(type, 5));
+      producer.keep();
+    }
+    assert.equal(consumer.usedBytes(), 0);
+    assert.deepEqual(drained(consumer), []);
+    views.bytes.set(text("whole"), producer.claim(3, 5));
+    producer.commit();
+    assert.deepEqual(drained(consumer), ["1:part1", "2:part2", "3:whole"]);
+  });
+
   it("forgets a claim that was not committed", () => {
     const { producer, consumer } = makeRing();
     producer.claim(3, 20);
