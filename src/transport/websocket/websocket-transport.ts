@@ -102,7 +102,7 @@ export class WebSocketTransport implements Transport {
   }
 
   get maxHeldBytes(): number {
-    return this.#connections.maxHeldBytes + this.#budget.bytes;
+    return this.#connections.maxHeldBytes + this.#budget.heldBytes;
   }
 
   visitHeld(visit: BufferVisit): void {
