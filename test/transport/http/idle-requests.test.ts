@@ -10,10 +10,12 @@ import { after, describe, it } from "node:test";
 
 import { ok } from "../../../src/callbacks/results.ts";
 import { defineSocket } from "../../../src/socket/definition.ts";
+import type { RouteResponse } from "../../../src/transport/http/answer.ts";
 import { within } from "../../support/deadline.ts";
 import { startShard, type TestShard } from "../../support/shard.ts";
 
 const DEADLINE_MS = 120_000;
+const now = (): RouteResponse => ({ status: 200, body: "now" });
 
 let shard: TestShard | undefined;
 const clients: Socket[] = [];
@@ -38,7 +40,6 @@ async function statusBeforeClose(port: number, head: string, body = ""): Promise
 describe("an idle connection is closed", () => {
   it("whatever answered its last request", { timeout: 2 * DEADLINE_MS }, async () => {
     const socket = defineSocket({ connect: () => ok({}) });
-    const now = () => ({ status: 200, body: "now" });
     const { port } = (shard = await startShard({
       sockets: { "/socket": { socket, channels: {}, longpoll: { windowMs: 1_000 } } },
       routes: {
