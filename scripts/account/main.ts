@@ -34,12 +34,12 @@ import { partOf } from "./parts.ts";
 import type { ThreadMemory } from "./probe.ts";
 
 /** Number of connections at the first reading, which includes the server's one-time costs. */
-const FIRST = 4_000;
+const FIRST = 5_000;
 /**
  * Number of connections added before the second reading. One generator opens fewer than 20 000
  * descriptors.
  */
-const MORE = 8_000;
+const MORE = 10_000;
 /** Pause for work that connecting defers. */
 const REST_MS = 1_000;
 

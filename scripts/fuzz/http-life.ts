@@ -1,8 +1,9 @@
 /**
  * One connection of the fuzzer over HTTP, from its opening to its end.
  *
- * It sends several requests at once, and checks that each is answered, in order, before it breaks the
- * protocol. After that the server may answer, close, or wait for more.
+ * It sends one or several requests at once, and checks that each is answered, in order, before it breaks the
+ * protocol. After that the server may answer, close, or wait for more. A busy server may also close a connection
+ * that has sent a second request before the first was answered (src/transport/FLOODS.md).
  *
  * Runs on: the fuzzer's process.
  */
@@ -64,11 +65,12 @@ class Connection {
 
   async #liveAll(random: Random, maker: RequestMaker): Promise<LifeResult> {
     for (let left = random.between(1, MAX_BATCHES); left > 0; left--) {
-      this.#writeBatch(random, maker, left);
+      const isAlone = this.#writeBatch(random, maker, left) === 1;
       await this.#wait.until(() => this.#isSettled, "the answers to a batch");
       if (this.#fault !== undefined) return this.#fault;
-      if (this.#waiting.length > 0)
-        return `closed with ${this.#waiting.length} requests unanswered: ${this.#firstWaiting()}`;
+      if (this.#waiting.length > 0) {
+        return isAlone ? `closed without an answer: ${this.#firstWaiting()}` : undefined;
+      }
     }
     const { packets, halfCloses } = maker.makeBreaker();
     this.#isBroken = true;
@@ -84,18 +86,24 @@ class Connection {
     return this.#isClosed || this.#fault !== undefined || this.#waiting.length === 0;
   }
 
-  /** Writes requests at once, up to the first whose answer may wait, or a numbered one at the end. */
-  #writeBatch(random: Random, maker: RequestMaker, n: number): void {
+  /**
+   * Writes one request, or several at once: up to the first whose answer may wait, or a numbered one at the end.
+   *
+   * @returns the number of requests
+   */
+  #writeBatch(random: Random, maker: RequestMaker, n: number): number {
     const requests: MadeRequest[] = [];
-    for (let left = random.between(1, REQUESTS_PER_BATCH); left > 0; left--) {
+    const isAlone = random.chance(0.5);
+    for (let left = isAlone ? 1 : random.between(1, REQUESTS_PER_BATCH); left > 0; left--) {
       const made = maker.make(this.#token);
       requests.push(made);
       if (made.mayWait) break;
     }
-    if (requests.at(-1)?.mayWait !== true) requests.push(maker.numbered(n));
+    if (!isAlone && requests.at(-1)?.mayWait !== true) requests.push(maker.numbered(n));
     this.#waiting.push(...requests);
     this.#socket.write(Buffer.concat(requests.map(({ bytes }) => bytes)));
     this.#count(requests.length);
+    return requests.length;
   }
 
   #firstWaiting(): string {

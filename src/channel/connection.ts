@@ -71,7 +71,8 @@ export interface NativeConnection {
 /** The engine's publish function, for all connections of a shard. */
 export interface Publisher {
   /**
-   * Notes what a broadcast will cost, when it is published or held. The sender's turn of the event loop pays for it.
+   * Notes what a broadcast costs, before it is published, held, or sent to one client after the other. The sender's
+   * turn of the event loop pays for it.
    *
    * @param bytes - length of the frame
    */

@@ -12,7 +12,6 @@
 import { Worker } from "node:worker_threads";
 
 import { RingConsumer, makeRingViews } from "../memory/ring.ts";
-import { workerFlags } from "../memory/worker-flags.ts";
 import { threadFile } from "../package-copy.ts";
 import {
   AWAKE,
@@ -125,7 +124,9 @@ export class OutputThread {
     const worker = new Worker(this.#entry, {
       workerData: this.#start,
       name: "simurgh output",
-      ...workerFlags(),
+      // Without modules that users preload (`--import`): the thread has no event loop for them.
+      execArgv: [],
+      env: {},
       resourceLimits: LIMITS,
     });
     worker.unref();

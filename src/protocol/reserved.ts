@@ -70,10 +70,11 @@ export const CLOSE_WHEN: Readonly<Record<keyof typeof CLOSE, string>> = {
   goingAway: "The app disconnected the connection by its socket id.",
   idle: "Nothing was received within the idle timeout.",
   policyViolation:
-    "A client stayed far above its rate limits, and `limits.flood` is `close`; or it sent more while a join or handler was busy than `maxWaitingBytes` allows.",
-  tooLarge: "A message was larger than `maxFrameBytes`.",
+    "A client stayed far above its rate limits, and `limits.flood` is `close`. It sent more while a join or handler was busy than `maxWaitingBytes` allows, or the node held too much for it (`maxBufferBytes`). It joined no channel within `unjoinedTimeoutMs`, while there were more such connections than `maxUnjoinedConnections`.",
+  tooLarge:
+    "A message was larger than `maxFrameBytes`, or than `maxUnjoinedFrameBytes` before the first join.",
   internalError:
-    "A frame could not be decoded, too many messages waited behind a join, or a raw socket failed.",
+    "A frame could not be decoded or exceeded `maxJsonDepth`, more messages waited behind a join than `maxMailbox`, or a raw socket failed.",
   restart: "The node or the connection's shard drains.",
   expired: "The connection's token expired and was not renewed.",
 };

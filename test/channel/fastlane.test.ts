@@ -36,6 +36,26 @@ describe("the fastlane", () => {
     );
   });
 
+  it("charges the turn for each broadcast that the engine sends, also one by one, and for no other", () => {
+    const world = new World({
+      channels: { "room:1": channel(), "slow:1": channel({ slow: "drop-oldest" }) },
+      node: new TestNode({ overflowBytes: 1_048_576 }),
+    });
+    for (let n = 0; n < 48; n += 1) world.joined(["room:1"]);
+    world.joined(["slow:1"]);
+    const large = { x: "y".repeat(100_000) };
+    for (const payload of [{ n: 1 }, large]) {
+      world.member.broadcast("room:1", "e", payload);
+      world.member.broadcast("slow:1", "e", payload);
+    }
+    const [bytes, largeBytes] = [PLAIN.length, PLAIN.length - 7 + JSON.stringify(large).length];
+    assert.deepEqual(world.publisher.charged, [
+      [48, bytes],
+      [48, largeBytes],
+    ]);
+    assert.equal(world.publisher.published.length, 1);
+  });
+
   describe("with a large broadcast", () => {
     const LENGTH = 100_000;
     const CLIENTS = 48;

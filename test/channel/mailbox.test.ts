@@ -52,6 +52,32 @@ describe("a mailbox", () => {
     assert.equal(world.callbacks.waiting.size, 0);
   });
 
+  it("counts the bytes of binary messages too, behind a handler and behind a join", () => {
+    const handleIn = { slow: () => new Promise(() => {}) as never, a: () => ok() };
+    const late = channel({ join: () => new Promise(() => {}) as never });
+    const channels = { "room:*": channel({ handleIn }), "late:*": late };
+    const payload = "00".repeat(50);
+    const frame = `00 02 01 06 01 ${Buffer.from("113room:1a").toString("hex")} ${payload}`;
+    const lateFrame = frame.replace(
+      Buffer.from("room").toString("hex"),
+      Buffer.from("late").toString("hex"),
+    );
+    const bytes = frame.replaceAll(" ", "").length / 2;
+    const world = new World({ channels, maxWaitingBytes: 2 * bytes });
+    const [busy, joining] = [world.joined(), world.connect()];
+    busy.send(push("slow"));
+    joining.send('["11","11","late:1","phx_join",{}]');
+    for (const [client, message] of [
+      [busy, frame],
+      [joining, lateFrame],
+    ] as const) {
+      client.sendHex(message, message);
+      assert.equal(client.connection.closeCode, undefined);
+      client.sendHex(message);
+      assert.equal(client.connection.closeCode, 1008);
+    }
+  });
+
   it("closes the connection with most waiting bytes if all together have too many", () => {
     const handleIn = { slow: () => new Promise(() => {}) as never, a: () => ok() };
     const world = new World({

@@ -22,7 +22,12 @@ export class RecordingPublisher implements Publisher {
     readonly isCompressed: boolean;
   }[] = [];
 
-  charge(): void {}
+  /** Calls of `charge`: receivers and bytes. */
+  readonly charged: (readonly [receivers: number, bytes: number])[] = [];
+
+  charge(receivers: number, bytes: number): void {
+    this.charged.push([receivers, bytes]);
+  }
 
   publish(
     nativeTopic: string,

@@ -634,6 +634,17 @@ describe("a connection", () => {
     }
   });
 
+  it("that sends parts of a message without an end is closed with 1002", async () => {
+    const { port } = await serving({ mount: { websocket: { timeoutMs: 250 } } });
+    const client = await connected(port);
+    const part = setInterval(() => client.ws.send("x", { fin: false }), 20);
+    try {
+      assert.equal(await client.closed(), 1002);
+    } finally {
+      clearInterval(part);
+    }
+  });
+
   it("that only receives is closed with 1002 too", async () => {
     const { port } = await serving({ mount: { websocket: { timeoutMs: 250 } } });
     const [listener, speaker] = [await connected(port), await connected(port)];
