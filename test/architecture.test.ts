@@ -89,6 +89,7 @@ const TABLES = [
   "error-report.ts",
   "cut-text.ts",
   "definition-checks.ts",
+  "held-bytes.ts",
   "nearest-name.ts",
   "package-copy.ts",
   "telemetry.ts",

@@ -10,6 +10,8 @@
  *       it ends the channel. If all connections together have more than the heap can hold, the one with most is closed.
  */
 
+import type { BufferVisit } from "../held-bytes.ts";
+
 /** A connection's socket. */
 export interface WaitingOwner {
   /** True once the connection has ended. Messages in mailboxes still wait. */
@@ -97,7 +99,7 @@ export class WaitingBytes {
   }
 
   /** Visits connections that have ended. The transports visit the open ones. */
-  visitHeld(visit: (owner: { shed(): void }, bytes: number) => void): void {
+  visitHeld(visit: BufferVisit): void {
     for (const [owner, bytes] of this.#byOwner) {
       if (owner.isEnded) visit({ shed: () => owner.dropWaiting() }, bytes);
     }

@@ -9,6 +9,8 @@
  *       (`maxBufferBytes`), the channels with the largest queues end with phx_error.
  */
 
+import type { BufferVisit } from "../held-bytes.ts";
+
 /** A waiting broadcast, shared by all queues that contain it. */
 export interface QueuedBroadcast {
   readonly event: string;
@@ -65,7 +67,7 @@ export class QueuedBroadcasts {
   }
 
   /** Visits each queue. */
-  visitHeld(visit: (owner: { shed(): void }, bytes: number) => void): void {
+  visitHeld(visit: BufferVisit): void {
     for (const queue of this.#queues) visit(queue, queue.sharedBytes);
   }
 }

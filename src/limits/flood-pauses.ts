@@ -11,16 +11,15 @@
  * Full: an address has to wait for at most 10 s.
  */
 
-import { createHmac } from "node:crypto";
-
 import { COUNTER } from "../memory/counters-layout.ts";
 import { CounterSum } from "../memory/counters.ts";
-import type { RateTable } from "../memory/rate-table.ts";
+import type { RateKey, RateTable } from "../memory/rate-table.ts";
 import { UNITS_PER_MS } from "../memory/rate-table-layout.ts";
 import { addressKey } from "./address-key.ts";
 import type { Clock } from "./clock.ts";
 
-const MAX_PAUSE_MS = 10_000;
+/** An address has to wait for at most 10 s. */
+const MAX_PAUSE_UNITS = 10_000 * UNITS_PER_MS;
 
 /** Headers of requests that a proxy has forwarded. */
 export const FORWARDED_HEADERS: readonly string[] = ["forwarded", "x-forwarded-for", "x-real-ip"];
@@ -47,22 +46,20 @@ export class FloodPauses {
 
   /** Adds a pause to those of an address. */
   add(peerAddress: string): void {
-    const { hash0, hash1 } = this.#hashesOf(peerAddress);
-    const [pause, most] = [this.#pauseMs, MAX_PAUSE_MS].map((ms) => ms * UNITS_PER_MS);
-    this.#table.spend(hash0, hash1, this.#clock(), pause ?? 0, most ?? 0);
+    const { hash0, hash1 } = this.#keyOf(peerAddress);
+    const pauseUnits = this.#pauseMs * UNITS_PER_MS;
+    this.#table.spend(hash0, hash1, this.#clock(), pauseUnits, MAX_PAUSE_UNITS);
   }
 
   /** Returns the time until an address may connect again (ms), or 0. */
   waitMs(peerAddress: string): number {
     // Hashing takes a few µs, and usually nobody has been cut.
     if (!this.areUsed) return 0;
-    const { hash0, hash1 } = this.#hashesOf(peerAddress);
+    const { hash0, hash1 } = this.#keyOf(peerAddress);
     return this.#table.spentMs(hash0, hash1, this.#clock());
   }
 
-  #hashesOf(peerAddress: string): { readonly hash0: number; readonly hash1: number } {
-    const text = `flood ${addressKey(peerAddress)}`;
-    const digest = createHmac("sha256", this.#table.seed).update(text).digest();
-    return { hash0: digest.readInt32LE(0), hash1: digest.readInt32LE(4) };
+  #keyOf(peerAddress: string): RateKey {
+    return this.#table.keyOf(`flood ${addressKey(peerAddress)}`);
   }
 }

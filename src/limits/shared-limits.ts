@@ -5,13 +5,11 @@
  */
 
 import { checkKeys } from "../definition-checks.ts";
-import { createHmac } from "node:crypto";
-
-import type { RateTable } from "../memory/rate-table.ts";
+import type { RateKey, RateTable } from "../memory/rate-table.ts";
 import { OWN_KEYS, type Counted, type OwnRates } from "./own-limits.ts";
 import { checkedRate, checkSharedRate, RateLimit, type Rate } from "./rate.ts";
 
-export type { RateTable } from "../memory/rate-table.ts";
+export type { RateKey, RateTable } from "../memory/rate-table.ts";
 
 /** Rates that can be limited for all connections with the same key together. */
 export interface SharedRates extends OwnRates {
@@ -20,12 +18,6 @@ export interface SharedRates extends OwnRates {
 }
 
 const SHARED_KEYS = [...OWN_KEYS, "connects"] as const satisfies (keyof SharedRates)[];
-
-/** A hashed key: two int32 hashes, which locate its buckets. */
-export interface SharedKey {
-  readonly hash0: number;
-  readonly hash1: number;
-}
 
 interface SharedLimit {
   readonly limit: RateLimit;
@@ -48,7 +40,7 @@ export class SharedLimits {
       const rate = rates[counted];
       if (!rate) continue;
       const limit = new RateLimit(counted, rate, costOf(counted));
-      const { hash0: salt0, hash1: salt1 } = hashKey(table, `${name} ${counted}`);
+      const { hash0: salt0, hash1: salt1 } = table.keyOf(`${name} ${counted}`);
       this.#limits[counted] = { limit, salt0, salt1 };
     }
   }
@@ -63,8 +55,8 @@ export class SharedLimits {
   }
 
   /** Hashes a key. This takes a few µs, so store the result with the connection. */
-  keyOf(text: string): SharedKey {
-    return hashKey(this.#table, text);
+  keyOf(text: string): RateKey {
+    return this.#table.keyOf(text);
   }
 
   /**
@@ -74,7 +66,7 @@ export class SharedLimits {
    * @returns 0 if the message passes; otherwise the time until the refusing limit would let it pass
    *   (ms)
    */
-  take(key: SharedKey, nowMs: number, bytes: number, isJoin: boolean): number {
+  take(key: RateKey, nowMs: number, bytes: number, isJoin: boolean): number {
     let waitMs = isJoin ? this.#spend("joins", key, nowMs, 1) : 0;
     if (waitMs === 0) waitMs = this.#spend("messages", key, nowMs, 1);
     return waitMs === 0 ? this.#spend("bytes", key, nowMs, bytes) : waitMs;
@@ -85,7 +77,7 @@ export class SharedLimits {
     return this.#limits.connects ? this.#spend("connects", this.keyOf(text), nowMs, 1) : 0;
   }
 
-  #spend(counted: Counted, { hash0, hash1 }: SharedKey, nowMs: number, count: number): number {
+  #spend(counted: Counted, { hash0, hash1 }: RateKey, nowMs: number, count: number): number {
     const found = this.#limits[counted];
     if (!found) return 0;
     const { limit, salt0, salt1 } = found;
@@ -114,13 +106,6 @@ export function checkSharedRates(subject: string, given: SharedRates): void {
 
 function costOf(counted: Counted): "ones" | "bytes" {
   return counted === "bytes" ? "bytes" : "ones";
-}
-
-// The hash uses the node's secret, so that a client cannot choose a key that shares another key's
-// buckets.
-function hashKey({ seed }: RateTable, text: string): SharedKey {
-  const digest = createHmac("sha256", seed).update(text).digest();
-  return { hash0: digest.readInt32LE(0), hash1: digest.readInt32LE(4) };
 }
 
 /** Mixes all bits of a salted hash (the finalizer of MurmurHash3, public domain). */

@@ -13,29 +13,13 @@
  * Full: `shed` of an owner closes a connection, or drops what waits for another member, which is told so.
  */
 
+import type { BufferOwner, BufferSource } from "../held-bytes.ts";
 import type { Logger } from "../log/logger.ts";
 import { telemetry } from "../telemetry.ts";
 import { CLASSES, classOf } from "./buffer-gauges-layout.ts";
 import { BufferGauges } from "./buffer-gauges.ts";
 import { COUNTER } from "./counters-layout.ts";
 import type { Counters } from "./counters.ts";
-
-/** Something that is held: for a client, a request, or another member. */
-export interface BufferOwner {
-  /** Gives up everything that is held. */
-  shed(): void;
-}
-
-/** Called for each owner, with the bytes that are held for it. */
-export type BufferVisit = (owner: BufferOwner, bytes: number) => void;
-
-/** A part of a member that holds bytes for owners. */
-export interface BufferSource {
-  /** Bytes that it holds at most; costs nothing to read. */
-  readonly maxHeldBytes: number;
-  /** Visits each owner for which bytes are held, at most once. */
-  visitHeld(visit: BufferVisit): void;
-}
 
 /** What a member gave up in one sample. */
 export interface ShedReport {

@@ -19,6 +19,8 @@
  *           would pass. A refusal writes nothing, unless another shard spends at the same moment.
  */
 
+import { createHmac } from "node:crypto";
+
 import {
   INSTEAD_OF_ZERO,
   LONG_PAST_UNITS,
@@ -39,6 +41,12 @@ export interface RateTableMemory {
   readonly seed: string;
 }
 
+/** A hashed key: two independent int32 hashes, each of which selects the key's word in one row. */
+export interface RateKey {
+  readonly hash0: number;
+  readonly hash1: number;
+}
+
 /**
  * Allocates a table. Pages that are never used reserve address space but no memory.
  *
@@ -50,15 +58,21 @@ export function makeRateTableMemory(bits: number, seed: string): RateTableMemory
 
 /** The buckets of a node, used by one shard. */
 export class RateTable {
-  readonly seed: string;
+  readonly #seed: string;
   readonly #words: Int32Array;
   readonly #slots: number;
   #refreshed = 0;
 
   constructor({ words, seed }: RateTableMemory) {
-    this.seed = seed;
+    this.#seed = seed;
     this.#words = new Int32Array(words);
     this.#slots = slotsOf(this.#words.length);
+  }
+
+  /** Hashes a key. This takes a few µs. */
+  keyOf(text: string): RateKey {
+    const digest = createHmac("sha256", this.#seed).update(text).digest();
+    return { hash0: digest.readInt32LE(0), hash1: digest.readInt32LE(4) };
   }
 
   /**

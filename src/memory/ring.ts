@@ -7,7 +7,7 @@
  *           tail before it reads the record, and reads the record before it stores the head. The
  *           producer loads the head before it overwrites the record. Tail and head are Atomics, so
  *           everything done before a store is visible after a load that sees the store.
- * Full:     `claim` and `tryWrite` write nothing and report that the ring is full. They never wait.
+ * Full:     `claim` writes nothing and reports that the ring is full. It never waits.
  *           A producer that wants to sleep until there is room calls `askForRoom`, checks
  *           `freeBytes` again, and then sleeps. The consumer calls `isRoomWanted` after each drain
  *           and wakes the producer. Whichever store comes first, at least one side sees the
@@ -132,19 +132,15 @@ export class RingProducer {
     return (word << 2) + HEADER_BYTES;
   }
 
-  /** Publishes the claimed record to the consumer. */
-  commit(): void {
+  /** Finishes the claimed record, which the next `commit` publishes together with the one claimed then. */
+  keep(): void {
     this.#tail = this.#claimedTail;
-    Atomics.store(this.#words, this.#tailWord, this.#tail);
   }
 
-  /** Writes one record if the whole record fits. @returns false if it does not fit */
-  tryWrite(type: number, payload: Uint8Array): boolean {
-    const offset = this.claim(type, payload.length);
-    if (offset < 0) return false;
-    this.views.bytes.set(payload, offset);
-    this.commit();
-    return true;
+  /** Publishes the claimed record, and those that were kept, to the consumer. */
+  commit(): void {
+    this.keep();
+    Atomics.store(this.#words, this.#tailWord, this.#tail);
   }
 
   /** Loads the consumer's position. */

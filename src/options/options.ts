@@ -328,7 +328,7 @@ export const OPTIONS = {
     about:
       "Messages of a client that may wait while its joins and handlers are busy, for all channels of a connection together, counted as they were sent. In memory, a parsed message can take 20 times as much. So all connections of a shard together may have a twentieth of `overloadHeapBytes`.",
     atLimit:
-      "The connection is closed with 1008. At the limit of the shard, this is the connection with most.",
+      "A message beyond that closes the connection with 1008. At the limit of the shard, the connection with most is closed.",
   },
   maxBufferBytes: {
     kind: "integer",
@@ -517,7 +517,7 @@ export const OPTIONS = {
     max: 10_000,
     unit: "percent",
     about:
-      "Second threshold of overload, as a percentage of `overloadLagMs` and `overloadHeapBytes`.",
+      "Second threshold of overload, as a percentage of `overloadLagMs`, `overloadHeapBytes` and `maxResidentBytes`.",
     atLimit:
       "The shard receives no new connections until its load is well below this threshold. If all shards are above it, requests are answered with 503 and Retry-After.",
   },

@@ -91,8 +91,12 @@ export class OutputQueue {
       return this.#drop(stream);
     }
     for (let piece = 0; piece < pieces; piece += 1) {
-      const type = piece === pieces - 1 ? WHOLE : PART;
-      ring.tryWrite(type, bytes.subarray(piece * pieceBytes, (piece + 1) * pieceBytes));
+      const isLast = piece === pieces - 1;
+      const part = bytes.subarray(piece * pieceBytes, (piece + 1) * pieceBytes);
+      this.#bytes.set(part, ring.claim(isLast ? WHOLE : PART, part.length));
+      // Published together, or the writer could put another thread's output between them.
+      if (isLast) ring.commit();
+      else ring.keep();
     }
     this.#wake(ring);
     return true;

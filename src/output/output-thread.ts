@@ -1,14 +1,14 @@
 /**
  * Main's handle on the writer's thread, which writes the output of all threads of a node.
  *
- *   starting --> writing --stop--> writing the last bytes --> ended
- *      ^            |
- *      +-- ended ---+
+ *   writing --stop----------> writing the last bytes --> ended
+ *    |   ^                      ^
+ *    |   +--RESTART_MS--+       |
+ *    +--error--------> failed --stop
  *
  * Runs on: main; one per server.
  */
 
-import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 
 import { RingConsumer, makeRingViews } from "../memory/ring.ts";
@@ -16,6 +16,7 @@ import { threadFile } from "../package-copy.ts";
 import {
   AWAKE,
   BLOCKED,
+  BLOCKED_MS,
   DESCRIPTORS,
   FAILED,
   outputRing,
@@ -34,8 +35,6 @@ const WRITER_ENTRY = "./writer-entry.js";
 const REST_MS = 5;
 /** Time after which a writer that failed is started again (ms). */
 const RESTART_MS = 1_000;
-/** Time for which `flushNow` waits for a stream that takes no bytes (ms). */
-const BLOCKED_MS = 200;
 /** Time for the writer's thread to end (ms). It writes the last bytes within a second. */
 const STOP_MS = 3_000;
 const CHECK_MS = 10;
@@ -59,6 +58,9 @@ export class OutputThread {
   readonly #words: Int32Array;
   readonly #streams: readonly (readonly RingConsumer[])[];
   #worker: Worker;
+  /** Resolves when the thread has ended. */
+  #ended: Promise<void> = Promise.resolve();
+  #isRunning = false;
   #isStopped = false;
 
   constructor(
@@ -109,11 +111,12 @@ export class OutputThread {
   async stop(): Promise<void> {
     if (this.#isStopped) return;
     this.#isStopped = true;
-    const ended = once(this.#worker, "exit");
     Atomics.store(this.#words, STOP_WORD, 1);
+    // A thread that has failed would only be started again after RESTART_MS.
+    if (!this.#isRunning) this.#worker = this.#launch();
     this.#wake();
     const timer = setTimeout(() => void this.#worker.terminate(), STOP_MS);
-    await ended;
+    await this.#ended;
     clearTimeout(timer);
   }
 
@@ -129,8 +132,13 @@ export class OutputThread {
     worker.unref();
     // Without a listener, an error would end the process. Nobody could read about it.
     worker.on("error", () => {});
-    worker.once("exit", () => {
-      if (!this.#isStopped) setTimeout(() => this.#relaunch(), RESTART_MS).unref();
+    this.#isRunning = true;
+    this.#ended = new Promise((resolve) => {
+      worker.once("exit", () => {
+        this.#isRunning = false;
+        if (!this.#isStopped) setTimeout(() => this.#relaunch(), RESTART_MS).unref();
+        resolve();
+      });
     });
     return worker;
   }

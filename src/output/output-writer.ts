@@ -16,6 +16,7 @@ import {
   ASLEEP,
   AWAKE,
   BLOCKED,
+  BLOCKED_MS,
   droppedWord,
   FAILED,
   OPEN,
@@ -60,8 +61,6 @@ const NOTICE_MS = 1_000;
 const BATCH_BYTES = 65_536;
 /** Time in which the last bytes must be written when the writer is stopped (ms). */
 const LAST_MS = 1_000;
-/** Time for which a blocked stream is then tried again (ms). */
-const BLOCKED_MS = 200;
 /** Batches of one stream that are written before the other stream is looked at. */
 const BATCHES_IN_A_ROW = 16;
 /** Levels of pino. */
@@ -283,7 +282,6 @@ class Stream {
       const ring = this.#rings[(this.#next + turn) % length] as RingConsumer;
       // What was written at once must not be interrupted by another thread's output.
       while ((this.#end < BATCH_BYTES || this.#isPart) && ring.drain(this.#take, 1) > 0);
-      this.#isPart = false;
     }
     this.#next = (this.#next + 1) % length;
   }

@@ -49,6 +49,9 @@ export const BLOCKED = 1;
 /** Writing failed, for example because the reader closed the pipe, or the disk is full. */
 export const FAILED = 2;
 
+/** Time for which the last lines wait for a blocked stream, when the writer or the process ends (ms). */
+export const BLOCKED_MS = 200;
+
 export const WHOLE = 1;
 export const PART = 2;
 

@@ -12,6 +12,7 @@
  */
 
 import { makeError } from "../errors.ts";
+import type { BufferVisit } from "../held-bytes.ts";
 import type { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
@@ -248,7 +249,7 @@ export class Exchange {
   }
 
   /** Visits each member for which records wait. `shed` drops them, and the member is told so. */
-  visitHeld(visit: (owner: { shed(): void }, bytes: number) => void): void {
+  visitHeld(visit: BufferVisit): void {
     const queued = this.#outbound.reduce((sum, way) => sum + (way?.queuedBytes ?? 0), 0);
     // Several members may wait for the same copy of a record.
     const share = queued === 0 ? 0 : this.#budget.waitingBytes / queued;

@@ -2,7 +2,7 @@
  * Tells the listeners of IDs that a disconnect may have been lost, at the pace of a drain.
  *
  * Each of them closes its connection, and its client connects again. If the connection to the other nodes was lost for a
- * moment, that concerns every connection with an ID, and all of their clients would come back at once.
+ * moment, every connection with an ID is affected, and all of their clients would otherwise reconnect at once.
  *
  * Runs on: shard; one for each.
  * Full: if not all can be told within `drainLimitMs`, the pace is faster.

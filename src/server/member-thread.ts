@@ -8,7 +8,6 @@
  * Runs on: main.
  */
 
-import { once } from "node:events";
 import { MessageChannel, Worker, type ResourceLimits } from "node:worker_threads";
 
 import { makeError } from "../errors.ts";
@@ -97,7 +96,14 @@ export class MemberThread {
     this.#worker.on("error", (error) => {
       this.failure = error;
     });
-    this.#exited = this.#watchExit(events);
+    // Not by `once` of node:events, which rejects if an error comes first.
+    this.#exited = new Promise((resolve) => {
+      this.#worker.once("exit", () => {
+        this.hasEnded = true;
+        events.onExit(this);
+        resolve();
+      });
+    });
   }
 
   #startLink(entry: URL, start: LinkStart): Worker {
@@ -120,12 +126,6 @@ export class MemberThread {
       ...workerFlags(SHARD_FLAGS),
       resourceLimits: limitsOf(start.options),
     });
-  }
-
-  async #watchExit(events: MemberThreadEvents): Promise<void> {
-    await once(this.#worker, "exit");
-    this.hasEnded = true;
-    events.onExit(this);
   }
 
   /**

@@ -7,6 +7,7 @@
  *     --the node closes, or the shard is restarted--> what it runs is ended, as soon as it can be interrupted
  *
  * Runs on: main.
+ * Order: the end is reported after the beginning, which waits for the stack.
  */
 
 import { COUNTER } from "../memory/counters-layout.ts";
@@ -22,6 +23,7 @@ export interface StuckThread {
   readonly shard: number;
   readonly threadId: number;
   readonly isStuck: boolean;
+  readonly hasEnded: boolean;
 }
 
 /** The dependencies of StuckShards. */
@@ -42,31 +44,24 @@ export class StuckShards {
   readonly #parts: StuckShardsParts;
   /** Releases threads whose callbacks were ended. */
   readonly #release = new Map<StuckThread, () => void>();
+  /** Resolves when it has been reported that a thread is stuck. */
+  readonly #reported = new WeakMap<StuckThread, Promise<void>>();
 
   constructor(parts: StuckShardsParts) {
     this.#parts = parts;
   }
 
-  /** Says what holds a thread. */
-  async begin(thread: StuckThread): Promise<void> {
-    const { running, stallMs, counters, logger } = this.#parts;
-    counters.add(COUNTER.stuckShards);
-    const { shard, member, threadId } = thread;
-    const before = readRunning(running, member);
-    const stack = await stackOf(threadId, STACK_MS);
-    const what = { ...before, stack };
-    logger.log("shardStuck", { shard, forMs: stallMs, ...what });
-    this.#publish({ shard, isStuck: true, forMs: stallMs, ...what });
+  /** Reports what holds a thread. */
+  begin(thread: StuckThread): void {
+    this.#parts.counters.add(COUNTER.stuckShards);
+    this.#reported.set(thread, this.#reportBegin(thread));
   }
 
   /** A thread turns again, or has ended. */
   end(thread: StuckThread, forMs: number): void {
     this.release(thread);
-    const { counters, logger } = this.#parts;
-    counters.add(COUNTER.stuckShards, -1);
-    const { shard } = thread;
-    logger.log("shardTurns", { shard, forMs });
-    this.#publish({ shard, isStuck: false, forMs });
+    this.#parts.counters.add(COUNTER.stuckShards, -1);
+    void this.#reportEnd(thread, forMs);
   }
 
   /** Ends what a thread runs. */
@@ -87,6 +82,22 @@ export class StuckShards {
   /** Returns the callback that a thread runs, also if it has died. */
   runningOn(thread: StuckThread): RunningCallback | undefined {
     return readRunning(this.#parts.running, thread.member);
+  }
+
+  async #reportBegin({ shard, member, threadId }: StuckThread): Promise<void> {
+    const { running, stallMs, logger } = this.#parts;
+    const before = readRunning(running, member);
+    const stack = await stackOf(threadId, STACK_MS);
+    const what = { ...before, stack };
+    logger.log("shardStuck", { shard, forMs: stallMs, ...what });
+    this.#publish({ shard, isStuck: true, forMs: stallMs, ...what });
+  }
+
+  async #reportEnd(thread: StuckThread, forMs: number): Promise<void> {
+    await this.#reported.get(thread);
+    const { shard, hasEnded } = thread;
+    if (!hasEnded) this.#parts.logger.log("shardTurns", { shard, forMs });
+    this.#publish({ shard, isStuck: false, forMs });
   }
 
   #publish(event: object): void {

@@ -282,7 +282,7 @@ export class Supervisor
     const { descriptor } = thread;
     const wasIn = descriptor !== undefined && acceptor.has(descriptor);
     if (wasIn) acceptor.remove(descriptor);
-    void this.#stuck.begin(thread);
+    this.#stuck.begin(thread);
     if (wasIn) this.#checkRotation();
   }
 

@@ -1,5 +1,6 @@
 /**
- * Shows main that this shard's event loop turns.
+ * The heartbeat of a shard: ten times a second, shows main that the event loop turns, and measures the
+ * loop's lag, which is how late the beat is.
  *
  * Runs on: shard.
  */
@@ -11,24 +12,31 @@ import type { Life } from "../memory/life.ts";
 export class Heartbeat {
   readonly #life: Life;
   readonly #member: number;
-  readonly #onTurn: () => void;
+  readonly #onBeat: (lagMs: number) => void;
   #timer: NodeJS.Timeout | undefined;
+  #lastMs = 0;
 
-  /** @param onTurn - called with each beat, at the beginning of a turn */
-  constructor(life: Life, member: number, onTurn: () => void) {
+  /** @param onBeat - called with each beat, at the beginning of a turn */
+  constructor(life: Life, member: number, onBeat: (lagMs: number) => void) {
     this.#life = life;
     this.#member = member;
-    this.#onTurn = onTurn;
+    this.#onBeat = onBeat;
   }
 
   start(): void {
-    this.#timer = setInterval(() => {
-      this.#life.beat(this.#member);
-      this.#onTurn();
-    }, BEAT_MS);
+    this.#lastMs = performance.now();
+    this.#timer = setInterval(() => this.#beat(), BEAT_MS);
   }
 
   stop(): void {
     clearInterval(this.#timer);
+  }
+
+  #beat(): void {
+    this.#life.beat(this.#member);
+    const nowMs = performance.now();
+    const lagMs = Math.max(0, nowMs - this.#lastMs - BEAT_MS);
+    this.#lastMs = nowMs;
+    this.#onBeat(lagMs);
   }
 }

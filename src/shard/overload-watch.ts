@@ -1,5 +1,5 @@
 /**
- * Samples a shard's load, and reports changes of its overload level.
+ * Samples a shard's load with each of its heartbeats, and reports changes of its overload level.
  *
  * Runs on: shard.
  * Order: the level is set before a change is reported.
@@ -11,7 +11,6 @@ import type { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
 import { telemetry } from "../telemetry.ts";
-import { LoopLag } from "./loop-lag.ts";
 import {
   Overload,
   OVERLOAD_LEVELS,
@@ -27,7 +26,6 @@ export class OverloadWatch {
   readonly #logger: Logger;
   readonly #onRotation: (isIn: boolean) => void;
   readonly #overload: Overload;
-  readonly #lag = new LoopLag((lagMs) => this.#sample(lagMs));
 
   /**
    * @param onRotation - called when main should remove the shard from the rotation (false) or add it
@@ -50,15 +48,8 @@ export class OverloadWatch {
     return this.#overload.level === "normal";
   }
 
-  start(): void {
-    this.#lag.start();
-  }
-
-  stop(): void {
-    this.#lag.stop();
-  }
-
-  #sample(lagMs: number): void {
+  /** Takes a sample. Called with each heartbeat of the shard. */
+  sample(lagMs: number): void {
     const counters = this.#counters;
     const { used_heap_size: heapBytes, external_memory: externalBytes } = getHeapStatistics();
     const residentBytes = process.memoryUsage.rss();

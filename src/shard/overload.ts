@@ -12,9 +12,10 @@
  *              new connections with 503
  *
  * The load is the largest of three ratios, each of a measure and its threshold: the event loop's lag, the
- * memory of this thread (heap and buffers outside of it), and the resident memory of the process. The level rises to `refusing` at 1, and to `withdrawn` at `withdrawPercent`, if two
- * consecutive samples reach that value, because a single slow callback is not an overload. The
- * level falls if ten consecutive samples are below three quarters of the value at which it rose.
+ * memory of this thread (heap and buffers outside of it), and the resident memory of the process. The
+ * level rises to `refusing` at 1, and to `withdrawn` at `withdrawPercent`, if two consecutive samples
+ * reach that value, because a single slow callback is not an overload. The level falls if ten
+ * consecutive samples are below three quarters of the value at which it rose.
  *
  * Runs on: shard. Has no clock or timer; the caller of `update` takes the samples.
  */

@@ -124,7 +124,7 @@ export class Shard {
       onForwardingRecord: ({ from, record }) => longpoll.receive(from, record),
     });
     const core = this.#core;
-    this.#heartbeat = new Heartbeat(new Life(memory.life), member, () => core.recover());
+    this.#heartbeat = new Heartbeat(new Life(memory.life), member, (lagMs) => this.#beat(lagMs));
     this.#sweep = new Sweep(this.#tickMs());
     const { context, sockets, held, queued, member: self } = this.#core;
     const { app } = this;
@@ -178,7 +178,6 @@ export class Shard {
     this.#sweep.add(() => this.#core.checkTimeouts(performance.now()));
     this.#sweep.add(() => this.#core.refreshRates(this.#pauses?.areUsed === true));
     this.#sweep.start();
-    this.#overload.start();
     this.#heartbeat.start();
     this.#resident.start();
     this.#core.start();
@@ -214,7 +213,6 @@ export class Shard {
   close(): void {
     this.#isClosed = true;
     this.#sweep.stop();
-    this.#overload.stop();
     this.#heartbeat.stop();
     this.#buffers.stop();
     this.#resident.stop();
@@ -243,6 +241,11 @@ export class Shard {
       this.#transports.flatMap((transport) => [...transport.sockets()]);
     const { pubsub, presences } = this.#core;
     return answerOf(question, { shard, pubsub, sockets, presences });
+  }
+
+  #beat(lagMs: number): void {
+    this.#core.recover();
+    this.#overload.sample(lagMs);
   }
 
   async #drain(pace: DrainPace): Promise<ShardDrain> {

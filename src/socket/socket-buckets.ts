@@ -7,13 +7,13 @@
 import type { ChannelDefinition } from "../channel/definition.ts";
 import { fullBuckets, type Buckets } from "../limits/own-limits.ts";
 import { spentOn, type RateLimit } from "../limits/rate.ts";
-import type { SharedKey } from "../limits/shared-limits.ts";
+import type { RateKey } from "../limits/shared-limits.ts";
 
 /** A connection's own buckets, and the keys of the buckets that it shares. */
 export class SocketBuckets {
   readonly own: Buckets = fullBuckets();
-  idKey: SharedKey | undefined = undefined;
-  addressKey: SharedKey | undefined = undefined;
+  idKey: RateKey | undefined = undefined;
+  addressKey: RateKey | undefined = undefined;
   /**
    * Time at which the bucket of joins is full again, for each channel definition that limits joins.
    */

@@ -13,7 +13,7 @@
 import { addressKey } from "../limits/address-key.ts";
 import { OwnLimits, type Counted } from "../limits/own-limits.ts";
 import type { LimitScope, Refusals } from "../limits/refusals.ts";
-import { SharedLimits, type RateTable, type SharedKey } from "../limits/shared-limits.ts";
+import { SharedLimits, type RateTable, type RateKey } from "../limits/shared-limits.ts";
 import type { ConnectRequest } from "./connect-request.ts";
 import type { SocketLimits } from "./limits.ts";
 import { bucketsOf, type LimitedSocket, type SocketBuckets } from "./socket-buckets.ts";
@@ -129,7 +129,7 @@ export class SocketLimiter {
 
   #takeShared(
     scope: "address" | "id",
-    key: SharedKey | undefined,
+    key: RateKey | undefined,
     nowMs: number,
     bytes: number,
     isJoin: boolean,
@@ -143,7 +143,7 @@ export class SocketLimiter {
     return waitMs;
   }
 
-  #idKey({ id }: IdentifiedSocket, buckets: SocketBuckets): SharedKey | undefined {
+  #idKey({ id }: IdentifiedSocket, buckets: SocketBuckets): RateKey | undefined {
     if (id === null || this.#perId?.countsMessages !== true) return undefined;
     buckets.idKey ??= this.#perId.keyOf(id);
     return buckets.idKey;

@@ -9,6 +9,7 @@
  */
 
 import type { WaitingBytes } from "../callbacks/waiting-bytes.ts";
+import type { BufferVisit } from "../held-bytes.ts";
 import type { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
@@ -143,7 +144,7 @@ export class ConnectionSet<C extends SlowConnection> {
   }
 
   /** Visits each connection for which bytes are held. */
-  visitHeld(visit: (owner: { shed(): void }, bytes: number) => void): void {
+  visitHeld(visit: BufferVisit): void {
     this.#visitedAtBytes = this.#sentSoFar;
     this.#visitedBytes = 0;
     for (const connection of this.#open) {

@@ -10,6 +10,7 @@
  */
 
 import type { ShardContext } from "../channel/context.ts";
+import type { BufferSource } from "../held-bytes.ts";
 import type { AddressPlaces } from "../limits/address-places.ts";
 import type { FloodPauses } from "../limits/flood-pauses.ts";
 import type { ResolvedOptions } from "../options/options.ts";
@@ -28,17 +29,13 @@ import type { TcpConnections } from "./tcp-connections.ts";
 import type { Turn } from "./turn.ts";
 
 /** A way for clients to connect to a shard. */
-export interface Transport {
+export interface Transport extends BufferSource {
   /** Serves a mount, if its options turn this transport on. Called before `start`. */
   mount(served: ServedMount): void;
   /** Lets clients connect, once the shard serves. Absent if there is nothing to start. */
   start?(): Promise<void>;
   /** Returns the sockets of all open connections, in the order in which they were opened. */
   sockets(): Iterable<ServedSocket>;
-  /** Bytes that are held for clients at most; costs nothing to read. */
-  readonly maxHeldBytes: number;
-  /** Visits each client, or request, for which bytes are held. `shed` gives them up. */
-  visitHeld(visit: (owner: { shed(): void }, bytes: number) => void): void;
   /**
    * Ends all connections in batches, and accepts no new ones; resolves when no connections remain.
    */

@@ -96,6 +96,19 @@ describe("serve", () => {
     });
   }
 
+  it("fails, and does nothing else, if the app's module takes all memory of its thread", async () => {
+    const source = `
+      const kept = [];
+      for (;;) kept.push(Array.from({ length: 1000 }, Math.random));
+      export default simurgh.defineEndpoint({ sockets: {} });`;
+    await assert.rejects(served(source, { oldGenerationMb: 64 }), ({ code, message, cause }) => {
+      assert.equal(code, "SIM_ERR_SHARD_START");
+      assert.equal(message, "shard 0 ended before it was ready");
+      assert.equal(cause.code, "ERR_WORKER_OUT_OF_MEMORY");
+      return true;
+    });
+  });
+
   it("refuses an invalid app or adapter before anything is started", async () => {
     const app = "app must be the URL or path of a module, got";
     const adapter = "adapter must be { module, options }, as returned by `memoryAdapter`";

@@ -3,6 +3,7 @@ import { workerData } from "node:worker_threads";
 import { RingProducer, makeRingViews } from "../../src/memory/ring.ts";
 import type { RingPlace } from "../../src/memory/ring-layout.ts";
 import { makeRandom, pause } from "../support/litmus.ts";
+import { tryWrite } from "../support/ring.ts";
 
 const { shared, place, messages } = workerData as {
   shared: SharedArrayBuffer;
@@ -16,7 +17,7 @@ const random = makeRandom(1);
 
 for (let sequence = 1; sequence <= messages;) {
   words.fill(sequence);
-  if (producer.tryWrite(1, payload.subarray(0, 4 + (sequence % 6) * 4))) {
+  if (tryWrite(producer, 1, payload.subarray(0, 4 + (sequence % 6) * 4))) {
     sequence += 1;
     pause(random);
   }

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
+import type { BufferVisit } from "../../src/held-bytes.ts";
 import { CLASSES, classOf } from "../../src/memory/buffer-gauges-layout.ts";
 import {
   BufferGauges,
   clearBufferGauges,
   makeBufferGaugesMemory,
 } from "../../src/memory/buffer-gauges.ts";
-import { BufferWatch, type BufferVisit, type ShedReport } from "../../src/memory/buffer-watch.ts";
+import { BufferWatch, type ShedReport } from "../../src/memory/buffer-watch.ts";
 
 const MAX_BYTES = 1_048_576;
 const KIB = 1_024;

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { TakenRecords } from "../../src/memory/taken-records.ts";
-import { drained, makeRing } from "../support/ring.ts";
+import { drained, makeRing, tryWrite } from "../support/ring.ts";
 import type { RingEnds } from "../support/ring.ts";
 
 function write({ producer }: RingEnds, ...texts: string[]): void {
-  for (const text of texts) assert.equal(producer.tryWrite(7, Buffer.from(text)), true, text);
+  for (const text of texts) assert.equal(tryWrite(producer, 7, Buffer.from(text)), true, text);
 }
 
 function takeOut({ consumer }: RingEnds, taken: TakenRecords, limitBytes = 1_000): boolean {

@@ -20,6 +20,7 @@ import {
   STDOUT,
   type OutputMemory,
 } from "../../src/output/queue-layout.ts";
+import { within } from "../support/deadline.ts";
 import { Fifo } from "../support/fifo.ts";
 
 const PRODUCERS = 3;
@@ -238,5 +239,16 @@ describe("The output of a node's threads", () => {
     queueOf(0).write(STDOUT, "last\n");
     await started.stop();
     assert.equal(await out.read(/\n/), "last\n");
+  });
+
+  it("keeps nobody waiting if the writer is stopped after it has failed", async () => {
+    const created = once(process, "worker");
+    // A writer without texts fails as soon as it starts.
+    const failing = new OutputThread(memory, undefined as never);
+    const [worker] = (await created) as [Worker];
+    await new Promise((resolve) => {
+      worker.once("exit", resolve);
+    });
+    await within(failing.stop(), "the end of the writer");
   });
 });

@@ -14,7 +14,7 @@ import {
   send,
 } from "../support/exchange.ts";
 import type { TestMember } from "../support/exchange.ts";
-import { drained, makeRing } from "../support/ring.ts";
+import { drained, makeRing, tryWrite } from "../support/ring.ts";
 
 /** Records of 16 bytes that fit into a ring of 256. */
 const FULL = 16;
@@ -234,10 +234,10 @@ describe("A member that reads nothing", () => {
 function paced(): { pace: Pace; move: () => void } {
   const { producer, consumer } = makeRing({ startPosition: -8 });
   const pace = new Pace(producer);
-  producer.tryWrite(1, new Uint8Array(8));
+  tryWrite(producer, 1, new Uint8Array(8));
   const move = (): void => {
     assert.equal(drained(consumer, 1).length, 1);
-    producer.tryWrite(1, new Uint8Array(8));
+    tryWrite(producer, 1, new Uint8Array(8));
   };
   return { pace, move };
 }

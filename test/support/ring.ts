@@ -35,6 +35,15 @@ export function startAt(views: RingViews, place: RingPlace, position: number): v
   views.words[(place.wordsOffset >> 2) + HEAD_WORD] = position;
 }
 
+/** Writes one record if it fits. @returns false if it does not */
+export function tryWrite(producer: RingProducer, type: number, payload: Uint8Array): boolean {
+  const offset = producer.claim(type, payload.length);
+  if (offset < 0) return false;
+  producer.views.bytes.set(payload, offset);
+  producer.commit();
+  return true;
+}
+
 /** Reads all records in the ring, or up to a limit, as `type:text` strings. */
 export function drained(consumer: RingConsumer, limit: number = 1_000): string[] {
   const seen: string[] = [];

@@ -9,8 +9,8 @@
  *                                 +----connection lost------+ +--no answer in time, or not complete--> unsure
  *
  * A node knows the others from what they send to all. Each asks once when it starts, so that they know each other, and
- * says bye when it stops. A node that was not there to hear a question asks itself when it is connected again, and is
- * then asked.
+ * says bye when it stops. A node that was not connected when a question was sent asks one of its own when it is connected
+ * again, and is then sent the question.
  *
  * Runs on: link.
  * Full: a node keeps them for 10 minutes, at most 1 MiB of them. If it has dropped any that are asked for, its

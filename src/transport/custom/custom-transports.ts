@@ -6,6 +6,7 @@
 
 import { isThenable, settledInTime } from "../../callbacks/promises.ts";
 import type { ShardContext } from "../../channel/context.ts";
+import type { BufferVisit } from "../../held-bytes.ts";
 import type { ServedSocket } from "../../socket/served-socket.ts";
 import { ConnectionSet } from "../connection-set.ts";
 import type { DrainCounts, DrainPace } from "../drain.ts";
@@ -60,7 +61,7 @@ export class CustomTransports implements Transport {
     return this.#open.maxHeldBytes;
   }
 
-  visitHeld(visit: (owner: { shed(): void }, bytes: number) => void): void {
+  visitHeld(visit: BufferVisit): void {
     this.#open.visitHeld(visit);
   }
 

@@ -10,6 +10,7 @@
  * Full: if the node holds too much (`maxBufferBytes`), the largest bodies are given up, and answered with 503.
  */
 
+import type { BufferVisit } from "../../held-bytes.ts";
 import type { Sweep } from "../sweep.ts";
 
 /** A body that is being collected, or waits. */
@@ -67,7 +68,7 @@ export class RequestBodies {
   }
 
   /** Visits each body. */
-  visitHeld(visit: (body: PendingBody, bytes: number) => void): void {
+  visitHeld(visit: BufferVisit): void {
     for (const bodies of [this.#lateAtMs.keys(), this.#whole]) {
       for (const body of bodies) if (body.heldBytes > 0) visit(body, body.heldBytes);
     }

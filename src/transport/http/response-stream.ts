@@ -42,6 +42,8 @@ export class ResponseStream {
   readonly #response: HttpResponse;
   readonly #path: string;
   readonly #logger: Logger;
+  readonly #buffers: StreamBuffers;
+  readonly #onEnd: () => void;
   #listener: StreamListener = {};
   /** Pieces that have not been passed to the engine yet, and their total length. */
   #waiting: (string | Uint8Array)[] = [];
@@ -52,12 +54,11 @@ export class ResponseStream {
    */
   #keptBytes = 0;
   #isOpen = true;
-  /** Called once the response has ended or its client is gone. */
-  readonly #onEnd: () => void;
 
-  readonly #buffers: StreamBuffers;
-
-  /** @param path - the request's path, for the log */
+  /**
+   * @param path - the request's path, for the log
+   * @param onEnd - called once the response has ended or its client is gone
+   */
   constructor(
     response: HttpResponse,
     path: string,
@@ -65,11 +66,11 @@ export class ResponseStream {
     buffers: StreamBuffers,
     onEnd: () => void,
   ) {
-    this.#onEnd = onEnd;
-    this.#buffers = buffers;
     this.#response = response;
     this.#path = path;
     this.#logger = logger;
+    this.#buffers = buffers;
+    this.#onEnd = onEnd;
   }
 
   /** False once the response has ended or the client went away. */

@@ -5,6 +5,8 @@
  * Full: if the node holds too much (`maxBufferBytes`), the largest are cut.
  */
 
+import type { BufferVisit } from "../../held-bytes.ts";
+
 /** A streamed response. */
 export interface BufferedStream {
   /** Bytes that could not be sent yet. */
@@ -36,7 +38,7 @@ export class StreamBuffers {
   }
 
   /** Visits each stream with unsent bytes. */
-  visitHeld(visit: (owner: { shed(): void }, bytes: number) => void): void {
+  visitHeld(visit: BufferVisit): void {
     for (const stream of this.#streams) {
       visit({ shed: () => stream.abort() }, stream.bufferedBytes);
     }

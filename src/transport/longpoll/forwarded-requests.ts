@@ -9,6 +9,7 @@
 
 import { randomInt } from "node:crypto";
 
+import type { BufferVisit } from "../../held-bytes.ts";
 import type { ShardAddress } from "./forwarding-port.ts";
 import {
   IncomingParts,
@@ -74,7 +75,7 @@ export class ForwardedRequests {
   }
 
   /** Visits the requests that take memory: polls do not, until a part of their answer arrives. */
-  visitHeld(visit: (owner: { shed(): void }, bytes: number) => void): void {
+  visitHeld(visit: BufferVisit): void {
     for (const call of this.#calls.values()) {
       const bytes = bytesOf(call);
       if (bytes > SMALL_BYTES) visit({ shed: () => this.#giveUp(call, STATUS.busy) }, bytes);

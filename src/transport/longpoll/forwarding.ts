@@ -8,6 +8,7 @@
  * Runs on: shard; one instance per shard.
  */
 
+import type { BufferVisit } from "../../held-bytes.ts";
 import { ForwardedRequests, type ForwardingLimits } from "./forwarded-requests.ts";
 import type { ForwardingPort, ShardAddress } from "./forwarding-port.ts";
 import { RECORD, unpackRecord } from "./forwarding-record.ts";
@@ -39,7 +40,7 @@ export class Forwarding {
   }
 
   /** Visits each request of a client here. */
-  visitHeld(visit: (owner: { shed(): void }, bytes: number) => void): void {
+  visitHeld(visit: BufferVisit): void {
     this.#forwarded.visitHeld(visit);
   }
 

@@ -84,11 +84,6 @@ export class LongPollSession implements Connection, SlowConnection {
     return this.#length < this.kind.sessions.maxBackpressureBytes / 4;
   }
 
-  /** Length of all frames that the client has not fetched yet, in UTF-16 units. */
-  get bufferedLength(): number {
-    return this.#length;
-  }
-
   get heldBytes(): number {
     return this.#length + this.#postBytes;
   }

@@ -12,6 +12,7 @@
  * Full: if a request cannot be forwarded for lack of room, it is answered with 503.
  */
 
+import type { BufferVisit } from "../../held-bytes.ts";
 import type { AddressPlace } from "../../limits/address-places.ts";
 import { COUNTER } from "../../memory/counters-layout.ts";
 import type { Decision } from "../../socket/connect.ts";
@@ -109,7 +110,7 @@ export class LongPollTransport implements Transport {
     return this.#sessions.maxHeldBytes + this.#forwarding.heldBytes;
   }
 
-  visitHeld(visit: (owner: { shed(): void }, bytes: number) => void): void {
+  visitHeld(visit: BufferVisit): void {
     this.#sessions.visitHeld(visit);
     this.#forwarding.visitHeld(visit);
   }

@@ -39,7 +39,7 @@ export class TurnBudget<Client extends object> {
   #last: Client | undefined = undefined;
   #lastMessages = 0;
   #lastBytes = 0;
-  #bytes = 0;
+  #heldBytes = 0;
 
   /** @param handle - handles a message that waited; must not throw */
   constructor(turn: Turn, handle: (client: Client, message: WaitingMessage) => void) {
@@ -56,13 +56,13 @@ export class TurnBudget<Client extends object> {
   }
 
   /** Memory that all waiting messages take (bytes). */
-  get bytes(): number {
-    return this.#bytes;
+  get heldBytes(): number {
+    return this.#heldBytes;
   }
 
   /** Returns the memory that a client's waiting messages take (bytes). */
   bytesOf(client: Client): number {
-    return this.#bytes === 0 ? 0 : (this.#waiting.get(client)?.messages.heldBytes ?? 0);
+    return this.#heldBytes === 0 ? 0 : (this.#waiting.get(client)?.messages.heldBytes ?? 0);
   }
 
   /** Reports whether a client has sent more in this turn than is always served. */
@@ -120,7 +120,7 @@ export class TurnBudget<Client extends object> {
     const { messages } = waiting;
     const before = messages.heldBytes;
     const isAdded = messages.tryAdd(kind, new Uint8Array(bytes));
-    this.#bytes += messages.heldBytes - before;
+    this.#heldBytes += messages.heldBytes - before;
     return isAdded ? "waits" : "full";
   }
 
@@ -143,7 +143,7 @@ export class TurnBudget<Client extends object> {
   }
 
   #forget(client: Client): void {
-    this.#bytes -= this.bytesOf(client);
+    this.#heldBytes -= this.bytesOf(client);
     this.#waiting.delete(client);
   }
 }

@@ -7,6 +7,7 @@
  */
 
 import type { HeldBroadcasts } from "../../channel/held-broadcasts.ts";
+import type { BufferVisit } from "../../held-bytes.ts";
 import type { AddressPlace } from "../../limits/address-places.ts";
 import { COUNTER } from "../../memory/counters-layout.ts";
 import { CLOSE } from "../../protocol/reserved.ts";
@@ -101,10 +102,10 @@ export class WebSocketTransport implements Transport {
   }
 
   get maxHeldBytes(): number {
-    return this.#connections.maxHeldBytes + this.#budget.bytes;
+    return this.#connections.maxHeldBytes + this.#budget.heldBytes;
   }
 
-  visitHeld(visit: (owner: { shed(): void }, bytes: number) => void): void {
+  visitHeld(visit: BufferVisit): void {
     this.#connections.visitHeld(visit);
   }
 

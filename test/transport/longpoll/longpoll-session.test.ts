@@ -168,7 +168,7 @@ describe("a long-poll session", () => {
     session.send("y");
     session.send("z");
     await turn();
-    assert.deepEqual([troubles(), ends, session.bufferedLength], [[1, 0], [1006], MAX_LENGTH * 3]);
+    assert.deepEqual([troubles(), ends, session.heldBytes], [[1, 0], [1006], MAX_LENGTH * 3]);
   });
 
   it("counts the batch in flight towards its limit", async () => {
@@ -186,6 +186,6 @@ describe("a long-poll session", () => {
     session.send("too late");
     assert.deepEqual([older.answers, newer.answers], [[`${STATUS.gone} `], [`${STATUS.gone} `]]);
     const left = [sessions.size, shared.counter("connections")];
-    assert.deepEqual([left, session.bufferedLength, session.isOpen], [[0, 0], 0, false]);
+    assert.deepEqual([left, session.heldBytes, session.isOpen], [[0, 0], 0, false]);
   });
 });

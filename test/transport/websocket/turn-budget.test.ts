@@ -92,7 +92,7 @@ describe("a turn budget", () => {
   it("knows the memory that waiting messages take, of a client and of all", async () => {
     exhaust(a);
     sendMany(b, LIGHT_MESSAGES + 1);
-    const held = (): number[] => [budget.bytesOf(a), budget.bytesOf(b), budget.bytes];
+    const held = (): number[] => [budget.bytesOf(a), budget.bytesOf(b), budget.heldBytes];
     assert.deepEqual(held(), [16_384, 16_384, 32_768]);
     sendMany(b, 2, 10_000);
     assert.deepEqual(held(), [16_384, 32_768, 49_152]);
