@@ -90,6 +90,7 @@ const TABLES = [
   "cut-text.ts",
   "definition-checks.ts",
   "nearest-name.ts",
+  "node-version.ts",
   "package-copy.ts",
   "telemetry.ts",
 ];
