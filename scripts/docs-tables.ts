@@ -12,6 +12,8 @@
 
 import { ERRORS } from "../src/errors.ts";
 import { rangeOf } from "../src/options/values.ts";
+import { LOG_LINES } from "../src/log/logger.ts";
+import { COUNTERS } from "../src/memory/counters-layout.ts";
 import { OPTIONS, type OptionName } from "../src/options/options.ts";
 import { CLOSE, CLOSE_WHEN } from "../src/protocol/reserved.ts";
 import { EVENTS } from "../src/telemetry.ts";
@@ -60,6 +62,16 @@ export const TABLES: Readonly<Record<string, () => string>> = {
         const [fields = "", when = ""] = about.split(/:\s+/, 2);
         return [code(`simurgh:${name}`), when, fields];
       }),
+    ),
+  counters: () =>
+    table(
+      ["Counter", "Kind", "What it counts"],
+      Object.entries(COUNTERS).map(([name, { kind, about }]) => [code(name), kind, about]),
+    ),
+  lines: () =>
+    table(
+      ["Line", "Level"],
+      Object.values(LOG_LINES).map(({ level, text }) => [text, level]),
     ),
   closes: () =>
     table(

@@ -8,6 +8,7 @@
  */
 
 import { kindOf, makeError, type SimurghError } from "./errors.ts";
+import { nearestHint } from "./nearest-name.ts";
 
 /** Creates the error for an invalid definition. */
 export function invalid(message: string, options?: ErrorOptions): SimurghError {
@@ -44,7 +45,19 @@ export function checkKeys(
   checkObject(subject, value);
   const unknown = Object.keys(value).filter((key) => !keys.includes(key));
   if (unknown.length === 0) return;
-  throw invalid(`${subject} may only have the keys ${keys.join(", ")}, got ${unknown.join(", ")}`);
+  const hint = nearestHint(unknown[0] as string, keys);
+  const rule = `may only have the keys ${keys.join(", ")}`;
+  throw invalid(`${subject} ${rule}, got ${unknown.join(", ")}${hint}`);
+}
+
+/**
+ * Checks that an object literal contains only known keys. An instance of a class may have others,
+ * which its callbacks can reach by `this`.
+ */
+export function checkLiteralKeys(subject: string, value: unknown, keys: readonly string[]): void {
+  checkObject(subject, value);
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null) checkKeys(subject, value, keys);
 }
 
 /** Checks that a value is a function. */

@@ -68,6 +68,7 @@ export type { Broadcast } from "./pubsub/envelope.ts";
 export type { Route, RouteRequest } from "./transport/http/routes.ts";
 export type { RouteResponse } from "./transport/http/answer.ts";
 export type { CheckOrigin } from "./transport/handshake/origin.ts";
+export { COUNTERS } from "./memory/counters-layout.ts";
 export { ERRORS } from "./errors.ts";
 export type { ErrorCode, SimurghError } from "./errors.ts";
 export { LOG_LINES } from "./log/logger.ts";

@@ -91,6 +91,7 @@ const TABLES = [
   "definition-checks.ts",
   "held-bytes.ts",
   "nearest-name.ts",
+  "node-version.ts",
   "package-copy.ts",
   "telemetry.ts",
 ];

@@ -8,6 +8,7 @@ import {
   checkCount,
   checkFunction,
   checkKeys,
+  checkLiteralKeys,
   checkObject,
   checkPath,
   invalidOption,
@@ -21,6 +22,19 @@ function refused(check: () => void, message: string): void {
 }
 
 describe("checks of definitions", () => {
+  it("refuse unknown keys of a literal, and accept those of an instance", () => {
+    class Room {
+      readonly helper = 1;
+    }
+    checkLiteralKeys("room", new Room(), ["join"]);
+    const bare = Object.assign(Object.create(null) as object, { helper: 1 });
+    for (const literal of [{ helper: 1 }, bare]) {
+      const check = (): void => checkLiteralKeys("room", literal, ["join"]);
+      refused(check, "room may only have the keys join, got helper");
+    }
+    refused(() => checkLiteralKeys("room", null, ["join"]), "room must be an object, got null");
+  });
+
   it("accept what is right", () => {
     checkObject("x", {});
     checkKeys("x", { a: 1 }, ["a", "b"]);
@@ -41,6 +55,10 @@ describe("checks of definitions", () => {
       "mount may only have the keys a, b, got c, d",
     );
     refused(() => checkKeys("mount", "x", ["a"]), "mount must be an object, got string");
+    refused(
+      () => checkKeys("mount", { shrads: 1 }, ["path", "shards"]),
+      "mount may only have the keys path, shards, got shrads; did you mean shards?",
+    );
     refused(() => checkFunction("join", null), "join must be a function, got null");
     refused(
       () => checkChoice("slow", "x", ["a", "b", false]),

@@ -4,7 +4,7 @@
  * Runs on: a shard, once, before it is ready; a thread of the task pool, before its first task.
  */
 
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import * as nodeModule from "node:module";
 import { fileURLToPath } from "node:url";
 
@@ -16,7 +16,7 @@ import {
   typeScriptFor,
   unstrippableMessage,
 } from "./typescript.ts";
-import { errorText } from "../error-report.ts";
+import { errorText, reportOf } from "../error-report.ts";
 import { codeOf, isError } from "../errors.ts";
 
 /**
@@ -67,6 +67,9 @@ export async function loadAppModule(url: string): Promise<unknown> {
 export async function loadModule(url: string, subject: string): Promise<object> {
   const file = fileOf(url, subject);
   if (existsSync(file)) {
+    if (statSync(file).isDirectory()) {
+      throw makeError("SIM_ERR_APP_MODULE", `${subject} must be a file, got the folder ${file}`);
+    }
     if (isTypeScript(url)) acceptTypeScript();
     return importModule(url, file, subject);
   }
@@ -101,11 +104,29 @@ function describeImportError(error: unknown, file: string, subject: string): str
   }
   if (code === "ERR_MODULE_NOT_FOUND")
     return `${subject} must import modules that exist, got ${what}`;
-  if (!(error instanceof SyntaxError)) return `${subject} must load without an error, got ${what}`;
+  if (!(error instanceof SyntaxError)) {
+    const place = placeOf(error);
+    const got = place === undefined ? what : `${errorText(error)} (at ${place})`;
+    return `${subject} must load without an error, got ${got}`;
+  }
   const advice = error.message.includes("does not provide an export named")
     ? "import types with `import type`"
     : `node ${file} shows the line`;
   return `${subject} must be free of syntax errors, got ${what}; ${advice}`;
+}
+
+/** The folder of this package, as it appears in stacks. */
+const OWN_FOLDER = new URL("../", import.meta.url).href;
+
+/** Returns the innermost place in the user's own code at which an error was thrown, as in its stack. */
+function placeOf(error: unknown): string | undefined {
+  for (const frame of reportOf(error).stack?.split("\n    at ").slice(1) ?? []) {
+    const [, url, position] = /(file:\/\/\S*?)(:\d+:\d+)\)?$/.exec(frame) ?? [];
+    if (url === undefined || position === undefined) continue;
+    if (url.startsWith(OWN_FOLDER) || url.includes("/node_modules/")) continue;
+    return url + position;
+  }
+  return undefined;
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   checkChoice,
   checkCount,
   checkFunction,
+  checkLiteralKeys,
   invalid,
 } from "../definition-checks.ts";
 import { checkLogLevel, type LineLevel } from "../log/logger.ts";
@@ -196,7 +197,7 @@ export interface ChannelDefinition<
  *
  * @param _socket - the definition of the socket that the channel will be mounted under, which
  *   determines the types of assigns and context in the callbacks
- * @throws SIM_ERR_DEFINITION_INVALID if a callback is not a function, a declaration is not a
+ * @throws SIM_ERR_DEFINITION_INVALID if an object literal has an unknown key, a callback is not a function, a declaration is not a
  *   schema, an event in `in` has no handler, or `slow`, `queue` or a log level is invalid;
  *   SIM_ERR_OPTION_INVALID if `joinTimeoutMs` is out of range
  */
@@ -237,6 +238,7 @@ export function defineChannel<
   Assigns,
   Context
 > {
+  checkLiteralKeys("channel", callbacks, KEYS);
   checkCallbacks(callbacks, CALLBACKS);
   for (const name of ["logJoin", "logHandleIn"] as const) checkLogLevel(name, callbacks[name]);
   const { joinTimeoutMs } = callbacks;
@@ -265,6 +267,28 @@ const CALLBACKS = {
   required: ["join"],
   optional: ["locals", "joined", "handleInfo", "expiring", "missed", "terminate"],
 };
+const KEYS = [
+  "params",
+  "in",
+  "out",
+  "info",
+  "tasks",
+  "locals",
+  "join",
+  "joined",
+  "handleIn",
+  "intercept",
+  "handleInfo",
+  "expiring",
+  "terminate",
+  "slow",
+  "queue",
+  "missed",
+  "joinTimeoutMs",
+  "limits",
+  "logJoin",
+  "logHandleIn",
+] as const satisfies readonly (keyof ChannelCallbacks)[];
 const DEFAULT_QUEUE = 64;
 const LONGEST_QUEUE = 65_536;
 

@@ -4,7 +4,7 @@
  * Runs on: shard. Each shard creates a definition once, for all joins.
  */
 
-import { checkCallbacks } from "../definition-checks.ts";
+import { checkCallbacks, checkLiteralKeys } from "../definition-checks.ts";
 import { checkLogLevel, type LineLevel } from "../log/logger.ts";
 import { checkOption } from "../options/options.ts";
 import type { Message } from "../protocol/message.ts";
@@ -138,13 +138,15 @@ export interface RawChannelDefinition<Assigns = never, Context = never> extends 
  *
  * @param _socket - the socket's definition, which determines the types of assigns and context in
  *   `start`
- * @throws SIM_ERR_DEFINITION_INVALID if `start` is not a function or `logJoin` is not a log level;
+ * @throws SIM_ERR_DEFINITION_INVALID if an object literal has an unknown key, `start` is not a
+ *   function, or `logJoin` is not a log level;
  *   SIM_ERR_OPTION_INVALID if `joinTimeoutMs` is out of range
  */
 export function defineRawChannel<Assigns, Context>(
   _socket: HasAssigns<Assigns, Context>,
   callbacks: RawChannelCallbacks<Assigns, Context>,
 ): RawChannelDefinition<Assigns, Context> {
+  checkLiteralKeys("raw channel", callbacks, KEYS);
   checkCallbacks(callbacks, { required: ["start"] });
   const { joinTimeoutMs, logJoin } = callbacks;
   if (joinTimeoutMs !== undefined) checkOption("joinTimeoutMs", "joinTimeoutMs", joinTimeoutMs);
@@ -156,6 +158,11 @@ export function defineRawChannel<Assigns, Context>(
   };
 }
 
+const KEYS = [
+  "start",
+  "joinTimeoutMs",
+  "logJoin",
+] as const satisfies readonly (keyof RawChannelCallbacks<unknown>)[];
 const OPTIONAL = ["broadcast", "missed", "expiring", "drain", "end"] as const;
 
 /** Reports whether a value is a valid object of handlers. */

@@ -7,6 +7,7 @@
 
 import { invalidOption } from "../definition-checks.ts";
 import { nearestHint } from "../nearest-name.ts";
+import { checkNodeVersion } from "../node-version.ts";
 import type { Command } from "./command.ts";
 import { demoCommand } from "./demo.ts";
 import { failureOf } from "./failure.ts";
@@ -40,6 +41,7 @@ async function main([name, ...args]: readonly string[]): Promise<void> {
     process.stdout.write(`${packageVersion()}\n`);
     return;
   }
+  checkNodeVersion();
   const command = COMMANDS.find((known) => known.name === name);
   if (!command) {
     const names = COMMANDS.map((known) => known.name);

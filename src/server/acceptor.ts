@@ -110,7 +110,7 @@ export class Acceptor {
     if (chosen === undefined) {
       throw makeError(
         "SIM_ERR_LISTEN",
-        `host and port must be free and local, got ${host}:${port}, which is in use or not available`,
+        `host and port must be free and local, got ${host}:${port}, which is in use or not available; stop the other program, or set another port (SIMURGH_PORT)`,
       );
     }
     this.#place = { host, port: chosen };

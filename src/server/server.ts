@@ -7,6 +7,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { pathToFileURL } from "node:url";
 
+import { checkNodeVersion } from "../node-version.ts";
 import { invalidOption } from "../definition-checks.ts";
 import { kindOf } from "../errors.ts";
 import { LOG_LINES, type Logger } from "../log/logger.ts";
@@ -327,6 +328,7 @@ interface ServerParts {
  *   and any error of the app module or its `start`
  */
 export async function serve<App = unknown>(given: ServeOptions): Promise<Server<App>> {
+  checkNodeVersion();
   const { app: _app, data, adapter: _adapter, logger: sink, ...own } = given;
   let isSecretRandom = false;
   const options = resolveOptions(own, process.env, {

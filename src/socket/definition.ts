@@ -8,7 +8,7 @@ import type { HasAssigns } from "../channel/definition.ts";
 import type { InSchema } from "../channel/schemas/declarations.ts";
 import type { Typed } from "../channel/schemas/typed.ts";
 import type { Ok, Refused } from "../callbacks/results.ts";
-import { checkCallbacks, checkChoice, invalid } from "../definition-checks.ts";
+import { checkCallbacks, checkChoice, checkLiteralKeys, invalid } from "../definition-checks.ts";
 import { checkLogLevel, type LineLevel } from "../log/logger.ts";
 import { connectOf, type ConnectCallback } from "./connect-params.ts";
 import type { ConnectRequest, ParamsOf } from "./connect-request.ts";
@@ -92,6 +92,18 @@ export interface SocketDefinition<Assigns = unknown, Context = unknown> extends 
   readonly log: LineLevel | false;
 }
 
+const KEYS = [
+  "params",
+  "context",
+  "connect",
+  "id",
+  "handleControl",
+  "joins",
+  "slowClients",
+  "limits",
+  "expiringMs",
+  "log",
+] as const satisfies readonly (keyof SocketCallbacks<unknown>)[];
 const DEFAULT_EXPIRING_MS = 60_000;
 const LONGEST_EXPIRING_MS = 86_400_000;
 
@@ -109,13 +121,15 @@ export function expiringMsOf(value: unknown = DEFAULT_EXPIRING_MS): number {
 /**
  * Defines a socket.
  *
- * @throws SIM_ERR_DEFINITION_INVALID if a callback is not a function or an option is invalid
+ * @throws SIM_ERR_DEFINITION_INVALID if an object literal has an unknown key, a callback is not a
+ *   function, or an option is invalid
  */
 export function defineSocket<
   Assigns,
   Schema extends InSchema | undefined = undefined,
   Context = object,
 >(callbacks: SocketCallbacks<Assigns, Schema, Context>): SocketDefinition<Assigns, Context> {
+  checkLiteralKeys("socket", callbacks, KEYS);
   checkCallbacks(callbacks, { required: ["connect"], optional: ["id", "handleControl"] });
   checkLogLevel("log", callbacks.log);
   const { joins = "async", slowClients = "close", limits, log = "info" } = callbacks;

@@ -10,7 +10,7 @@ import type { InSchema } from "../channel/schemas/declarations.ts";
 import type { Typed } from "../channel/schemas/typed.ts";
 import type { Until } from "../callbacks/expiry.ts";
 import type { ExitReason, Ok, Refused, Reply, Stop } from "../callbacks/results.ts";
-import { checkCallbacks } from "../definition-checks.ts";
+import { checkCallbacks, checkLiteralKeys } from "../definition-checks.ts";
 import { checkLogLevel, type LineLevel } from "../log/logger.ts";
 import type { CloseWith } from "./close-with.ts";
 import { connectOf, type ConnectCallback } from "./connect-params.ts";
@@ -185,18 +185,29 @@ const OPTIONAL = [
   "expiring",
   "terminate",
 ] as const;
+const KEYS = [
+  "params",
+  "context",
+  "connect",
+  "handleIn",
+  "expiringMs",
+  "log",
+  ...OPTIONAL,
+] as const satisfies readonly (keyof RawSocketCallbacks<unknown>)[];
 
 /**
  * Defines a raw socket. One callback of a connection runs at a time, even if it is asynchronous. If
  * one throws, its connection is closed with 1011; no other connection is affected.
  *
- * @throws SIM_ERR_DEFINITION_INVALID if a callback is not a function or `log` is not a log level
+ * @throws SIM_ERR_DEFINITION_INVALID if an object literal has an unknown key, a callback is not a
+ *   function, or `log` is not a log level
  */
 export function defineRawSocket<
   State,
   Schema extends InSchema | undefined = undefined,
   Context = object,
 >(callbacks: RawSocketCallbacks<State, Schema, Context>): RawSocketDefinition<Context> {
+  checkLiteralKeys("raw socket", callbacks, KEYS);
   checkCallbacks(callbacks, { required: ["connect", "handleIn"], optional: OPTIONAL });
   checkLogLevel("log", callbacks.log);
   return {

@@ -149,6 +149,32 @@ describe("loadAppModule", () => {
     await refused(url, /must load without an error, got RangeError: no database/, /^no database$/);
   });
 
+  it("names the line that threw, also if a package or this one threw there", async () => {
+    const simurgh = JSON.stringify(new URL("../../src/index.js", import.meta.url).href);
+    const wrong = `import { defineSocket } from ${simurgh};\n\n  defineSocket({} as never);\n`;
+    await refused(
+      written({ "app.ts": wrong }),
+      /undefined \(at file:\/\/\/.*\/app\.ts:3:3\)$/,
+      /connect/,
+    );
+    const files = {
+      "app.mjs": 'import one from "one";\none();\nexport default 1;\n',
+      "node_modules/one/package.json": '{"type":"module","exports":"./one.js"}',
+      "node_modules/one/one.js": 'export default () => {\n\n  throw new Error("no");\n};\n',
+    };
+    await refused(written(files), /Error: no \(at file:\/\/\/.*\/app\.mjs:2:1\)$/, /^no$/);
+    const without = "throw Object.assign(new Error('no'), { stack: undefined });\n";
+    await refused(
+      written({ "app.mjs": without }),
+      /no \(in .*app\.mjs or what it imports\)$/,
+      /no/,
+    );
+  });
+
+  it("refuses a folder", async () => {
+    await refused(new URL(".", FIXTURES).href, /must be a file, got the folder \/.*app-module\/$/);
+  });
+
   it("strips nothing in node_modules", async () => {
     const files = {
       "app.ts": 'import one from "one";\nexport default one;\n',

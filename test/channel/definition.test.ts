@@ -41,6 +41,17 @@ describe("a channel's definition", () => {
     refused({ join, missed: 1 }, "missed must be a function, got number");
   });
 
+  it("refuses a misspelled key, which would otherwise have no effect", () => {
+    assert.throws(() => defineChannel(socket, { join, handelIn: {} } as { join: typeof join }), {
+      code: "SIM_ERR_DEFINITION_INVALID",
+      message: /^channel may only have the keys .*, got handelIn; did you mean handleIn\?$/,
+    });
+    assert.throws(() => defineSocket({ connect: () => ok({}), limit: {} } as object as never), {
+      code: "SIM_ERR_DEFINITION_INVALID",
+      message: /^socket may only have the keys .*, got limit; did you mean limits\?$/,
+    });
+  });
+
   it("accepts only functions as verbatim handlers", () => {
     for (const [handler, got] of [
       [undefined, "undefined"],

@@ -90,6 +90,8 @@ describe("the guide to debugging", () => {
 
   it("says when a connection is refused", async () => {
     assert.equal(await framesUntil(/\n/, `${address}/wrong`, "room:lobby"), "refused with 404\n");
+    const banned = await framesUntil(/\n/, `${address}?user=banned`, "room:lobby");
+    assert.equal(banned, "refused with 403\n");
   });
 
   it("names reasons of joins and log lines that exist", () => {

@@ -46,7 +46,7 @@ describe("A rate", () => {
     refused(null, "limits.messages must be { limit, perMs, burst? }, got null");
     refused(
       { limit: 1, perMs: 1, per: 1 },
-      "limits.messages may only have the keys limit, perMs, burst, got per",
+      "limits.messages may only have the keys limit, perMs, burst, got per; did you mean perMs?",
     );
     refused(
       { limit: 0, perMs: 1_000 },

@@ -59,7 +59,7 @@ function refused(taken: number): void {
   const acceptor = makeAcceptor();
   assert.throws(() => acceptor.listen("127.0.0.1", taken), {
     code: "SIM_ERR_LISTEN",
-    message: `host and port must be free and local, got 127.0.0.1:${taken}, which is in use or not available`,
+    message: `host and port must be free and local, got 127.0.0.1:${taken}, which is in use or not available; stop the other program, or set another port (SIMURGH_PORT)`,
   });
   acceptor.close();
 }

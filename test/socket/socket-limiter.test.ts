@@ -264,7 +264,7 @@ describe("The limits of a socket", () => {
     refused([], "limits must be an object, got array");
     refused(
       { message: { limit: 1, perMs: 1 } },
-      "limits may only have the keys messages, bytes, joins, perId, perAddress, address, flood, got message",
+      "limits may only have the keys messages, bytes, joins, perId, perAddress, address, flood, got message; did you mean messages?",
     );
     refused({ joins: 5 }, "limits.joins must be { limit, perMs, burst? }, got number");
     refused(

@@ -6,7 +6,7 @@
  */
 
 import type { ShardContext } from "../../channel/context.ts";
-import { checkCallbacks, invalid, shown } from "../../definition-checks.ts";
+import { checkCallbacks, checkLiteralKeys, invalid, shown } from "../../definition-checks.ts";
 import type { ConnectInfo, Params } from "../../socket/connect-request.ts";
 import type { ControlOpcode } from "../../socket/frame.ts";
 import type { Route, RouteRequest } from "../http/routes.ts";
@@ -134,7 +134,8 @@ const TAKEN: readonly string[] = ["websocket", "longpoll"];
 /**
  * Defines a custom transport, for the endpoint's `transports`.
  *
- * @throws SIM_ERR_DEFINITION_INVALID if the name is missing or taken, or a callback is not a function
+ * @throws SIM_ERR_DEFINITION_INVALID if the name is missing or taken, an object literal has an unknown
+ *   key, or a callback is not a function
  */
 export function defineTransport(callbacks: TransportCallbacks): TransportDefinition {
   const { name } = callbacks as { readonly name: unknown };
@@ -143,6 +144,7 @@ export function defineTransport(callbacks: TransportCallbacks): TransportDefinit
       `name must be a non-empty string other than ${TAKEN.join(" and ")}, got ${shown(name)}`,
     );
   }
+  checkLiteralKeys(`transport ${name}`, callbacks, ["name", "start", "stop"]);
   checkCallbacks(callbacks, { required: ["start"], optional: ["stop"] });
   return {
     name,
