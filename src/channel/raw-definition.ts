@@ -158,11 +158,11 @@ export function defineRawChannel<Assigns, Context>(
   };
 }
 
-const KEYS = [
-  "start",
-  "joinTimeoutMs",
-  "logJoin",
-] as const satisfies readonly (keyof RawChannelCallbacks<unknown>)[];
+const KEYS = Object.keys({
+  start: true,
+  joinTimeoutMs: true,
+  logJoin: true,
+} satisfies Record<keyof RawChannelCallbacks<unknown>, true>);
 const OPTIONAL = ["broadcast", "missed", "expiring", "drain", "end"] as const;
 
 /** Reports whether a value is a valid object of handlers. */

@@ -92,18 +92,18 @@ export interface SocketDefinition<Assigns = unknown, Context = unknown> extends 
   readonly log: LineLevel | false;
 }
 
-const KEYS = [
-  "params",
-  "context",
-  "connect",
-  "id",
-  "handleControl",
-  "joins",
-  "slowClients",
-  "limits",
-  "expiringMs",
-  "log",
-] as const satisfies readonly (keyof SocketCallbacks<unknown>)[];
+const KEYS = Object.keys({
+  params: true,
+  context: true,
+  connect: true,
+  id: true,
+  handleControl: true,
+  joins: true,
+  slowClients: true,
+  limits: true,
+  expiringMs: true,
+  log: true,
+} satisfies Record<keyof SocketCallbacks<unknown>, true>);
 const DEFAULT_EXPIRING_MS = 60_000;
 const LONGEST_EXPIRING_MS = 86_400_000;
 

@@ -186,14 +186,16 @@ const OPTIONAL = [
   "terminate",
 ] as const;
 const KEYS = [
-  "params",
-  "context",
-  "connect",
-  "handleIn",
-  "expiringMs",
-  "log",
   ...OPTIONAL,
-] as const satisfies readonly (keyof RawSocketCallbacks<unknown>)[];
+  ...Object.keys({
+    params: true,
+    context: true,
+    connect: true,
+    handleIn: true,
+    expiringMs: true,
+    log: true,
+  } satisfies Record<Exclude<keyof RawSocketCallbacks<unknown>, (typeof OPTIONAL)[number]>, true>),
+];
 
 /**
  * Defines a raw socket. One callback of a connection runs at a time, even if it is asynchronous. If
