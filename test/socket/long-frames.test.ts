@@ -104,8 +104,11 @@ describe("A message within the default limits takes no more than 50 ms to parse,
         let least = Infinity;
         for (let tries = 0; tries < MOST_TRIES && least > MOST_MS; tries += 1) {
           const startedMs = performance.now();
+          const startedCpu = process.cpuUsage();
           client.send(frame);
-          least = Math.min(least, performance.now() - startedMs);
+          const { user, system } = process.cpuUsage(startedCpu);
+          // The CPU time does not include the time that others had the core, but that of V8's helpers.
+          least = Math.min(least, performance.now() - startedMs, (user + system) / 1_000);
           const answer = client.taken();
           assert.match(answer[0]?.slice(0, 200) ?? "nothing", /phx_reply/);
         }
