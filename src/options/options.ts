@@ -162,7 +162,7 @@ export const OPTIONS = {
     unit: "bytes",
     about:
       "Largest message from a client that has not joined a channel yet, join parameters included. At most `maxFrameBytes`. Does not apply to raw sockets.",
-    atLimit: "The connection is closed with 1009, a long-poll session with status 410.",
+    atLimit: "The connection is closed with 1009; a long-poll session ends.",
   },
   maxBodyBytes: {
     kind: "integer",
