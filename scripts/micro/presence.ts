@@ -62,7 +62,7 @@ function makeShard(memory: NodeMemory, shard: number): ShardCore {
     waiting: new WaitingBytes(1_048_576, Infinity),
     room: new BroadcastRoom(1_048_576),
     clock: () => 0,
-    takesJoins: () => true,
+    takesMore: () => true,
     onForwardingRecord() {},
   });
   core.attach();

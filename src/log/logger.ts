@@ -193,7 +193,7 @@ export const LOG_LINES = {
   },
   overloadBegin: {
     level: "warn",
-    text: "shard overloaded: refusing joins, and new connections too at level withdrawn",
+    text: "shard overloaded: refusing joins and large messages, and new connections too at level withdrawn",
   },
   overloadEnd: { level: "warn", text: "shard recovered from an overload level" },
   shardWithdrawn: { level: "warn", text: "overloaded shard gets no new connections" },

@@ -112,6 +112,10 @@ export const COUNTERS = {
     about: "Broadcasts that channels with `slow` skipped for a slow client.",
   },
   joinsOverloaded: { kind: "total", about: "Joins refused because the shard was overloaded." },
+  messagesOverloaded: {
+    kind: "total",
+    about: "Messages of more than 4 KiB refused because the shard was overloaded.",
+  },
   rateLimited: { kind: "total", about: "Messages and joins refused by a rate limit." },
   floodIgnored: {
     kind: "total",

@@ -162,7 +162,7 @@ export const OPTIONS = {
     unit: "bytes",
     about:
       "Largest message from a client that has not joined a channel yet, join parameters included. At most `maxFrameBytes`. Does not apply to raw sockets.",
-    atLimit: "The connection is closed with 1009.",
+    atLimit: "The connection is closed with 1009; a long-poll session ends.",
   },
   maxBodyBytes: {
     kind: "integer",
@@ -462,7 +462,8 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about: "Event loop lag above which a shard is overloaded if the lag persists.",
-    atLimit: "Joins are answered with error `overloaded` until the lag is well below this.",
+    atLimit:
+      "Joins, and messages of more than 4 KiB, are answered with error `overloaded` until the lag is well below this.",
   },
   overloadHeapBytes: {
     kind: "integer",
@@ -473,7 +474,8 @@ export const OPTIONS = {
     unit: "bytes",
     about:
       "JavaScript heap above which a shard is overloaded, together with memory outside the heap that belongs to it, such as buffers. Shared memory is not included. auto: 60 % of `oldGenerationMb`.",
-    atLimit: "Joins are answered with error `overloaded` until the memory is well below this.",
+    atLimit:
+      "Joins, and messages of more than 4 KiB, are answered with error `overloaded` until the memory is well below this. Handlers that await may hold such messages in memory.",
   },
   maxResidentBytes: {
     kind: "integer",
@@ -485,7 +487,7 @@ export const OPTIONS = {
     about:
       "Resident memory of the process above which all shards are overloaded. It also bounds what the engine holds of messages that have not arrived completely, which nobody else can see: at most (`maxFrameBytes` + 64 KiB) for each connection. auto: 85 % of the memory of the container or the machine.",
     atLimit:
-      "Joins are answered with error `overloaded`. While the memory grows, the connections that have not completed a message for longest are cut (1006), in each shard at most an eighth of them every 250 ms.",
+      "Joins, and messages of more than 4 KiB, are answered with error `overloaded`. While the memory grows, the connections that have not completed a message for longest are cut (1006), in each shard at most an eighth of them every 250 ms.",
   },
   maxUnjoinedConnections: {
     kind: "integer",

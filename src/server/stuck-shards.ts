@@ -15,7 +15,7 @@ import type { Counters } from "../memory/counters.ts";
 import { readRunning, type RunningCallback } from "../memory/running.ts";
 import type { Logger } from "../log/logger.ts";
 import { telemetry } from "../telemetry.ts";
-import { stackOf, terminate } from "./thread-inspector.ts";
+import { stackOf, terminate, type Termination } from "./thread-inspector.ts";
 
 /** A shard's thread. */
 export interface StuckThread {
@@ -42,8 +42,8 @@ const STACK_MS = 500;
 /** The stuck shards of a server. */
 export class StuckShards {
   readonly #parts: StuckShardsParts;
-  /** Releases threads whose callbacks were ended. */
-  readonly #release = new Map<StuckThread, () => void>();
+  /** Threads whose callbacks were ended. */
+  readonly #ended = new Map<StuckThread, Termination>();
   /** Resolves when it has been reported that a thread is stuck. */
   readonly #reported = new WeakMap<StuckThread, Promise<void>>();
 
@@ -64,19 +64,23 @@ export class StuckShards {
     void this.#reportEnd(thread, forMs);
   }
 
-  /** Ends what a thread runs. */
+  /** Ends what a thread runs. Call it again if the thread still does not turn. */
   endCallback(thread: StuckThread): void {
-    if (this.#release.has(thread)) return;
+    const ended = this.#ended.get(thread);
+    if (ended) {
+      ended.repeat();
+      return;
+    }
     const { shard } = thread;
     this.#parts.logger.log("callbackEnded", { shard, ...this.runningOn(thread) });
-    const release = terminate(thread.threadId);
-    if (release) this.#release.set(thread, release);
+    const termination = terminate(thread.threadId);
+    if (termination) this.#ended.set(thread, termination);
   }
 
   /** Detaches from a thread whose callback was ended, or that has ended itself. */
   release(thread: StuckThread): void {
-    this.#release.get(thread)?.();
-    this.#release.delete(thread);
+    this.#ended.get(thread)?.release();
+    this.#ended.delete(thread);
   }
 
   /** Returns the callback that a thread runs, also if it has died. */

@@ -402,9 +402,7 @@ export class Supervisor
     if (await within(shutdownMs, thread.exited())) return true;
     if (!this.#life.isClosed(member)) {
       // User code blocks the thread, so it cannot close its app and must not be terminated.
-      await within(STILL_MS, thread.exited());
-      if (beats === this.#life.beats(member)) this.#stuck.endCallback(thread);
-      if (await within(shutdownMs, thread.exited())) return true;
+      if (await this.#endCallbacks(thread, beats)) return true;
     }
     if (this.#life.isClosed(member)) {
       if (shard < 0) logger.log("linkTerminated");
@@ -414,6 +412,23 @@ export class Supervisor
     this.#stuck.release(thread);
     logger.log("shardNotEnded", { shard });
     thread.abandon();
+    return false;
+  }
+
+  /**
+   * Ends what a thread runs until its loop turns: after one callback another may hold it, such as the
+   * `terminate` of the next channel.
+   *
+   * @returns whether the thread has exited
+   */
+  async #endCallbacks(thread: MemberThread, stillAt: number): Promise<boolean> {
+    const untilMs = performance.now() + STILL_MS + this.#parts.options.shutdownMs;
+    let beats = stillAt;
+    while (performance.now() < untilMs) {
+      if (await within(STILL_MS, thread.exited())) return true;
+      if (beats === this.#life.beats(thread.member)) this.#stuck.endCallback(thread);
+      beats = this.#life.beats(thread.member);
+    }
     return false;
   }
 

@@ -49,14 +49,37 @@ export async function stackOf(threadId: number, limitMs: number): Promise<string
  * Ends what a thread runs, as soon as it can be interrupted: all JavaScript on its stack is unwound,
  * without `catch` and `finally`, and its event loop goes on.
  *
- * @returns a function that releases the thread; call it when its loop turns, or is given up. Undefined if
- *   nothing can be done
+ * @returns undefined if nothing can be done
  */
-export function terminate(threadId: number): (() => void) | undefined {
+export function terminate(threadId: number): Termination | undefined {
   const thread = attach(threadId);
-  if (!thread) return undefined;
-  thread.send("Runtime.terminateExecution", {});
-  return () => thread.detach();
+  return thread && new Termination(thread);
+}
+
+/** Ends what a thread runs. */
+export class Termination {
+  readonly #thread: AttachedThread;
+  #isPending = false;
+
+  constructor(thread: AttachedThread) {
+    this.#thread = thread;
+    this.repeat();
+  }
+
+  /** Also ends what the thread has run since. Does nothing until the thread has been interrupted. */
+  repeat(): void {
+    if (this.#isPending) return;
+    this.#isPending = true;
+    this.#thread.onAnswer = (): void => {
+      this.#isPending = false;
+    };
+    this.#thread.send("Runtime.terminateExecution", {});
+  }
+
+  /** Releases the thread. Call it when its loop turns, or is given up. */
+  release(): void {
+    this.#thread.detach();
+  }
 }
 
 interface Answer {
@@ -69,13 +92,13 @@ class AttachedThread {
   readonly #session: Inspector.Session;
   readonly #sessionId: string;
   #lastId = 0;
-  #onAnswer: (answer: Answer) => void = () => {};
+  onAnswer: (answer: Answer) => void = () => {};
 
   constructor(session: Inspector.Session, sessionId: string) {
     this.#session = session;
     this.#sessionId = sessionId;
     session.on("NodeWorker.receivedMessageFromWorker", ({ params }) => {
-      this.#onAnswer(JSON.parse(params.message) as Answer);
+      this.onAnswer(JSON.parse(params.message) as Answer);
     });
   }
 
@@ -88,7 +111,7 @@ class AttachedThread {
   async ask(method: string, params: object, limitMs: number): Promise<Answer | undefined> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, limitMs, undefined);
-      this.#onAnswer = (answer): void => {
+      this.onAnswer = (answer): void => {
         if (answer.id === undefined) return;
         clearTimeout(timer);
         resolve(answer);

@@ -43,8 +43,8 @@ export class OverloadWatch {
     this.#overload = new Overload(limits, (...step) => this.#report(...step));
   }
 
-  /** False while joins must be refused. */
-  get takesJoins(): boolean {
+  /** False while joins and large messages must be refused. */
+  get takesMore(): boolean {
     return this.#overload.level === "normal";
   }
 

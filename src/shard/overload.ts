@@ -7,7 +7,7 @@
  *            fall               fall
  *
  *   normal     serves everything
- *   refusing   answers joins with error `overloaded`
+ *   refusing   answers joins, and messages of more than 4 KiB, with error `overloaded`
  *   withdrawn  in addition, receives no new connections; if all shards are withdrawn, main answers
  *              new connections with 503
  *

@@ -74,8 +74,8 @@ export interface ShardCoreParts {
   readonly room: BroadcastRoom;
   /** Clock for rate limits. */
   readonly clock: Clock;
-  /** Reports whether joins are accepted. */
-  readonly takesJoins: () => boolean;
+  /** Reports whether joins and large messages are accepted. */
+  readonly takesMore: () => boolean;
   /** Handles a record of a long-poll request that another shard forwards or answers. */
   readonly onForwardingRecord: (delivery: ForwardingDelivery) => void;
 }
@@ -172,7 +172,7 @@ export class ShardCore {
       logger,
       refusals: this.#refusals,
       options,
-      takesJoins: parts.takesJoins,
+      takesMore: parts.takesMore,
     });
   }
 

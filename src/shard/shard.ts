@@ -120,7 +120,7 @@ export class Shard {
       waiting,
       room,
       clock: monotonicMs,
-      takesJoins: () => this.#overload.takesJoins,
+      takesMore: () => this.#overload.takesMore,
       onForwardingRecord: ({ from, record }) => longpoll.receive(from, record),
     });
     const core = this.#core;

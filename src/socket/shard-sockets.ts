@@ -24,8 +24,8 @@ export class ShardSockets {
   readonly logger: Logger;
   readonly gate: RateGate;
   readonly options: SocketOptions;
-  /** Reports whether the shard accepts further joins. */
-  readonly takesJoins: () => boolean;
+  /** Reports whether the shard accepts further joins and large messages. */
+  readonly takesMore: () => boolean;
 
   constructor(given: {
     readonly channels: ShardChannels;
@@ -33,13 +33,13 @@ export class ShardSockets {
     readonly logger: Logger;
     readonly refusals: Refusals;
     readonly options: SocketOptions;
-    readonly takesJoins: () => boolean;
+    readonly takesMore: () => boolean;
   }) {
     this.channels = given.channels;
     this.expiries = given.expiries;
     this.logger = given.logger;
     this.gate = new RateGate(given.refusals);
     this.options = given.options;
-    this.takesJoins = given.takesJoins;
+    this.takesMore = given.takesMore;
   }
 }

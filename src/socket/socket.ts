@@ -7,8 +7,8 @@
  *
  * Runs on: the shard that owns the connection. Methods are `private` for the compiler only, since a
  *       #method adds a field to each object.
- * Full: a join beyond `maxChannels`, or while the shard is overloaded, is answered with an error. If
- *       more than `maxMailbox` messages wait behind a join, or more than `maxWaitingBytes` for all its
+ * Full: a join beyond `maxChannels`, or while the shard is overloaded, is answered with an error, and so is a
+ *       large message while it is overloaded: its handler may hold it for long. If more than `maxMailbox` messages wait behind a join, or more than `maxWaitingBytes` for all its
  *       channels, the connection is closed.
  */
 
@@ -51,6 +51,8 @@ import { reportDisconnected, reportExpired } from "./socket-reports.ts";
 
 /** Longer text frames are refused by their heads, if they are refused (UTF-16 units). */
 const HEAD_FIRST_FROM = 1_024;
+/** Longer frames are refused while the shard is overloaded (bytes, or UTF-16 units of text). */
+const LARGE_FROM = 4_096;
 
 /** A socket with channels. */
 export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
@@ -261,12 +263,20 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
         return true;
       }
     }
-    const { maxTopicBytes, maxEventBytes } = this.shared.options;
-    const isTopicLong = isLonger(message.topic, maxTopicBytes);
-    if (!isTopicLong && !isLonger(message.event, maxEventBytes)) return false;
-    const reason = isTopicLong ? REASON.topicTooLong : REASON.eventTooLong;
+    const reason = this.whyRefused(message, frame.length);
+    if (reason === undefined) return false;
     if (message.ref !== null) this.reply(message.joinRef, message, STATUS.error, { reason });
     return true;
+  }
+
+  private whyRefused({ topic, event }: Message, length: number): string | undefined {
+    const { takesMore, channels, options } = this.shared;
+    if (isLonger(topic, options.maxTopicBytes)) return REASON.topicTooLong;
+    if (isLonger(event, options.maxEventBytes)) return REASON.eventTooLong;
+    // What handlers hold of messages is not in any queue that has a bound.
+    if (length < LARGE_FROM || event === EVENT.join || takesMore()) return undefined;
+    channels.counters.add(COUNTER.messagesOverloaded);
+    return REASON.overloaded;
   }
 
   private malformed(): void {
@@ -414,7 +424,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     message: Message,
     replaced: { readonly joinRef: Ref } | undefined,
   ): void {
-    const { takesJoins, channels, logger } = this.shared;
+    const { takesMore, channels, logger } = this.shared;
     const { maxChannels } = this.mount;
     if (countChannels(this.channels) >= maxChannels) {
       this.reply(message.joinRef, message, STATUS.error, { reason: REASON.tooManyChannels });
@@ -422,7 +432,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
       logger.log("tooManyChannels", { topic, connection: connection.id, id, max: maxChannels });
       return;
     }
-    if (!takesJoins()) {
+    if (!takesMore()) {
       channels.counters.add(COUNTER.joinsOverloaded);
       this.reply(message.joinRef, message, STATUS.error, { reason: REASON.overloaded });
       if (replaced) this.sendClose(topic, replaced.joinRef);

@@ -136,7 +136,7 @@ export class SoloShard {
       logger,
       endpoint,
       clock: monotonicMs,
-      takesJoins: () => true,
+      takesMore: () => true,
       onForwardingRecord() {},
     });
     this.#open = new ConnectionSet("test", {

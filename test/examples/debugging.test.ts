@@ -99,7 +99,7 @@ describe("the guide to debugging", () => {
       ...tableUnder("Why a join is refused"),
       ...tableUnder("Why a connection is refused"),
     ];
-    assert.equal(rows.length, 14);
+    assert.equal(rows.length, 15);
     const lines = Object.values(LOG_LINES).map(({ text }) => text);
     for (const [, , log = ""] of rows) {
       const [, line] = /`([^`]+)`/.exec(log) ?? [];

@@ -36,7 +36,10 @@ describe("A presence is defined", () => {
 
   it("with known keys, functions as callbacks, and a short name of few kinds of characters", () => {
     const invalid = { code: "SIM_ERR_DEFINITION_INVALID" };
-    assert.throws(define({ feth: () => ({}) }), { ...invalid, message: /got feth$/ });
+    assert.throws(define({ feth: () => ({}) }), {
+      ...invalid,
+      message: /got feth, did you mean fetch\?$/,
+    });
     assert.throws(define({ fetch: 1 }), {
       ...invalid,
       message: /fetch .* must be a function, got number/,

@@ -206,7 +206,7 @@ describe("npm run account", () => {
       assert.equal(status, 1);
       assert.match(
         stderr.toString(),
-        /account: 4000 connections must join, got: native-bench: .+512 desc/,
+        /account: 5000 connections must join, got: native-bench: .+512 desc/,
       );
     },
   );

@@ -68,10 +68,27 @@ describe("the inspector of threads", () => {
     const [spinning, other] = [started(), started()];
     await told(spinning, "spin");
     await told(other, "spin");
-    const release = terminate(spinning.threadId);
+    const termination = terminate(spinning.threadId);
     assert.deepEqual(await told(spinning, "hello"), ["hello", 7]);
-    release?.();
+    termination?.release();
     assert.match((await stackOf(other.threadId, LIMIT_MS)) ?? "", /spinning/);
+  });
+
+  it("ends what the thread runs next, if it is asked again", async () => {
+    const thread = started();
+    await told(thread, "spin");
+    // Begins once the first one has been ended.
+    const next = told(thread, "spin");
+    const termination = terminate(thread.threadId);
+    await next;
+    // Has no effect until the thread has confirmed the first end.
+    const repeated = setInterval(() => termination?.repeat(), 20);
+    try {
+      assert.deepEqual(await told(thread, "hello"), ["hello", 7]);
+    } finally {
+      clearInterval(repeated);
+      termination?.release();
+    }
   });
 
   it("shows no stack of code that cannot be interrupted, and leaves nothing behind", async () => {

@@ -192,7 +192,7 @@ describe("a frame of version 2", () => {
   it("2, 5: a join is refused while the shard accepts none; an earlier channel goes on, or is closed", () => {
     const world = makeWorld();
     const client = world.joined(["room:1", "room:2"]);
-    world.takesJoins = false;
+    world.takesMore = false;
     assert.deepEqual(client.asked('["13","3","room:3","phx_join",{}]'), [
       '["13","3","room:3","phx_reply",{"status":"error","response":{"reason":"overloaded"}}]',
     ]);
@@ -201,8 +201,23 @@ describe("a frame of version 2", () => {
       '["11","11","room:1","phx_close",{}]',
     ]);
     assert.deepEqual([world.count, world.joinsRefused], [1, 2]);
-    world.takesJoins = true;
+    world.takesMore = true;
     assert.match(client.asked('["15","5","room:1","phx_join",{}]')[0] ?? "", /"status":"ok"/);
+  });
+
+  it("a large message is refused while the shard is overloaded, a small one is not", () => {
+    const world = makeWorld();
+    const client = world.joined(["room:1"]);
+    const large = `["11","3","room:1","echo",{"a":"${"x".repeat(4_096)}"}]`;
+    world.takesMore = false;
+    assert.deepEqual(client.asked(large), [
+      '["11","3","room:1","phx_reply",{"status":"error","response":{"reason":"overloaded"}}]',
+    ]);
+    assert.deepEqual(client.asked(large.replace('"3"', "null")), []);
+    assert.match(client.asked('["11","4","room:1","echo",{"a":"x"}]')[0] ?? "", /"status":"ok"/);
+    assert.deepEqual([world.count, world.messagesRefused], [1, 2]);
+    world.takesMore = true;
+    assert.match(client.asked(large)[0] ?? "", /"status":"ok"/);
   });
 
   it("4: is checked before 2: a topic without a route is unmatched, however many channels there are", () => {

@@ -118,7 +118,7 @@ export class World {
   /** Topics of channels that have ended. */
   readonly closed: string[] = [];
   /** Whether joins are accepted. */
-  takesJoins = true;
+  takesMore = true;
   readonly #counters = makeCountersMemory(1);
   readonly #options: WorldOptions;
   readonly #limiter: SocketLimiter | undefined;
@@ -170,7 +170,7 @@ export class World {
       logger,
       refusals,
       options: socketOptionsOf(options),
-      takesJoins: () => this.takesJoins,
+      takesMore: () => this.takesMore,
     });
     const routes = Object.entries(options.channels).map(
       ([pattern, it]) => [pattern, "channel" in it ? it : { channel: it }] as const,
@@ -206,6 +206,11 @@ export class World {
   /** Number of joins refused because none were accepted. */
   get joinsRefused(): number {
     return readCounters(this.#counters, 0).joinsOverloaded;
+  }
+
+  /** Number of large messages refused because the shard was overloaded. */
+  get messagesRefused(): number {
+    return readCounters(this.#counters, 0).messagesOverloaded;
   }
 
   /** Refusals by rate limits: messages, those among them that were not answered, and connects. */

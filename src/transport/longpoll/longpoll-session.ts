@@ -12,7 +12,7 @@
  *
  * The messages of a POST are handled in order. On a serial socket, each message waits until the
  * previous one is done, which means that a join that holds up the socket has settled and the
- * channels' frames have been sent.
+ * channels' frames have been sent. When the budget of the turn is spent, the other messages wait for later turns.
  *
  * Runs on: the shard on which the session was opened.
  * Slow: the session ends if a frame is sent while more than `maxBackpressureBytes` wait. The client
@@ -27,6 +27,7 @@ import { CLOSE, NO_CLOSE_FRAME } from "../../protocol/reserved.ts";
 import type { ServedSocket } from "../../socket/served-socket.ts";
 import type { ConnectionSet } from "../connection-set.ts";
 import type { SlowConnection } from "../slow-clients.ts";
+import type { Turn } from "../turn.ts";
 import { framesOf, NO_TEXT, type BodyFrame } from "./body.ts";
 import { STATUS, type Caller } from "./request.ts";
 
@@ -37,6 +38,10 @@ export interface LongPollKind {
   readonly windowMs: number;
   /** Bytes of a session's POSTs that may wait. */
   readonly maxWaitingBytes: number;
+  /** Largest message of a client that has not joined a channel. */
+  readonly maxUnjoinedFrameBytes: number;
+  /** Its budget is shared by all clients of the shard. */
+  readonly turn: Pick<Turn, "isSpent" | "later">;
 }
 
 /** A session without polls is inactive after this many windows. */
@@ -184,8 +189,11 @@ export class LongPollSession implements Connection, SlowConnection {
   receive(frame: string | Uint8Array): void {
     const { socket } = this;
     if (!socket) return;
-    this.kind.sessions.received(frame.length);
-    if (typeof frame === "string") socket.receiveText(frame);
+    const { sessions, maxUnjoinedFrameBytes } = this.kind;
+    sessions.received(frame.length);
+    if (frame.length > maxUnjoinedFrameBytes && !socket.hasJoined) {
+      socket.end(CLOSE.tooLarge, { shutdown: "closed" });
+    } else if (typeof frame === "string") socket.receiveText(frame);
     else socket.receiveBytes(frame);
     if (socket.isHeldUp) socket.onIdle ??= () => this.#resumePosts();
   }
@@ -287,11 +295,19 @@ class LongPollPost {
   /** Passes on all messages or, on a serial socket, only the next one. */
   run(): void {
     const { socket, kind } = this.#session;
+    // Starts the turn's time, unless it runs already.
+    kind.turn.isSpent();
     while (!this.#isDone) {
       if (!this.#hasMore()) this.finish(STATUS.done);
       else if (!this.#handOver()) this.finish(STATUS.badLine);
       else {
-        if (!socket?.isSerial || (!this.#hasMore() && !socket.isHeldUp)) continue;
+        const isLast = !this.#hasMore();
+        if (!socket?.isSerial || (isLast && !socket.isHeldUp)) {
+          if (isLast || !kind.turn.isSpent()) continue;
+          this.#untilMs ||= performance.now() + kind.windowMs;
+          kind.turn.later(() => this.run());
+          return;
+        }
         this.#untilMs = performance.now() + kind.windowMs;
         if (!socket.isHeldUp) this.resume();
         return;

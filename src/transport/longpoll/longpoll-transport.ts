@@ -156,7 +156,13 @@ export class LongPollTransport implements Transport {
     const mount: Mount = {
       handshake,
       tokens: new LongPollTokens(options.secretKeyBase, path, maxAgeMs, given.crypto),
-      kind: { sessions: this.#sessions, windowMs, maxWaitingBytes: options.maxWaitingBytes },
+      kind: {
+        sessions: this.#sessions,
+        windowMs,
+        maxWaitingBytes: options.maxWaitingBytes,
+        maxUnjoinedFrameBytes: options.maxUnjoinedFrameBytes,
+        turn: this.#shard.turn,
+      },
       pubsubTimeoutMs,
     };
     router.addSocketPath(path);

@@ -5,18 +5,22 @@
  */
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 
 import type { ServedSocket } from "../../../src/socket/served-socket.ts";
 import { ConnectionSet } from "../../../src/transport/connection-set.ts";
 import { LongPollSession } from "../../../src/transport/longpoll/longpoll-session.ts";
 import { STATUS } from "../../../src/transport/longpoll/request.ts";
 import type { Caller, Settled } from "../../../src/transport/longpoll/request.ts";
+import { Turn } from "../../../src/transport/turn.ts";
 import { TestConnections } from "../../support/connections.ts";
 import { LOG_LINES } from "../../../src/log/logger.ts";
 import { turn } from "../../support/world.ts";
 
 const WINDOW_MS = 1_000;
 const MAX_LENGTH = 100;
+const MAX_UNJOINED_BYTES = 32;
+const TURN_BUDGET_MS = 10;
 
 /** A poll, and its answers. */
 class Poll implements Caller {
@@ -34,6 +38,8 @@ let shared: TestConnections;
 let sessions: ConnectionSet<LongPollSession>;
 /** The codes with which the socket was ended. */
 let ends: number[];
+/** The messages that the socket got; each takes the budget of a turn. */
+let received: string[];
 
 /** How often the client was found to be slow, and how often the outcome of a batch was unknown. */
 function troubles(): readonly [slow: number, unsure: number] {
@@ -56,10 +62,19 @@ describe("a long-poll session", () => {
       sessions,
       windowMs: WINDOW_MS,
       maxWaitingBytes: 1_000,
+      maxUnjoinedFrameBytes: MAX_UNJOINED_BYTES,
+      turn: new Turn(),
     });
     sessions.add(session);
+    received = [];
     const socket = {
       isEnded: false,
+      hasJoined: false,
+      receiveText: (frame: string) => {
+        received.push(frame);
+        const end = performance.now() + TURN_BUDGET_MS;
+        while (performance.now() < end);
+      },
       allChannels: () => [],
       end: (code: number) => ends.push(code),
     };
@@ -177,6 +192,28 @@ describe("a long-poll session", () => {
     session.send("y");
     await turn();
     assert.deepEqual(troubles(), [1, 0]);
+  });
+
+  it("handles the messages of a POST in later turns when the budget of one is spent", async () => {
+    const post = new Poll();
+    const lines = ['["1"]', '["2"]', '["3"]'];
+    session.post(post, Buffer.from(lines.join("\n")), true);
+    const counts = new Set([received.length]);
+    for (let turns = 0; post.answers.length === 0 && turns < 20; turns += 1) {
+      await nextTurn();
+      counts.add(received.length);
+    }
+    assert.deepEqual([...counts], [1, 2, 3]);
+    assert.deepEqual(received, lines);
+    assert.deepEqual(post.answers, [`${STATUS.done} `]);
+  });
+
+  it("takes only small messages before its client has joined a channel", () => {
+    const allowed = `["${"x".repeat(MAX_UNJOINED_BYTES - 4)}"]`;
+    session.post(new Poll(), Buffer.from(allowed), false);
+    assert.deepEqual([received, ends], [[allowed], []]);
+    session.post(new Poll(), Buffer.from(`${allowed} `), false);
+    assert.deepEqual([received, ends], [[allowed], [1009]]);
   });
 
   it("ends once, and answers all polls", () => {
