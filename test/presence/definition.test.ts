@@ -38,7 +38,7 @@ describe("A presence is defined", () => {
     const invalid = { code: "SIM_ERR_DEFINITION_INVALID" };
     assert.throws(define({ feth: () => ({}) }), {
       ...invalid,
-      message: /got feth, did you mean fetch\?$/,
+      message: /got feth; did you mean fetch\?$/,
     });
     assert.throws(define({ fetch: 1 }), {
       ...invalid,
