@@ -183,7 +183,7 @@ export const OPTIONS = {
     max: 1_000_000,
     unit: "levels",
     about:
-      "Depth to which lists and objects may be nested in a message of more than 8,192 characters. The time to write a value back grows with its depth: a reply with 16,000 nested lists, which are 32 KB, takes 150 ms. Does not apply to raw sockets and custom serializers.",
+      "Depth to which lists and objects may be nested in a message of more than 4,096 characters. The time to write a value back grows with its depth: a reply with 16,000 nested lists, which are 32 KB, takes 150 ms. Does not apply to raw sockets and custom serializers.",
     atLimit: "The connection is closed with 1011, as for any malformed message.",
   },
   maxTopicBytes: {

@@ -17,7 +17,7 @@ const { maxFrameBytes, maxJsonDepth, maxTopicBytes, maxEventBytes } = OPTIONS;
 const BYTES = maxFrameBytes.default;
 const LEVELS = maxJsonDepth.default - 8;
 /** Texts of this length may be nested to any depth. */
-const UNSCANNED_CHARACTERS = 8_192;
+const UNSCANNED_CHARACTERS = 4_096;
 
 /** Repeats a value until the list has as many characters as a frame may have. */
 function listOf(value: string, characters = BYTES - 1_000): string {
