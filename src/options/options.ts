@@ -338,9 +338,9 @@ export const OPTIONS = {
     max: 1_099_511_627_776,
     unit: "bytes",
     about:
-      "Bytes that the whole node may hold for others: frames that clients have not read, messages that wait for user code or for their turn, bodies that are incomplete or wait for their turn, requests forwarded to other threads, streamed responses, and broadcasts that wait for other threads. auto: a quarter of the memory of the container or the machine. Not included: messages that have not arrived completely, which the engine holds (see `maxResidentBytes`), and what user code keeps.",
+      "Bytes that the whole node may hold for others: frames that clients have not read, messages that wait for user code or for their turn, bodies that are incomplete or wait for their turn, requests forwarded to other threads, HTTP responses that clients have not read, and broadcasts that wait for other threads. auto: a quarter of the memory of the container or the machine. Not included: messages that have not arrived completely, which the engine holds (see `maxResidentBytes`), and what user code keeps.",
     atLimit:
-      "Within a second, the largest of them are given up, whatever shard they are on, until seven eighths are left: clients with unread frames are cut (1006), others closed with 1008, requests answered with 503, and topics whose broadcasts waited get phx_error.",
+      "Within a second, the largest of them are given up, whatever shard they are on, until seven eighths are left: clients with unread frames are cut (1006), others closed with 1008, requests answered with 503, connections with unread responses cut, and topics whose broadcasts waited get phx_error.",
   },
   handlerTimeoutMs: {
     kind: "integer",

@@ -135,12 +135,11 @@ export class Shard {
     const shard = {
       ...shared,
       ...admission,
+      ...http,
       tcp,
       turn,
-      requests: http.requests,
       options,
       app,
-      router: http.router,
       context,
       sockets,
       sweep: this.#sweep,

@@ -23,6 +23,7 @@ import type { EngineApp } from "./engine/engine-types.ts";
 import type { EndpointHandshake } from "./handshake/handshake-options.ts";
 import type { RequestGate } from "./http/request-gate.ts";
 import type { HttpRouter } from "./http/router.ts";
+import type { StreamBuffers } from "./http/stream-buffers.ts";
 import type { MountOptions } from "./mount-options.ts";
 import type { Sweep } from "./sweep.ts";
 import type { TcpConnections } from "./tcp-connections.ts";
@@ -69,6 +70,8 @@ export interface TransportShard extends SharedByConnections {
   readonly tcp: TcpConnections;
   readonly turn: Turn;
   readonly requests: RequestGate;
+  /** Answers that wait for their clients. */
+  readonly streams: StreamBuffers;
   readonly pending: PendingConnects;
   /** Undefined if connections per address are not limited. */
   readonly places: AddressPlaces | undefined;

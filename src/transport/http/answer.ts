@@ -16,7 +16,10 @@ export interface RouteResponse {
   /** HTTP status, 200 to 599. */
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Text or bytes; anything else is sent as JSON. */
+  /**
+   * Text or bytes; anything else is sent as JSON. Bytes are not copied: do not change them after they were
+   * returned.
+   */
   readonly body?: unknown;
 }
 

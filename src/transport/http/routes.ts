@@ -20,7 +20,6 @@ import {
   hasNoBody,
   plainAnswer,
   prepareAnswer,
-  sendAnswer,
   sendHead,
   unavailableAnswer,
   type PreparedAnswer,
@@ -34,6 +33,7 @@ import { headerOf, WHOLE_HEAD, type RequestHead } from "./request-head.ts";
 import { ResponseStream, type StreamedResponse } from "./response-stream.ts";
 import { METHODS, type HttpRouter } from "./router.ts";
 import type { StreamBuffers } from "./stream-buffers.ts";
+import { sendAsRead } from "./unsent-answer.ts";
 
 /** A request, as seen by a route. */
 export interface RouteRequest {
@@ -146,9 +146,10 @@ export class Routes<Context> {
     given.giveUp();
     const isHead = head.method === HEAD;
     const isLast = body.fault !== undefined || given.isLong;
+    const onEnd = (): void => tcp.answered();
     if (!streamed) {
-      tcp.answered();
-      response.cork(() => sendAnswer(response, answer, isLast, isHead));
+      const unsent = sendAsRead(response, answer, streams, { isLast, isHead, onEnd });
+      body.onGone = (): void => unsent?.gone();
       return;
     }
     if (isHead || hasNoBody(answer.status)) {
@@ -156,7 +157,7 @@ export class Routes<Context> {
       response.cork(() => sendHead(response, answer));
       return;
     }
-    const out = new ResponseStream(response, head.path, logger, streams, () => tcp.answered());
+    const out = new ResponseStream(response, head.path, logger, streams, onEnd);
     body.onGone = (): void => out.gone();
     out.begin(answer, streamed);
   }

@@ -1,5 +1,5 @@
 /**
- * The streamed responses of a shard whose clients have not read everything.
+ * The responses of a shard, whole or streamed, whose clients have not read everything.
  *
  * Runs on: shard; one for each.
  * Full: if the node holds too much (`maxBufferBytes`), the largest are cut.
@@ -7,40 +7,40 @@
 
 import type { BufferVisit } from "../../held-bytes.ts";
 
-/** A streamed response. */
-export interface BufferedStream {
-  /** Bytes that could not be sent yet. */
+/** A response that can wait for its client. */
+export interface BufferedResponse {
+  /** Bytes that are held for the client; 0 if none wait. */
   readonly bufferedBytes: number;
   /** Cuts the connection. */
   abort(): void;
 }
 
-/** The streams with unsent bytes. */
+/** The responses with unsent bytes. */
 export class StreamBuffers {
-  readonly #streams = new Set<BufferedStream>();
+  readonly #responses = new Set<BufferedResponse>();
 
-  /** The number of streams with unsent bytes. */
+  /** The number of responses with unsent bytes. */
   get size(): number {
-    return this.#streams.size;
+    return this.#responses.size;
   }
 
-  /** Unsent bytes of all streams. */
+  /** Bytes that are held for all of them. */
   get maxHeldBytes(): number {
     let sum = 0;
-    for (const { bufferedBytes } of this.#streams) sum += bufferedBytes;
+    for (const { bufferedBytes } of this.#responses) sum += bufferedBytes;
     return sum;
   }
 
-  /** Adds or removes a stream, depending on whether it has unsent bytes. */
-  update(stream: BufferedStream): void {
-    if (stream.bufferedBytes > 0) this.#streams.add(stream);
-    else this.#streams.delete(stream);
+  /** Adds or removes a response, depending on whether it has unsent bytes. */
+  update(response: BufferedResponse): void {
+    if (response.bufferedBytes > 0) this.#responses.add(response);
+    else this.#responses.delete(response);
   }
 
-  /** Visits each stream with unsent bytes. */
+  /** Visits each response with unsent bytes. */
   visitHeld(visit: BufferVisit): void {
-    for (const stream of this.#streams) {
-      visit({ shed: () => stream.abort() }, stream.bufferedBytes);
+    for (const response of this.#responses) {
+      visit({ shed: () => response.abort() }, response.bufferedBytes);
     }
   }
 }

@@ -9,18 +9,20 @@ import {
   addressFullAnswer,
   limitedAnswer,
   plainAnswer,
-  sendAnswer,
   unavailableAnswer,
   type PreparedAnswer,
 } from "../http/answer.ts";
 import type { HttpResponse } from "../engine/engine-types.ts";
 import type { BodyResult, RequestBody } from "../http/request-body.ts";
 import type { Header } from "../http/request-head.ts";
+import type { StreamBuffers } from "../http/stream-buffers.ts";
+import { sendAsRead, type UnsentAnswer } from "../http/unsent-answer.ts";
 import type { TcpConnections } from "../tcp-connections.ts";
 
 /** What all requests of a shard share. */
 export interface SharedByRequests {
   readonly tcp: Pick<TcpConnections, "requested" | "answered">;
+  readonly streams: StreamBuffers;
 }
 
 const ALLOW_ORIGIN: Header = ["access-control-allow-origin", "*"];
@@ -38,6 +40,8 @@ export class LongPollResponse {
   readonly #body: RequestBody;
   readonly #shared: SharedByRequests;
   #isOpen = true;
+  /** The answer, while it waits for its client to read. */
+  #unsent: UnsentAnswer | undefined = undefined;
   /** Called if the client goes away before it receives an answer. */
   onAborted: (() => void) | undefined = undefined;
 
@@ -54,7 +58,12 @@ export class LongPollResponse {
     this.#shared = shared;
     shared.tcp.requested();
     response.onAborted(() => {
+      if (!this.#isOpen) {
+        this.#unsent?.gone();
+        return;
+      }
       this.#settled();
+      shared.tcp.answered();
       this.onAborted?.();
       this.onAborted = undefined;
     });
@@ -147,13 +156,16 @@ export class LongPollResponse {
     const closes = isLast || this.#body.isLong;
     this.#settled();
     this.onAborted = undefined;
-    this.#response.cork(() => sendAnswer(this.#response, answer, closes));
+    const { streams, tcp } = this.#shared;
+    this.#unsent = sendAsRead(this.#response, answer, streams, {
+      isLast: closes,
+      onEnd: () => tcp.answered(),
+    });
     return true;
   }
 
   #settled(): void {
     this.#isOpen = false;
-    this.#shared.tcp.answered();
     this.#body.giveUp();
   }
 }

@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import type { HttpResponse } from "../../../src/transport/engine/engine-types.ts";
+import { StreamBuffers } from "../../../src/transport/http/stream-buffers.ts";
 import { RequestBody } from "../../../src/transport/http/request-body.ts";
 import { LongPollResponse } from "../../../src/transport/longpoll/response.ts";
 
@@ -33,6 +34,10 @@ class FakeResponse {
     this.written.push(body, isLast ? "and the end" : "and more");
     return this;
   }
+  tryEnd(body: string): [boolean, boolean] {
+    this.written.push(body, "and more");
+    return [true, true];
+  }
   cork(work: () => void): this {
     work();
     return this;
@@ -48,7 +53,7 @@ function made(last = 0): { fake: FakeResponse; response: LongPollResponse } {
     turn: { countBody() {} },
     options: { maxBodyBytes: 1_024 },
   });
-  const ignored = { tcp: { requested() {}, answered() {} } };
+  const ignored = { tcp: { requested() {}, answered() {} }, streams: new StreamBuffers() };
   const response = new LongPollResponse(engine, body, isLast, ignored);
   return { fake, response };
 }
