@@ -37,11 +37,11 @@ const ALWAYS: readonly string[] = [
 export function forbidsFields(document: SchemaDocument): boolean {
   const visited = new Set<Schema>([document.root]);
   let forbids = false;
-  // All of them are visited, so that each reference is checked.
+  // All of them are visited, because each reference must be checked.
   for (const schema of visited) {
     if (!isKeywords(schema)) continue;
     forbids ||= forbidsItself(schema);
-    if ("$ref" in schema) visited.add(document.target(schema, schema["$ref"], "#"));
+    if ("$ref" in schema) visited.add(document.target(schema));
     for (const [keyword, value] of Object.entries(schema)) {
       if (keyword === "$defs" || keyword === "definitions") continue;
       for (const [, part] of partsOf(keyword, value)) {

@@ -12,28 +12,12 @@
 import { types } from "node:util";
 
 import { isAny, isNever, type SchemaCompiler } from "./schema-compiler.ts";
-import { isKeywords, type Keywords, type SchemaDocument } from "./schema-document.ts";
+import { ANNOTATIONS, isKeywords, type Keywords, type SchemaDocument } from "./schema-document.ts";
 import { NOTHING, type SchemaNode } from "./schema-node.ts";
 
 /** Returns the JSON text of a value without forbidden fields. Undefined: it gives up. */
 export type QuickWriter = (value: unknown) => string | undefined;
 
-/** Keywords that say nothing about a value. */
-const ANNOTATIONS: ReadonlySet<string> = new Set([
-  "$comment",
-  "$defs",
-  "$id",
-  "$schema",
-  "default",
-  "definitions",
-  "deprecated",
-  "description",
-  "examples",
-  "format",
-  "readOnly",
-  "title",
-  "writeOnly",
-]);
 /** Keywords of objects that quick writers handle. */
 const OF_OBJECTS: ReadonlySet<string> = new Set([
   "additionalProperties",
@@ -67,7 +51,7 @@ export class QuickWriters {
 
   /** Returns the writer of a schema that has been compiled. */
   of(schema: unknown): QuickWriter {
-    const node = this.#compiler.nodeOf(schema, "#");
+    const node = this.#compiler.nodeOf(schema);
     const known = this.#writers.get(node);
     if (known) return known;
     // A recursive schema finds this in place of the writer that is about to be created.
@@ -84,7 +68,7 @@ export class QuickWriters {
     if (has(schema, OF_OBJECTS) && isOfType(schema, "object")) return this.#objectWriter(schema);
     if (has(schema, OF_ARRAYS) && isOfType(schema, "array")) return this.#arrayWriter(schema);
     if (has(schema, REFERENCE)) {
-      return this.of(this.#document.target(schema, schema["$ref"], "#"));
+      return this.of(this.#document.target(schema));
     }
     const choices = this.#choicesOf(schema);
     return choices ?? ((value) => filteredText(node, value));
@@ -147,7 +131,7 @@ export class QuickWriters {
 
   #arrayWriter(schema: Keywords): NestedWriter {
     const { items, minItems = 0, maxItems = Infinity } = schema;
-    const node = items === undefined ? undefined : this.#compiler.nodeOf(items, "#");
+    const node = items === undefined ? undefined : this.#compiler.nodeOf(items);
     const write = items === undefined ? anyText : this.of(items);
     const hasLength = ({ length }: readonly unknown[]): boolean =>
       length >= (minItems as number) && length <= (maxItems as number);
