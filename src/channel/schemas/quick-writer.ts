@@ -11,8 +11,9 @@
 
 import { types } from "node:util";
 
+import { isObject } from "./json-value.ts";
 import { isAny, isNever, type SchemaCompiler } from "./schema-compiler.ts";
-import { ANNOTATIONS, isKeywords, type Keywords, type SchemaDocument } from "./schema-document.ts";
+import { ANNOTATIONS, type Keywords, type SchemaDocument } from "./schema-document.ts";
 import { NOTHING, type SchemaNode } from "./schema-node.ts";
 
 /** Returns the JSON text of a value without forbidden fields. Undefined: it gives up. */
@@ -64,7 +65,7 @@ export class QuickWriters {
   /** Returns the writer for objects and arrays. */
   #nestedOf(node: SchemaNode, schema: unknown): NestedWriter {
     if (isAny(schema)) return anyText;
-    if (!isKeywords(schema)) return (value) => filteredText(node, value);
+    if (!isObject(schema)) return (value) => filteredText(node, value);
     if (has(schema, OF_OBJECTS) && isOfType(schema, "object")) return this.#objectWriter(schema);
     if (has(schema, OF_ARRAYS) && isOfType(schema, "array")) return this.#arrayWriter(schema);
     if (has(schema, REFERENCE)) {
@@ -187,7 +188,7 @@ function isJsonScalar(value: unknown): boolean {
 
 /** Reports whether a schema allows neither objects nor arrays. */
 function isScalar(schema: unknown): boolean {
-  if (!isKeywords(schema)) return false;
+  if (!isObject(schema)) return false;
   const names = [schema["type"]].flat();
   return !names.some((type) => type === undefined || type === "object" || type === "array");
 }
@@ -196,7 +197,7 @@ type NestedWriter = (value: object) => string | undefined;
 
 /** Returns the writer of a schema that only has one of the simplest types. */
 function scalarWriterOf(schema: unknown): QuickWriter | undefined {
-  if (!isKeywords(schema) || !has(schema, TYPE)) return undefined;
+  if (!isObject(schema) || !has(schema, TYPE)) return undefined;
   switch (schema["type"]) {
     case "string":
       return (value) => (typeof value === "string" ? quoted(value) : undefined);
@@ -282,7 +283,7 @@ function isOfType({ type }: Keywords, name: string): boolean {
 /** Returns the name of a field that is constant in each schema and differs between all of them. */
 function tagOf(choices: readonly unknown[]): string | undefined {
   const [first] = choices;
-  const names = isKeywords(first) && isKeywords(first["properties"]) ? first["properties"] : {};
+  const names = isObject(first) && isObject(first["properties"]) ? first["properties"] : {};
   return Object.keys(names).find((name) => {
     const values = choices.map((choice) => constOf(choice, name));
     return !values.includes(undefined) && new Set(values).size === values.length;
@@ -291,16 +292,16 @@ function tagOf(choices: readonly unknown[]): string | undefined {
 
 /** Returns the constant that a schema requires in a field. Undefined: it may have other values. */
 function constOf(schema: unknown, name: string): unknown {
-  if (!isKeywords(schema) || schema["type"] !== "object") return undefined;
+  if (!isObject(schema) || schema["type"] !== "object") return undefined;
   const { properties, required } = schema;
-  if (!Array.isArray(required) || !required.includes(name) || !isKeywords(properties)) {
+  if (!Array.isArray(required) || !required.includes(name) || !isObject(properties)) {
     return undefined;
   }
   const field = Object.hasOwn(properties, name) ? properties[name] : undefined;
-  const value = isKeywords(field) ? field["const"] : undefined;
+  const value = isObject(field) ? field["const"] : undefined;
   return typeof value === "string" || typeof value === "number" ? value : undefined;
 }
 
 function isNull(schema: unknown): boolean {
-  return isKeywords(schema) && schema["type"] === "null" && has(schema, TYPE);
+  return isObject(schema) && schema["type"] === "null" && has(schema, TYPE);
 }

@@ -6,8 +6,9 @@
  */
 
 import { kindOf } from "../../errors.ts";
+import { isObject } from "./json-value.ts";
 import { allOf, anyOf, dependentSchema, not, oneOfNodes } from "./schema-choices.ts";
-import { isKeywords, type Keywords, type Schema, type SchemaDocument } from "./schema-document.ts";
+import { type Keywords, type Schema, type SchemaDocument } from "./schema-document.ts";
 import {
   assertion,
   contains,
@@ -59,7 +60,7 @@ export class SchemaCompiler {
     if (known) return known;
     const node = new SchemaNode(isNever(schema));
     this.#nodes.set(schema, node);
-    if (isKeywords(schema) && !node.isNever)
+    if (isObject(schema) && !node.isNever)
       new NodeBuilder(this, this.#document, node, schema).build();
     return node;
   }
@@ -74,14 +75,14 @@ export class SchemaCompiler {
 /** Reports whether a schema matches nothing: `false`, `{ not: {} }` or `{ enum: [] }`. */
 export function isNever(schema: unknown): boolean {
   if (schema === false) return true;
-  if (!isKeywords(schema)) return false;
+  if (!isObject(schema)) return false;
   if (Array.isArray(schema["enum"]) && schema["enum"].length === 0) return true;
   return "not" in schema && isAny(schema["not"]);
 }
 
 /** Reports whether a schema is `true` or has no keywords. */
 export function isAny(schema: unknown): boolean {
-  return schema === true || (isKeywords(schema) && Object.keys(schema).length === 0);
+  return schema === true || (isObject(schema) && Object.keys(schema).length === 0);
 }
 
 /** Returns nodes with all those that they lead to. */
@@ -353,7 +354,7 @@ class NodeBuilder {
 
   #entries(keyword: string, value: unknown): readonly (readonly [string, unknown])[] {
     if (value === undefined) return [];
-    if (isKeywords(value)) return Object.entries(value);
+    if (isObject(value)) return Object.entries(value);
     throw this.#invalid(`${keyword} must be an object, got ${kindOf(value)}`);
   }
 

@@ -6,11 +6,12 @@
 
 import { invalid } from "../../definition-checks.ts";
 import { kindOf } from "../../errors.ts";
+import { canonical, isNested, isObject, type JsonObject } from "./json-value.ts";
 
 /** A schema: an object with keywords, `true` (anything) or `false` (nothing). */
 export type Schema = boolean | Keywords;
 /** The keywords of a schema, by name. */
-export type Keywords = Readonly<Record<string, unknown>>;
+export type Keywords = JsonObject;
 
 /** Keywords whose value is a schema. `items` may also be a list of schemas. */
 const ONE: ReadonlySet<string> = new Set([
@@ -135,7 +136,7 @@ export class SchemaDocument {
       const message = `${this.#subject} must be a JSON Schema that can be written as JSON`;
       throw invalid(message, { cause });
     }
-    if (isKeywords(copy)) return copy;
+    if (isObject(copy)) return copy;
     throw invalid(`${this.#subject} must be a JSON Schema, got ${kindOf(copy)}`);
   }
 
@@ -145,20 +146,20 @@ export class SchemaDocument {
     let base = resource;
     for (const part of fragment.slice(1).split("/")) {
       const name = decoded(part);
-      if (typeof found !== "object" || found === null || name === undefined) return undefined;
+      if (!isNested(found) || name === undefined) return undefined;
       if (!Object.hasOwn(found, name)) return undefined;
       base = this.#places.get(found as Keywords)?.base ?? base;
       found = (found as Keywords)[name];
     }
     // A target under an unknown keyword has not been read yet.
-    if (isKeywords(found) && !this.#places.has(found)) this.#read(found, base, `#${fragment}`);
-    return typeof found === "boolean" || isKeywords(found) ? found : undefined;
+    if (isObject(found) && !this.#places.has(found)) this.#read(found, base, `#${fragment}`);
+    return typeof found === "boolean" || isObject(found) ? found : undefined;
   }
 
   /** Checks a schema and all schemas in it, and notes their places and names. */
   #read(schema: unknown, outer: string, where: string): void {
     if (typeof schema === "boolean") return;
-    if (!isKeywords(schema)) {
+    if (!isObject(schema)) {
       const message = `a schema must be an object or a boolean, got ${kindOf(schema)}`;
       throw this.#invalidAt(where, message);
     }
@@ -221,29 +222,14 @@ export class SchemaDocument {
   }
 }
 
-/** Reports whether a value is an object with keywords. */
-export function isKeywords(value: unknown): value is Keywords {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** Returns the schemas within the value of a keyword, by name or index. */
 export function partsOf(keyword: string, value: unknown): readonly (readonly [string, unknown])[] {
   if (Array.isArray(value) && LISTS.has(keyword)) return Object.entries(value);
   if (BY_NAME.has(keyword)) {
-    const parts = isKeywords(value) ? Object.entries(value) : [];
+    const parts = isObject(value) ? Object.entries(value) : [];
     return keyword === "dependencies" ? parts.filter(([, part]) => !Array.isArray(part)) : parts;
   }
   return ONE.has(keyword) ? [["", value]] : [];
-}
-
-/** Returns a text that is the same for equal JSON values, in whatever order their fields are. */
-export function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
-  if (!isKeywords(value)) return JSON.stringify(value);
-  const fields = Object.keys(value)
-    .toSorted()
-    .map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`);
-  return `{${fields.join()}}`;
 }
 
 function uriOf(reference: string, base: string): string | undefined {
