@@ -9,6 +9,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { checkCount, checkFunction, invalid } from "../../definition-checks.ts";
 import { kindOf } from "../../errors.ts";
 import type { Rate } from "../../limits/rate.ts";
+import { nearestHint } from "../../nearest-name.ts";
 import type { Message } from "../../protocol/message.ts";
 import { isThenable } from "../../callbacks/promises.ts";
 import { isNested } from "./json-value.ts";
@@ -136,8 +137,9 @@ function declarationOf(subject: string, given: unknown): Declaration {
   }
   const unknown = Object.keys(given).filter((key) => !EVENT_KEYS.includes(key));
   if (unknown.length > 0) {
+    const hint = nearestHint(unknown[0] as string, EVENT_KEYS);
     throw invalid(
-      `${subject} must be ${SCHEMA}, or have some of ${EVENT_KEYS.join(", ")}, got ${unknown.join(", ")}`,
+      `${subject} must be ${SCHEMA}, or have some of ${EVENT_KEYS.join(", ")}, got ${unknown.join(", ")}${hint}`,
     );
   }
   const { payload, reply, maxBytes } = given as Given;
