@@ -1,10 +1,10 @@
 /**
- * Writes payloads as JSON in one pass, for the schemas and values that need no second look.
+ * Writes payloads as JSON in one pass, for most schemas and values.
  *
- * Each property is read once, checked and written. A quick writer gives up if it finds something that
- * it does not handle: a value that does not match, a `toJSON`, a boxed primitive. The caller then
- * writes the payload in the slow way, which also finds out what is wrong. So a quick writer decides
- * only how fast a payload is written, never what is written.
+ * Each property is read, checked and written in turn. A quick writer returns undefined if it finds
+ * something that it does not handle: a value that does not match, a `toJSON`, a boxed primitive. The
+ * caller then writes the payload in two steps, which also finds the reason. So a quick writer
+ * determines only how fast a payload is written, never what is written.
  *
  * Runs on: any thread.
  */
@@ -16,7 +16,7 @@ import { isAny, isNever, type SchemaCompiler } from "./schema-compiler.ts";
 import { ANNOTATIONS, type Keywords, type SchemaDocument } from "./schema-document.ts";
 import { NOTHING, type SchemaNode } from "./schema-node.ts";
 
-/** Returns the JSON text of a value without forbidden fields. Undefined: it gives up. */
+/** Returns the JSON text of a value without forbidden fields. Undefined: it cannot write the value. */
 export type QuickWriter = (value: unknown) => string | undefined;
 
 /** Keywords of objects that quick writers handle. */
@@ -75,7 +75,7 @@ export class QuickWriters {
     return choices ?? ((value) => filteredText(node, value));
   }
 
-  /** Returns the writer of a choice, if a look at the value decides which schema applies. */
+  /** Returns the writer of a choice, if one field determines which schema applies. */
   #choicesOf(schema: Keywords): NestedWriter | undefined {
     const { anyOf, oneOf } = schema;
     if (!has(schema, CHOICES) || (anyOf !== undefined && oneOf !== undefined)) return undefined;
