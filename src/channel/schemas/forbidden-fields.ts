@@ -4,14 +4,9 @@
  * Runs on: any thread; once for each schema, with the definition.
  */
 
+import { isNested, isObject } from "./json-value.ts";
 import { isAny, isNever } from "./schema-compiler.ts";
-import {
-  isKeywords,
-  partsOf,
-  type Keywords,
-  type Schema,
-  type SchemaDocument,
-} from "./schema-document.ts";
+import { partsOf, type Keywords, type Schema, type SchemaDocument } from "./schema-document.ts";
 
 /** Keywords that forbid fields or items unless their value is a schema that matches anything. */
 const CLOSING: readonly string[] = [
@@ -37,16 +32,16 @@ const ALWAYS: readonly string[] = [
 export function forbidsFields(document: SchemaDocument): boolean {
   const visited = new Set<Schema>([document.root]);
   let forbids = false;
-  // All of them are visited, so that each reference is checked.
+  // All of them are visited, because each reference must be checked.
   for (const schema of visited) {
-    if (!isKeywords(schema)) continue;
+    if (!isObject(schema)) continue;
     forbids ||= forbidsItself(schema);
-    if ("$ref" in schema) visited.add(document.target(schema, schema["$ref"], "#"));
+    if ("$ref" in schema) visited.add(document.target(schema));
     for (const [keyword, value] of Object.entries(schema)) {
       if (keyword === "$defs" || keyword === "definitions") continue;
       for (const [, part] of partsOf(keyword, value)) {
         if (part === false) forbids = true;
-        if (isKeywords(part)) visited.add(part);
+        if (isObject(part)) visited.add(part);
       }
     }
   }
@@ -64,9 +59,5 @@ function forbidsItself(schema: Keywords): boolean {
 /** Reports whether `propertyNames` allows all names, as zod writes it for `z.record(z.string(), …)`. */
 function allowsAllNames(schema: unknown): boolean {
   if (isAny(schema)) return true;
-  return isKeywords(schema) && schema["type"] === "string" && Object.keys(schema).length === 1;
-}
-
-function isNested(value: unknown): boolean {
-  return typeof value === "object" && value !== null;
+  return isObject(schema) && schema["type"] === "string" && Object.keys(schema).length === 1;
 }

@@ -9,8 +9,10 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { checkCount, checkFunction, invalid } from "../../definition-checks.ts";
 import { kindOf } from "../../errors.ts";
 import type { Rate } from "../../limits/rate.ts";
+import { nearestHint } from "../../nearest-name.ts";
 import type { Message } from "../../protocol/message.ts";
 import { isThenable } from "../../callbacks/promises.ts";
+import { isNested } from "./json-value.ts";
 import {
   checked,
   isOversize,
@@ -85,7 +87,7 @@ export function joinOf(join: PayloadCallback, params: unknown): PayloadCallback 
 
 /** Reports whether a value is a Standard Schema from any library, or was created by `typed`. */
 export function isSchema(value: unknown): value is StandardSchemaV1 {
-  return (isAnObject(value) || typeof value === "function") && "~standard" in value;
+  return (isNested(value) || typeof value === "function") && "~standard" in value;
 }
 
 /**
@@ -93,7 +95,7 @@ export function isSchema(value: unknown): value is StandardSchemaV1 {
  * in the JSON Schemas that it makes.
  */
 export function isJsonSchema(value: unknown): value is object {
-  if (typeof value !== "object" || value === null) return false;
+  if (!isNested(value)) return false;
   if (!("~standard" in value) || Object.hasOwn(value, "$schema")) return true;
   return Object.getOwnPropertyDescriptor(value, "~standard")?.enumerable === false;
 }
@@ -128,32 +130,29 @@ interface Declaration {
 
 function declarationOf(subject: string, given: unknown): Declaration {
   if (isSchema(given)) return { payload: given };
-  if (!isAnObject(given)) {
+  if (!isNested(given)) {
     throw invalid(
       `${subject} must be ${SCHEMA}, or have some of ${EVENT_KEYS.join(", ")}, got ${kindOf(given)}`,
     );
   }
   const unknown = Object.keys(given).filter((key) => !EVENT_KEYS.includes(key));
   if (unknown.length > 0) {
+    const hint = nearestHint(unknown[0] as string, EVENT_KEYS);
     throw invalid(
-      `${subject} must be ${SCHEMA}, or have some of ${EVENT_KEYS.join(", ")}, got ${unknown.join(", ")}`,
+      `${subject} must be ${SCHEMA}, or have some of ${EVENT_KEYS.join(", ")}, got ${unknown.join(", ")}${hint}`,
     );
   }
   const { payload, reply, maxBytes } = given as Given;
   if (payload !== undefined && !isSchema(payload)) {
     throw invalid(`payload of ${subject} must be ${SCHEMA}, got ${kindOf(payload)}`);
   }
-  if (reply !== undefined && !isSchema(reply) && !isAnObject(reply)) {
+  if (reply !== undefined && !isSchema(reply) && !isNested(reply)) {
     throw invalid(`reply of ${subject} must be a JSON Schema, ${SCHEMA}, got ${kindOf(reply)}`);
   }
   if (maxBytes !== undefined) {
     checkCount(`maxBytes of ${subject}`, maxBytes, MOST_BYTES, "bytes");
   }
   return given;
-}
-
-function isAnObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null;
 }
 
 /** Reports whether a schema checks payloads instead of only declaring their type. */

@@ -3,11 +3,12 @@
  *
  * Runs on: shard; created with the definition.
  * Full: a payload larger than `maxBytes` of its event reaches neither the schema nor the handler. An
- * answer has at most MOST_ISSUES issues, since a small payload can have very many.
+ * answer has at most MOST_ISSUES issues, because a small payload can have very many, each with a long name.
  */
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 
+import { headOf } from "../../cut-text.ts";
 import { bytesOf } from "../../protocol/binary-v2.ts";
 import { jsonOf } from "../../protocol/json-text.ts";
 import type { Message } from "../../protocol/message.ts";
@@ -17,7 +18,7 @@ import { error, type Refused } from "../../callbacks/results.ts";
 
 /** Maximum number of issues in an answer. */
 const MOST_ISSUES = 16;
-/** Maximum length of an issue's message, which may contain what the client sent. */
+/** Maximum length of an issue's message and of each name in its path, which the client may choose. */
 const MOST_CHARACTERS = 512;
 
 /** A callback that takes a payload. */
@@ -89,10 +90,10 @@ function refusal(reason: string, issues: readonly StandardSchemaV1.Issue[]): Ref
 
 /** Returns the part of an issue that is sent to the client: path and message. */
 function issueOf({ message, path = [] }: StandardSchemaV1.Issue): object {
-  return { path: path.map(segmentOf), message: message.slice(0, MOST_CHARACTERS) };
+  return { path: path.map(segmentOf), message: headOf(message, MOST_CHARACTERS) };
 }
 
 function segmentOf(segment: PropertyKey | StandardSchemaV1.PathSegment): string | number {
   const key = typeof segment === "object" ? segment.key : segment;
-  return typeof key === "symbol" ? String(key) : key;
+  return typeof key === "number" ? key : headOf(String(key), MOST_CHARACTERS);
 }

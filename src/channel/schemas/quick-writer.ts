@@ -1,39 +1,24 @@
 /**
- * Writes payloads as JSON in one pass, for the schemas and values that need no second look.
+ * Writes payloads as JSON in one pass, for most schemas and values.
  *
- * Each property is read once, checked and written. A quick writer gives up if it finds something that
- * it does not handle: a value that does not match, a `toJSON`, a boxed primitive. The caller then
- * writes the payload in the slow way, which also finds out what is wrong. So a quick writer decides
- * only how fast a payload is written, never what is written.
+ * Each property is read, checked and written in turn. A quick writer returns undefined if it finds
+ * something that it does not handle: a value that does not match, a `toJSON`, a boxed primitive. The
+ * caller then writes the payload in two steps, which also finds the reason. So a quick writer
+ * determines only how fast a payload is written, never what is written.
  *
  * Runs on: any thread.
  */
 
 import { types } from "node:util";
 
+import { isObject } from "./json-value.ts";
 import { isAny, isNever, type SchemaCompiler } from "./schema-compiler.ts";
-import { isKeywords, type Keywords, type SchemaDocument } from "./schema-document.ts";
+import { ANNOTATIONS, type Keywords, type SchemaDocument } from "./schema-document.ts";
 import { NOTHING, type SchemaNode } from "./schema-node.ts";
 
-/** Returns the JSON text of a value without forbidden fields. Undefined: it gives up. */
+/** Returns the JSON text of a value without forbidden fields. Undefined: it cannot write the value. */
 export type QuickWriter = (value: unknown) => string | undefined;
 
-/** Keywords that say nothing about a value. */
-const ANNOTATIONS: ReadonlySet<string> = new Set([
-  "$comment",
-  "$defs",
-  "$id",
-  "$schema",
-  "default",
-  "definitions",
-  "deprecated",
-  "description",
-  "examples",
-  "format",
-  "readOnly",
-  "title",
-  "writeOnly",
-]);
 /** Keywords of objects that quick writers handle. */
 const OF_OBJECTS: ReadonlySet<string> = new Set([
   "additionalProperties",
@@ -67,7 +52,7 @@ export class QuickWriters {
 
   /** Returns the writer of a schema that has been compiled. */
   of(schema: unknown): QuickWriter {
-    const node = this.#compiler.nodeOf(schema, "#");
+    const node = this.#compiler.nodeOf(schema);
     const known = this.#writers.get(node);
     if (known) return known;
     // A recursive schema finds this in place of the writer that is about to be created.
@@ -80,17 +65,17 @@ export class QuickWriters {
   /** Returns the writer for objects and arrays. */
   #nestedOf(node: SchemaNode, schema: unknown): NestedWriter {
     if (isAny(schema)) return anyText;
-    if (!isKeywords(schema)) return (value) => filteredText(node, value);
+    if (!isObject(schema)) return (value) => filteredText(node, value);
     if (has(schema, OF_OBJECTS) && isOfType(schema, "object")) return this.#objectWriter(schema);
     if (has(schema, OF_ARRAYS) && isOfType(schema, "array")) return this.#arrayWriter(schema);
     if (has(schema, REFERENCE)) {
-      return this.of(this.#document.target(schema, schema["$ref"], "#"));
+      return this.of(this.#document.target(schema));
     }
     const choices = this.#choicesOf(schema);
     return choices ?? ((value) => filteredText(node, value));
   }
 
-  /** Returns the writer of a choice, if a look at the value decides which schema applies. */
+  /** Returns the writer of a choice, if one field determines which schema applies. */
   #choicesOf(schema: Keywords): NestedWriter | undefined {
     const { anyOf, oneOf } = schema;
     if (!has(schema, CHOICES) || (anyOf !== undefined && oneOf !== undefined)) return undefined;
@@ -147,7 +132,7 @@ export class QuickWriters {
 
   #arrayWriter(schema: Keywords): NestedWriter {
     const { items, minItems = 0, maxItems = Infinity } = schema;
-    const node = items === undefined ? undefined : this.#compiler.nodeOf(items, "#");
+    const node = items === undefined ? undefined : this.#compiler.nodeOf(items);
     const write = items === undefined ? anyText : this.of(items);
     const hasLength = ({ length }: readonly unknown[]): boolean =>
       length >= (minItems as number) && length <= (maxItems as number);
@@ -203,7 +188,7 @@ function isJsonScalar(value: unknown): boolean {
 
 /** Reports whether a schema allows neither objects nor arrays. */
 function isScalar(schema: unknown): boolean {
-  if (!isKeywords(schema)) return false;
+  if (!isObject(schema)) return false;
   const names = [schema["type"]].flat();
   return !names.some((type) => type === undefined || type === "object" || type === "array");
 }
@@ -212,7 +197,7 @@ type NestedWriter = (value: object) => string | undefined;
 
 /** Returns the writer of a schema that only has one of the simplest types. */
 function scalarWriterOf(schema: unknown): QuickWriter | undefined {
-  if (!isKeywords(schema) || !has(schema, TYPE)) return undefined;
+  if (!isObject(schema) || !has(schema, TYPE)) return undefined;
   switch (schema["type"]) {
     case "string":
       return (value) => (typeof value === "string" ? quoted(value) : undefined);
@@ -298,7 +283,7 @@ function isOfType({ type }: Keywords, name: string): boolean {
 /** Returns the name of a field that is constant in each schema and differs between all of them. */
 function tagOf(choices: readonly unknown[]): string | undefined {
   const [first] = choices;
-  const names = isKeywords(first) && isKeywords(first["properties"]) ? first["properties"] : {};
+  const names = isObject(first) && isObject(first["properties"]) ? first["properties"] : {};
   return Object.keys(names).find((name) => {
     const values = choices.map((choice) => constOf(choice, name));
     return !values.includes(undefined) && new Set(values).size === values.length;
@@ -307,16 +292,16 @@ function tagOf(choices: readonly unknown[]): string | undefined {
 
 /** Returns the constant that a schema requires in a field. Undefined: it may have other values. */
 function constOf(schema: unknown, name: string): unknown {
-  if (!isKeywords(schema) || schema["type"] !== "object") return undefined;
+  if (!isObject(schema) || schema["type"] !== "object") return undefined;
   const { properties, required } = schema;
-  if (!Array.isArray(required) || !required.includes(name) || !isKeywords(properties)) {
+  if (!Array.isArray(required) || !required.includes(name) || !isObject(properties)) {
     return undefined;
   }
   const field = Object.hasOwn(properties, name) ? properties[name] : undefined;
-  const value = isKeywords(field) ? field["const"] : undefined;
+  const value = isObject(field) ? field["const"] : undefined;
   return typeof value === "string" || typeof value === "number" ? value : undefined;
 }
 
 function isNull(schema: unknown): boolean {
-  return isKeywords(schema) && schema["type"] === "null" && has(schema, TYPE);
+  return isObject(schema) && schema["type"] === "null" && has(schema, TYPE);
 }

@@ -4,7 +4,8 @@
  * Runs on: any thread. Each function returns a compiled keyword.
  */
 
-import { isObject, NOTHING, Seen, type Keyword, type SchemaNode } from "./schema-node.ts";
+import { isNested, isObject } from "./json-value.ts";
+import { NOTHING, Seen, type Keyword, type SchemaNode } from "./schema-node.ts";
 
 /** `allOf` and `$ref`. Each node removes fields from what the node before it left. */
 export function allOf(nodes: readonly SchemaNode[]): Keyword {
@@ -100,7 +101,7 @@ function bestOf(nodes: readonly SchemaNode[], value: unknown, keyword: Keyword):
 
 /** Counts the fields of a value at all depths. */
 function fieldsIn(value: unknown): number {
-  if (typeof value !== "object" || value === null) return 0;
+  if (!isNested(value)) return 0;
   const parts: readonly unknown[] = Object.values(value);
   const own = Array.isArray(value) ? 0 : parts.length;
   return parts.reduce<number>((count, part) => count + fieldsIn(part), own);

@@ -6,8 +6,9 @@
  */
 
 import { kindOf } from "../../errors.ts";
+import { isObject } from "./json-value.ts";
 import { allOf, anyOf, dependentSchema, not, oneOfNodes } from "./schema-choices.ts";
-import { isKeywords, type Keywords, type Schema, type SchemaDocument } from "./schema-document.ts";
+import { type Keywords, type Schema, type SchemaDocument } from "./schema-document.ts";
 import {
   assertion,
   contains,
@@ -39,61 +40,59 @@ export class SchemaCompiler {
 
   /** Returns the node of the document's root. @throws SIM_ERR_DEFINITION_INVALID */
   compiled(): SchemaNode {
-    const root = this.nodeOf(this.#document.root, "#");
-    const nodes = [...this.#nodes.values()];
-    for (const node of nodes) this.#checkEnds(node);
-    for (const node of nodes) node.strips = reaches(node, ({ forbids }) => forbids);
+    const root = this.nodeOf(this.#document.root);
+    for (const [schema, node] of this.#nodes) this.#checkEnds(schema, node);
+    for (const node of this.#nodes.values()) {
+      const used = reached([node], ({ inPlace, within }) => [...inPlace, ...within]);
+      node.strips = [...used].some(({ forbids }) => forbids);
+    }
     return root;
   }
 
-  /** Returns the node of a schema. Each schema has one node, so that references may be recursive. */
-  nodeOf(value: unknown, where: string): SchemaNode {
-    const schema = this.#document.checked(value, where);
+  /**
+   * Returns the node of a schema in the document. Each schema has one node, so that references may be
+   * recursive.
+   */
+  nodeOf(part: unknown): SchemaNode {
+    // The document has checked that it is a schema.
+    const schema = part as Schema;
     const known = this.#nodes.get(schema);
     if (known) return known;
     const node = new SchemaNode(isNever(schema));
     this.#nodes.set(schema, node);
-    if (isKeywords(schema) && !node.isNever)
-      new NodeBuilder(this, this.#document, node, schema, where).build();
+    if (isObject(schema) && !node.isNever)
+      new NodeBuilder(this, this.#document, node, schema).build();
     return node;
   }
 
   /** Checks that a node does not apply itself to the same value, which would never end. */
-  #checkEnds(node: SchemaNode): void {
-    const visited = new Set<SchemaNode>();
-    const open = [...node.inPlace];
-    for (let next = open.pop(); next; next = open.pop()) {
-      if (next === node) {
-        throw this.#document.invalid("#", "a schema must not refer to itself for the same value");
-      }
-      if (visited.has(next)) continue;
-      visited.add(next);
-      open.push(...next.inPlace);
-    }
+  #checkEnds(schema: Schema, node: SchemaNode): void {
+    if (!reached(node.inPlace, ({ inPlace }) => inPlace).has(node)) return;
+    throw this.#document.invalid(schema, "a schema must not refer to itself for the same value");
   }
 }
 
 /** Reports whether a schema matches nothing: `false`, `{ not: {} }` or `{ enum: [] }`. */
 export function isNever(schema: unknown): boolean {
   if (schema === false) return true;
-  if (!isKeywords(schema)) return false;
+  if (!isObject(schema)) return false;
   if (Array.isArray(schema["enum"]) && schema["enum"].length === 0) return true;
   return "not" in schema && isAny(schema["not"]);
 }
 
 /** Reports whether a schema is `true` or has no keywords. */
 export function isAny(schema: unknown): boolean {
-  return schema === true || (isKeywords(schema) && Object.keys(schema).length === 0);
+  return schema === true || (isObject(schema) && Object.keys(schema).length === 0);
 }
 
-/** Reports whether a node, or one that it uses, meets a condition. */
-function reaches(from: SchemaNode, isMet: (node: SchemaNode) => boolean): boolean {
-  const visited = new Set([from]);
-  for (const node of visited) {
-    if (isMet(node)) return true;
-    for (const next of [...node.inPlace, ...node.within]) visited.add(next);
-  }
-  return false;
+/** Returns nodes with all those that they lead to. */
+function reached(
+  from: readonly SchemaNode[],
+  nextOf: (node: SchemaNode) => readonly SchemaNode[],
+): ReadonlySet<SchemaNode> {
+  const found = new Set(from);
+  for (const node of found) for (const next of nextOf(node)) found.add(next);
+  return found;
 }
 
 type Numbers = (limit: number) => Keyword;
@@ -126,20 +125,17 @@ class NodeBuilder {
   readonly #document: SchemaDocument;
   readonly #node: SchemaNode;
   readonly #schema: Keywords;
-  readonly #where: string;
 
   constructor(
     compiler: SchemaCompiler,
     document: SchemaDocument,
     node: SchemaNode,
     schema: Keywords,
-    where: string,
   ) {
     this.#compiler = compiler;
     this.#document = document;
     this.#node = node;
     this.#schema = schema;
-    this.#where = where;
   }
 
   build(): void {
@@ -196,24 +192,21 @@ class NodeBuilder {
     } = this.#schema;
     const named = new Map(
       this.#entries("properties", properties).map(
-        ([name, part]) => [name, this.#within(part, `properties/${name}`)] as const,
+        ([name, part]) => [name, this.#within(part)] as const,
       ),
     );
     const patterns = this.#entries("patternProperties", patternProperties).map(
-      ([pattern, part]) =>
-        [this.#pattern(pattern), this.#within(part, `patternProperties/${pattern}`)] as const,
+      ([pattern, part]) => [this.#pattern(pattern), this.#within(part)] as const,
     );
     const others =
-      additionalProperties === undefined
-        ? undefined
-        : this.#within(additionalProperties, "additionalProperties");
+      additionalProperties === undefined ? undefined : this.#within(additionalProperties);
     if (others || named.size > 0 || patterns.length > 0) {
       this.#node.add(fields({ named, patterns, others }));
     }
     const all = [...named.values(), ...patterns.map(([, node]) => node), others];
     if (all.some((node) => node?.isNever)) this.#node.forbids = true;
     if (names === undefined) return;
-    this.#node.add(propertyNames(this.#within(names, "propertyNames")));
+    this.#node.add(propertyNames(this.#within(names)));
     this.#node.forbids = true;
   }
 
@@ -229,9 +222,7 @@ class NodeBuilder {
       const keyword = isOlder ? "items" : "prefixItems";
       const nodes = this.#nodes(keyword, first ?? []);
       this.#node.within.push(...nodes);
-      this.#node.add(
-        items(nodes, others === undefined ? undefined : this.#within(others, "items")),
-      );
+      this.#node.add(items(nodes, others === undefined ? undefined : this.#within(others)));
     }
     this.#addContains();
   }
@@ -241,37 +232,36 @@ class NodeBuilder {
     if (contained === undefined) return;
     const most = maxContains === undefined ? Infinity : this.#number("maxContains", maxContains, 0);
     const least = this.#number("minContains", minContains, 0);
-    this.#node.add(contains(this.#within(contained, "contains"), least, most));
+    this.#node.add(contains(this.#within(contained), least, most));
   }
 
   #addInPlace(): void {
     const { $ref, allOf: all, anyOf: any, oneOf: one, not: excluded } = this.#schema;
     const { dependentSchemas, dependencies } = this.#schema;
     if ($ref !== undefined) {
-      const target = this.#document.target(this.#schema, $ref, this.#where);
-      this.#addAll([this.#inPlace(target, "$ref")]);
+      this.#node.add(allOf([this.#inPlace(this.#document.target(this.#schema))]));
     }
-    if (all !== undefined) this.#addAll(this.#nodesInPlace("allOf", all));
+    if (all !== undefined) this.#node.add(allOf(this.#nodesInPlace("allOf", all)));
     if (any !== undefined) this.#node.add(anyOf(this.#nodesInPlace("anyOf", any)));
     if (one !== undefined) this.#node.add(oneOfNodes(this.#nodesInPlace("oneOf", one)));
     this.#addCondition();
     for (const [name, part] of this.#entries("dependentSchemas", dependentSchemas)) {
-      this.#node.add(dependentSchema(name, this.#inPlace(part, `dependentSchemas/${name}`)));
+      this.#node.add(dependentSchema(name, this.#inPlace(part)));
     }
     for (const [name, part] of this.#entries("dependencies", dependencies)) {
       if (Array.isArray(part)) continue;
-      this.#node.add(dependentSchema(name, this.#inPlace(part, `dependencies/${name}`)));
+      this.#node.add(dependentSchema(name, this.#inPlace(part)));
     }
-    if (excluded !== undefined) this.#node.add(not(this.#inPlace(excluded, "not")));
+    if (excluded !== undefined) this.#node.add(not(this.#inPlace(excluded)));
   }
 
   /** `if` is a choice between what matches it and `then`, and what does not match it but `else`. */
   #addCondition(): void {
     const { if: condition, then: met, else: unmet } = this.#schema;
     if (condition === undefined) return;
-    const node = this.#inPlace(condition, "if");
-    const thenNode = met === undefined ? [] : [this.#inPlace(met, "then")];
-    const elseNode = unmet === undefined ? [] : [this.#inPlace(unmet, "else")];
+    const node = this.#inPlace(condition);
+    const thenNode = met === undefined ? [] : [this.#inPlace(met)];
+    const elseNode = unmet === undefined ? [] : [this.#inPlace(unmet)];
     const whenMet = new SchemaNode(false);
     whenMet.add(allOf([node, ...thenNode]));
     const whenUnmet = new SchemaNode(false);
@@ -286,35 +276,29 @@ class NodeBuilder {
   #addUnevaluated(): void {
     const { unevaluatedProperties, unevaluatedItems: others } = this.#schema;
     if (unevaluatedProperties !== undefined) {
-      const node = this.#within(unevaluatedProperties, "unevaluatedProperties");
+      const node = this.#within(unevaluatedProperties);
       if (node.isNever) this.#node.forbids = true;
       this.#node.addLast(unevaluatedFields(node));
     }
     if (others !== undefined) {
-      this.#node.addLast(unevaluatedItems(this.#within(others, "unevaluatedItems")));
+      this.#node.addLast(unevaluatedItems(this.#within(others)));
     }
   }
 
-  #addAll(nodes: readonly SchemaNode[]): void {
-    this.#node.add(allOf(nodes));
-  }
-
-  #within(schema: unknown, part: string): SchemaNode {
-    const node = this.#compiler.nodeOf(schema, `${this.#where}/${part}`);
+  #within(schema: unknown): SchemaNode {
+    const node = this.#compiler.nodeOf(schema);
     this.#node.within.push(node);
     return node;
   }
 
-  #inPlace(schema: unknown, part: string): SchemaNode {
-    const node = this.#compiler.nodeOf(schema, `${this.#where}/${part}`);
+  #inPlace(schema: unknown): SchemaNode {
+    const node = this.#compiler.nodeOf(schema);
     this.#node.inPlace.push(node);
     return node;
   }
 
   #nodes(keyword: string, value: unknown): SchemaNode[] {
-    return this.#list(keyword, value).map((part, at) =>
-      this.#compiler.nodeOf(part, `${this.#where}/${keyword}/${at}`),
-    );
+    return this.#list(keyword, value).map((part) => this.#compiler.nodeOf(part));
   }
 
   #nodesInPlace(keyword: string, value: unknown): SchemaNode[] {
@@ -370,11 +354,11 @@ class NodeBuilder {
 
   #entries(keyword: string, value: unknown): readonly (readonly [string, unknown])[] {
     if (value === undefined) return [];
-    if (isKeywords(value)) return Object.entries(value);
+    if (isObject(value)) return Object.entries(value);
     throw this.#invalid(`${keyword} must be an object, got ${kindOf(value)}`);
   }
 
   #invalid(message: string): Error {
-    return this.#document.invalid(this.#where, message);
+    return this.#document.invalid(this.#schema, message);
   }
 }

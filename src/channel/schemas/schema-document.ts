@@ -6,11 +6,12 @@
 
 import { invalid } from "../../definition-checks.ts";
 import { kindOf } from "../../errors.ts";
+import { canonical, isNested, isObject, type JsonObject } from "./json-value.ts";
 
 /** A schema: an object with keywords, `true` (anything) or `false` (nothing). */
 export type Schema = boolean | Keywords;
 /** The keywords of a schema, by name. */
-export type Keywords = Readonly<Record<string, unknown>>;
+export type Keywords = JsonObject;
 
 /** Keywords whose value is a schema. `items` may also be a list of schemas. */
 const ONE: ReadonlySet<string> = new Set([
@@ -52,28 +53,37 @@ const DRAFTS =
   /^https?:\/\/json-schema\.org\/(?:draft-0[4-7]|draft\/20(?:19-09|20-12))\/schema#?$/u;
 /** Drafts that ignore the keywords beside `$ref`. */
 const IGNORES_BESIDE_REF = /^https?:\/\/json-schema\.org\/draft-0[34567]\//u;
-/** Keywords that have no effect beside `$ref`. */
-const HARMLESS_BESIDE_REF: ReadonlySet<string> = new Set([
+/** Keywords that every value matches. */
+export const ANNOTATIONS: ReadonlySet<string> = new Set([
   "$comment",
   "$defs",
   "$id",
-  "$ref",
   "$schema",
   "default",
   "definitions",
+  "deprecated",
   "description",
   "examples",
+  "format",
+  "readOnly",
   "title",
+  "writeOnly",
 ]);
 /** Base of relative references. It is never fetched. */
 const BASE = "schema://simurgh/";
+
+interface Place {
+  /** As in `#/items`. */
+  readonly where: string;
+  /** Base URI of references. */
+  readonly base: string;
+}
 
 /** A JSON Schema whose references are resolved. */
 export class SchemaDocument {
   readonly root: Schema;
   readonly #subject: string;
-  /** The base URI of each schema in the document. */
-  readonly #bases = new Map<object, string>();
+  readonly #places = new Map<Schema, Place>();
   /** Schemas with `$id` or `$anchor`, by URI. */
   readonly #byUri = new Map<string, Keywords>();
 
@@ -91,32 +101,31 @@ export class SchemaDocument {
     this.#read(this.root, BASE, "#");
   }
 
-  /** Creates the error for a schema that cannot be used. @param where - its place, as in `#/items` */
-  invalid(where: string, message: string): Error {
-    return invalid(
-      `${this.#subject} must be a JSON Schema that is supported: ${message} (${where})`,
-    );
+  /** Creates the error for a schema in the document that cannot be used. */
+  invalid(schema: Schema, message: string): Error {
+    return this.#invalidAt(this.#places.get(schema)?.where ?? "#", message);
   }
 
   /** Returns the schema that a `$ref` refers to. @throws SIM_ERR_DEFINITION_INVALID if there is none */
-  target(from: Keywords, reference: unknown, where: string): Schema {
+  target(from: Keywords): Schema {
+    const { $ref: reference } = from;
     if (typeof reference !== "string") {
-      throw this.invalid(where, `$ref must be a string, got ${kindOf(reference)}`);
+      throw this.invalid(from, `$ref must be a string, got ${kindOf(reference)}`);
     }
-    const uri = uriOf(reference, this.#bases.get(from) ?? BASE);
+    const uri = uriOf(reference, this.#places.get(from)?.base ?? BASE);
     const [resource = "", fragment = ""] = uri?.split("#") ?? [];
     const named = this.#byUri.get(fragment === "" ? resource : `${resource}#${fragment}`);
     if (named) return named;
     const found = this.#atPointer(resource, fragment);
     if (found !== undefined) return found;
     const message = `$ref must refer to a schema in the same document, got ${JSON.stringify(reference)}`;
-    throw this.invalid(where, message);
+    throw this.invalid(from, message);
   }
 
-  /** Checks that a value is a schema. @throws SIM_ERR_DEFINITION_INVALID */
-  checked(value: unknown, where: string): Schema {
-    if (typeof value === "boolean" || isKeywords(value)) return value;
-    throw this.invalid(where, `a schema must be an object or a boolean, got ${kindOf(value)}`);
+  #invalidAt(where: string, message: string): Error {
+    return invalid(
+      `${this.#subject} must be a JSON Schema that is supported: ${message} (${where})`,
+    );
   }
 
   #plain(schema: object): Keywords {
@@ -127,7 +136,7 @@ export class SchemaDocument {
       const message = `${this.#subject} must be a JSON Schema that can be written as JSON`;
       throw invalid(message, { cause });
     }
-    if (isKeywords(copy)) return copy;
+    if (isObject(copy)) return copy;
     throw invalid(`${this.#subject} must be a JSON Schema, got ${kindOf(copy)}`);
   }
 
@@ -137,22 +146,26 @@ export class SchemaDocument {
     let base = resource;
     for (const part of fragment.slice(1).split("/")) {
       const name = decoded(part);
-      if (typeof found !== "object" || found === null || name === undefined) return undefined;
+      if (!isNested(found) || name === undefined) return undefined;
       if (!Object.hasOwn(found, name)) return undefined;
-      base = this.#bases.get(found) ?? base;
+      base = this.#places.get(found as Keywords)?.base ?? base;
       found = (found as Keywords)[name];
     }
     // A target under an unknown keyword has not been read yet.
-    if (isKeywords(found) && !this.#bases.has(found)) this.#read(found, base, `#${fragment}`);
-    return typeof found === "boolean" || isKeywords(found) ? found : undefined;
+    if (isObject(found) && !this.#places.has(found)) this.#read(found, base, `#${fragment}`);
+    return typeof found === "boolean" || isObject(found) ? found : undefined;
   }
 
-  /** Notes the base URIs and the names of a schema and all schemas in it. */
+  /** Checks a schema and all schemas in it, and notes their places and names. */
   #read(schema: unknown, outer: string, where: string): void {
-    if (!isKeywords(schema)) return;
+    if (typeof schema === "boolean") return;
+    if (!isObject(schema)) {
+      const message = `a schema must be an object or a boolean, got ${kindOf(schema)}`;
+      throw this.#invalidAt(where, message);
+    }
     const base = this.#named(schema, outer, where);
-    this.#bases.set(schema, base);
-    this.#checkKeywords(schema, where);
+    this.#places.set(schema, { where, base });
+    this.#checkKeywords(schema);
     for (const [keyword, value] of Object.entries(schema)) {
       for (const [name, part] of partsOf(keyword, value)) {
         this.#read(part, base, `${where}/${keyword}${name === "" ? "" : `/${name}`}`);
@@ -167,7 +180,7 @@ export class SchemaDocument {
     if (typeof $id === "string") {
       const uri = uriOf($id, outer)?.replace(/#$/u, "");
       if (uri === undefined)
-        throw this.invalid(where, `$id must be a URI, got ${JSON.stringify($id)}`);
+        throw this.#invalidAt(where, `$id must be a URI, got ${JSON.stringify($id)}`);
       this.#name(uri, schema, where);
       if (!uri.includes("#")) base = uri;
     }
@@ -182,51 +195,41 @@ export class SchemaDocument {
       this.#byUri.set(uri, other ?? schema);
       return;
     }
-    throw this.invalid(
+    throw this.#invalidAt(
       where,
       `an $id must belong to one schema, got two for ${uri.replace(BASE, "")}`,
     );
   }
 
-  #checkKeywords(schema: Keywords, where: string): void {
+  #checkKeywords(schema: Keywords): void {
     const unsupported = UNSUPPORTED.filter((keyword) => Object.hasOwn(schema, keyword));
     if (unsupported.length > 0) {
-      throw this.invalid(where, `it must not use ${unsupported.join(", ")}`);
+      throw this.invalid(schema, `it must not use ${unsupported.join(", ")}`);
     }
     const { $schema = (this.root as Keywords)["$schema"] } = schema;
     if ($schema !== undefined && !(typeof $schema === "string" && DRAFTS.test($schema))) {
       const got = JSON.stringify($schema);
-      throw this.invalid(where, `$schema must be a draft from 04 to 2020-12, got ${got}`);
+      throw this.invalid(schema, `$schema must be a draft from 04 to 2020-12, got ${got}`);
     }
     if (!("$ref" in schema) || typeof $schema !== "string" || !IGNORES_BESIDE_REF.test($schema)) {
       return;
     }
-    const ignored = Object.keys(schema).filter((keyword) => !HARMLESS_BESIDE_REF.has(keyword));
+    const ignored = Object.keys(schema).filter(
+      (keyword) => keyword !== "$ref" && !ANNOTATIONS.has(keyword),
+    );
     if (ignored.length === 0) return;
-    throw this.invalid(where, `its draft ignores keywords beside $ref, got ${ignored.join(", ")}`);
+    throw this.invalid(schema, `its draft ignores keywords beside $ref, got ${ignored.join(", ")}`);
   }
 }
 
-/** Reports whether a value is an object with keywords. */
-export function isKeywords(value: unknown): value is Keywords {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** Returns the values that may be schemas within the value of a keyword, by name or index. */
+/** Returns the schemas within the value of a keyword, by name or index. */
 export function partsOf(keyword: string, value: unknown): readonly (readonly [string, unknown])[] {
-  if (Array.isArray(value)) return LISTS.has(keyword) ? Object.entries(value) : [];
-  if (BY_NAME.has(keyword)) return isKeywords(value) ? Object.entries(value) : [];
+  if (Array.isArray(value) && LISTS.has(keyword)) return Object.entries(value);
+  if (BY_NAME.has(keyword)) {
+    const parts = isObject(value) ? Object.entries(value) : [];
+    return keyword === "dependencies" ? parts.filter(([, part]) => !Array.isArray(part)) : parts;
+  }
   return ONE.has(keyword) ? [["", value]] : [];
-}
-
-/** Returns a text that is the same for equal JSON values, in whatever order their fields are. */
-export function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
-  if (!isKeywords(value)) return JSON.stringify(value);
-  const fields = Object.keys(value)
-    .toSorted()
-    .map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`);
-  return `{${fields.join()}}`;
 }
 
 function uriOf(reference: string, base: string): string | undefined {

@@ -4,9 +4,9 @@
  * Runs on: any thread. Each function returns a compiled keyword.
  */
 
-import { canonical } from "./schema-document.ts";
+import { kindOf } from "../../errors.ts";
+import { canonical, isNested, isObject } from "./json-value.ts";
 import {
-  isObject,
   mapFields,
   mapItems,
   NOTHING,
@@ -22,7 +22,7 @@ import {
 export function assertion(must: string, isMet: (value: unknown) => boolean): Keyword {
   return {
     matches: (value, _, trace) =>
-      isMet(value) || (trace?.fails(`must ${must}, got ${typeOf(value)}`) ?? false),
+      isMet(value) || (trace?.fails(`must ${must}, got ${kindOf(value)}`) ?? false),
   };
 }
 
@@ -38,7 +38,7 @@ export function ofType(types: readonly string[]): Keyword {
   }
   const isInteger = types.includes("integer") && !types.includes("number");
   return assertion(must, (value) => {
-    const type = typeOf(value);
+    const type = kindOf(value);
     return types.includes(type) || (isInteger && Number.isInteger(value));
   });
 }
@@ -251,15 +251,6 @@ function matchesWithin(
   trace: Trace | undefined,
 ): boolean {
   return node.matches(value, undefined, trace) || (trace?.within(part) ?? false);
-}
-
-function typeOf(value: unknown): string {
-  if (value === null) return "null";
-  return Array.isArray(value) ? "array" : typeof value;
-}
-
-function isNested(value: unknown): boolean {
-  return typeof value === "object" && value !== null;
 }
 
 /** Returns a number as an integer and a power of ten. */

@@ -9,6 +9,8 @@
  * object.
  */
 
+import { isNested, type JsonObject } from "./json-value.ts";
+
 /** A compiled keyword, or several that work together. */
 export interface Keyword {
   /**
@@ -97,7 +99,7 @@ export class SchemaNode {
 
   /** Returns what leaves of a value, or NOTHING if what remains does not match. */
   filtered(value: unknown): unknown {
-    const isKept = this.#known !== undefined && typeof value === "object" && value !== null;
+    const isKept = this.#known !== undefined && isNested(value);
     const known = isKept ? this.#known?.get(value) : undefined;
     if (known !== undefined) return known;
     const kept = this.stripped(value);
@@ -118,7 +120,7 @@ export class SchemaNode {
 
   /** Removes the fields that are forbidden as things are. Others may be forbidden afterwards. */
   strip(value: unknown): unknown {
-    if (!this.strips || typeof value !== "object" || value === null) return value;
+    if (!this.strips || !isNested(value)) return value;
     let kept: unknown = value;
     for (const { strip } of this.#keywords) if (strip) kept = strip(kept);
     for (const keyword of this.#last) {
@@ -159,19 +161,14 @@ export interface UnevaluatedKeyword {
   strip(value: unknown, seen: Seen): unknown;
 }
 
-/** An object of JSON. */
-export type Fields = Readonly<Record<string, unknown>>;
-
-/** Reports whether a JSON value is an object. */
-export function isObject(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /**
  * Returns an object whose fields went through a function. A field is removed if the result is
  * NOTHING. Returns the object itself if nothing changes.
  */
-export function mapFields(value: Fields, map: (field: unknown, name: string) => unknown): Fields {
+export function mapFields(
+  value: JsonObject,
+  map: (field: unknown, name: string) => unknown,
+): JsonObject {
   let copy: Record<string, unknown> | undefined;
   for (const name of Object.keys(value)) {
     const kept = map(value[name], name);

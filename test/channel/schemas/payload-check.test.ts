@@ -140,6 +140,13 @@ describe("a schema", () => {
     assert.equal(JSON.parse(answer)[4].response.issues[0].message.length, 512);
   });
 
+  it("has short names in the paths of an answer, without half a surrogate pair", () => {
+    const { world } = worldOf(z.record(z.string(), z.number()));
+    const name = `${"n".repeat(511)}🎲${"n".repeat(100_000)}`;
+    const [answer = ""] = joined(world).asked(`["1","2","room:1","say",{"${name}":"1"}]`);
+    assert.deepEqual(JSON.parse(answer)[4].response.issues[0].path, ["n".repeat(511)]);
+  });
+
   it("of parameters refuses a join, which may be tried again", () => {
     const room = defineChannel(ANYONE, {
       params: z.object({ page: z.number().default(1) }),
@@ -224,6 +231,10 @@ describe("a declaration", () => {
       "in.say must be a Standard Schema or typed(), or have some of payload, reply, maxBytes, rate";
     refuses({ handleIn, in: { say: 7 } }, `${forms}, got number`);
     refuses({ handleIn, in: { say: { type: "object" } } }, `${forms}, got type`);
+    refuses(
+      { handleIn, in: { say: { maxByte: 1 } } },
+      `${forms}, got maxByte; did you mean maxBytes?`,
+    );
     refuses(
       { handleIn, in: { say: { payload: {} } } },
       "payload of in.say must be a Standard Schema or typed(), got object",

@@ -568,8 +568,16 @@ describe("a JSON Schema that is not supported", () => {
       'type must be array, boolean, integer, null, number, object, string or a list of them, got "Date" (#/properties/at)',
     ],
     [{ $ref: "User" }, '$ref must refer to a schema in the same document, got "User" (#)'],
+    [
+      { items: { $ref: "User" } },
+      '$ref must refer to a schema in the same document, got "User" (#/items)',
+    ],
     [{ $ref: 1 }, "$ref must be a string, got number (#)"],
     [{ $ref: "#" }, "a schema must not refer to itself for the same value (#)"],
+    [
+      { properties: { a: { allOf: [{ $ref: "#/properties/a" }] } } },
+      "a schema must not refer to itself for the same value (#/properties/a)",
+    ],
     [{ $dynamicRef: "#a" }, "it must not use $dynamicRef (#)"],
     [{ items: { $recursiveRef: "#" } }, "it must not use $recursiveRef (#/items)"],
     [
@@ -597,6 +605,11 @@ describe("a JSON Schema that is not supported", () => {
     [{ anyOf: {} }, "anyOf must be a list, got object (#)"],
     [{ properties: [] }, "properties must be an object, got array (#)"],
     [{ items: 1 }, "a schema must be an object or a boolean, got number (#/items)"],
+    [{ contains: [] }, "a schema must be an object or a boolean, got array (#/contains)"],
+    [
+      { dependencies: { a: ["b"], c: "d" } },
+      "a schema must be an object or a boolean, got string (#/dependencies/c)",
+    ],
     [
       { prefixItems: [], items: [] },
       "items must be a schema if there are prefixItems, got a list (#)",
