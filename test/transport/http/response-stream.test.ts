@@ -69,6 +69,10 @@ async function streaming(
   return { shard, request: incoming, out, asked, response };
 }
 
+function endWithAll(out: ResponseStream): void {
+  out.end("all");
+}
+
 function boom(): never {
   throw new Error("boom");
 }
@@ -196,8 +200,7 @@ describe("a streamed response", () => {
   });
 
   it("asks its client to close if the request has a longer body than any may have", async () => {
-    const stream = (out: ResponseStream): void => out.end("all");
-    const routes = { "POST /stream": () => ({ status: 200, stream }) };
+    const routes = { "POST /stream": () => ({ status: 200, stream: endWithAll }) };
     const shard = await startShard({ sockets: {}, routes }, { maxBodyBytes: 1_024 });
     shards.push(shard);
     const path = { host: "127.0.0.1", port: shard.port, path: "/stream", method: "POST" };
