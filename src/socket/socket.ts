@@ -7,9 +7,9 @@
  *
  * Runs on: the shard that owns the connection. Methods are `private` for the compiler only, since a
  *       #method adds a field to each object.
- * Full: a join beyond `maxChannels`, or while the shard is overloaded, is answered with an error, and so is a
- *       large message while it is overloaded: its handler may hold it for long. If more than `maxMailbox` messages wait behind a join, or more than `maxWaitingBytes` for all its
- *       channels, the connection is closed.
+ * Full: a join beyond `maxChannels` is answered with an error. While the shard is overloaded, so are joins and large
+ *       messages, whose handlers may hold them for long. If more than `maxMailbox` messages wait behind a join, or
+ *       more than `maxWaitingBytes` for all its channels, the connection is closed.
  */
 
 import { expiryOf, type Until } from "../callbacks/expiry.ts";

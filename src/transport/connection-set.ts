@@ -27,7 +27,7 @@ export interface SharedByConnections {
   readonly numbers: ConnectionNumbers;
   readonly options: Pick<ResolvedOptions, "maxBackpressureBytes" | "slowClientMs">;
   /** Bytes of messages that wait for user code. */
-  readonly waiting: Pick<WaitingBytes, "of" | "maxHeldBytes">;
+  readonly waiting: Pick<WaitingBytes, "of">;
   /** Reports whether the whole node is draining, so that no shard accepts connections. */
   readonly isNodeDrained: () => boolean;
 }
@@ -138,9 +138,12 @@ export class ConnectionSet<C extends SlowConnection> {
     this.#publishedBytes += bytes;
   }
 
-  /** Bytes that are held at most: those found by the last visit, and all that were sent since. */
+  /**
+   * Bytes that are held at most: those found by the last visit, and all that were sent since. Messages that wait for
+   * user code are not included: `WaitingBytes` reports those of all transports.
+   */
   get maxHeldBytes(): number {
-    return this.#visitedBytes + this.#sentSoFar - this.#visitedAtBytes + this.#waiting.maxHeldBytes;
+    return this.#visitedBytes + this.#sentSoFar - this.#visitedAtBytes;
   }
 
   /** Visits each connection for which bytes are held. */

@@ -56,6 +56,14 @@ describe("the connections of a transport", () => {
     assert.deepEqual([[...connections], connections.size], [[second], 1]);
   });
 
+  it("are visited with what waits for user code, which the shard reports once for all transports", () => {
+    const { socket } = opened(100);
+    assert.ok(socket && shared.waiting.add(socket, 20));
+    const visited: number[] = [];
+    connections.visitHeld((_, bytes) => void visited.push(bytes));
+    assert.deepEqual([visited, connections.maxHeldBytes], [[120], 100]);
+  });
+
   it("are counted with their frames; a published frame counts once per receiver", () => {
     const [first] = [opened(), opened()];
     connections.remove(first);

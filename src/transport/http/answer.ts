@@ -104,17 +104,21 @@ export function sendAnswer(
 ): void {
   const { status, body, length } = answer;
   writeHead(response, answer);
-  // The engine has no call that closes the connection after an answer without a length. No answer that is
-  // the last has such a status.
-  if (hasNoBody(status)) response.endWithoutBody();
+  if (hasNoBody(status)) endWithoutLength(response, isLast);
   else if (isHead) response.endWithoutBody(length ?? Buffer.byteLength(body), isLast);
   else response.end(body, isLast);
 }
 
 /** Sends the head of an answer whose length is not known. It must be corked, as for `sendAnswer`. */
-export function sendHead(response: HttpResponse, answer: PreparedAnswer): void {
+export function sendHead(response: HttpResponse, answer: PreparedAnswer, isLast: boolean): void {
   writeHead(response, answer);
-  response.endWithoutBody();
+  endWithoutLength(response, isLast);
+}
+
+// The engine has no call that closes the connection after an answer without a length.
+function endWithoutLength(response: HttpResponse, isLast: boolean): void {
+  if (isLast) response.endWithoutBody(0, true);
+  else response.endWithoutBody();
 }
 
 /** Reports whether answers with a status have no body. */

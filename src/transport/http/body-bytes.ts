@@ -8,10 +8,12 @@
  */
 
 const FIRST_BYTES = 1_024;
+/** Most requests have no body. */
+const EMPTY: Buffer = Buffer.alloc(0);
 
 /** A body that is being collected. */
 export class BodyBytes {
-  #bytes: Buffer = Buffer.alloc(0);
+  #bytes = EMPTY;
   #length = 0;
 
   /** Bytes that have arrived. */
@@ -47,7 +49,7 @@ export class BodyBytes {
 
   /** Keeps nothing. */
   drop(): void {
-    this.#bytes = Buffer.alloc(0);
+    this.#bytes = EMPTY;
     this.#length = 0;
   }
 }

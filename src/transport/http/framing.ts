@@ -20,21 +20,28 @@ const CHUNKED = "chunked";
 export class BodyFraming {
   #isGiven = false;
   #isValid = true;
+  #bodyBytes = 0;
 
   /** False if the headers so far do not say where the body ends. */
   get isValid(): boolean {
     return this.#isValid;
   }
 
-  /** Reads a header. @param name - in lower case */
-  read(name: string, value: string): void {
-    if (name === "content-length") this.#note(LENGTH.test(value));
-    else if (name === "transfer-encoding") this.#note(value.toLowerCase() === CHUNKED);
+  /** Length of the body, if the framing is valid; Infinity if it is sent in chunks. */
+  get bodyBytes(): number {
+    return this.#bodyBytes;
   }
 
-  #note(isKnown: boolean): void {
+  /** Reads a header. @param name - in lower case */
+  read(name: string, value: string): void {
+    if (name === "content-length") this.#note(LENGTH.test(value), Number(value));
+    else if (name === "transfer-encoding") this.#note(value.toLowerCase() === CHUNKED, Infinity);
+  }
+
+  #note(isKnown: boolean, bodyBytes: number): void {
     if (this.#isGiven || !isKnown) this.#isValid = false;
     this.#isGiven = true;
+    this.#bodyBytes = bodyBytes;
   }
 }
 

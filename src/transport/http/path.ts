@@ -11,10 +11,11 @@ const WILDCARD = "*";
 
 /** Returns the names of a path's variables, in order. */
 export function variablesOf(path: string): string[] {
-  return path
-    .split("/")
-    .filter((part) => part.startsWith(":"))
-    .map((part) => part.slice(1));
+  return variablesIn(path.split("/"));
+}
+
+function variablesIn(segments: readonly string[]): string[] {
+  return segments.filter((part) => part.startsWith(":")).map((part) => part.slice(1));
 }
 
 /** Returns the segments of a path. Several slashes count as one, as in Phoenix. */
@@ -50,7 +51,7 @@ export function spellingsOf(path: string): readonly string[] {
  */
 export function specificityOf(path: string): string {
   return segmentsOf(path)
-    .map((segment) => (segment.startsWith("*") ? "2" : segment.startsWith(":") ? "1" : "0"))
+    .map((segment) => (segment.startsWith(WILDCARD) ? "2" : segment.startsWith(":") ? "1" : "0"))
     .join("");
 }
 
@@ -78,14 +79,20 @@ export function pathParams(
  * variables, or undefined if it does not match.
  */
 export function matchPath(pattern: string, path: string): Record<string, string> | undefined {
-  const segments = segmentsOf(path);
-  const names = segmentsOf(pattern);
-  const isOpen = names.at(-1) === WILDCARD;
-  if (isOpen) names.pop();
+  return matchSegments(segmentsOf(pattern), segmentsOf(path));
+}
+
+/** Matches a path as `matchPath` does, by the segments of both. */
+export function matchSegments(
+  pattern: readonly string[],
+  segments: readonly string[],
+): Record<string, string> | undefined {
+  const isOpen = pattern.at(-1) === WILDCARD;
+  const names = isOpen ? pattern.slice(0, -1) : pattern;
   const isMatch =
     (isOpen ? names.length < segments.length : names.length === segments.length) &&
     names.every((name, at) => name.startsWith(":") || name === segments[at]);
   if (!isMatch) return undefined;
   const values = segments.filter((_, at) => names[at]?.startsWith(":") === true);
-  return pathParams({ getParameter: (at) => values[at] }, variablesOf(pattern));
+  return pathParams({ getParameter: (at) => values[at] }, variablesIn(names));
 }

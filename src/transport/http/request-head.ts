@@ -50,14 +50,11 @@ export function readHead(
   wants: HeadWants,
 ): RequestHead {
   const headers: Header[] = [];
-  let bodyBytes = 0;
   const framing = new BodyFraming();
   // One pass costs no more than look-ups by name, which cannot distinguish an empty header from a
   // missing header.
   request.forEach((name, value) => {
     framing.read(name, value);
-    if (name === "content-length") bodyBytes = Number(value);
-    else if (name === "transfer-encoding") bodyBytes = Infinity;
     const isWanted =
       wants.names.has(name) || wants.prefixes.some((prefix) => name.startsWith(prefix));
     if (isWanted) headers.push([name, value]);
@@ -68,7 +65,7 @@ export function readHead(
     query: queryOf(request),
     pathParams: pathParams(request, variables),
     headers,
-    bodyBytes,
+    bodyBytes: framing.bodyBytes,
     isFramed: framing.isValid,
     peerAddress: wants.isPeerWanted ? peerAddressOf(response) : "",
   };

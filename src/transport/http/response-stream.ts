@@ -8,8 +8,8 @@
  *
  * Runs on: shard.
  * Owns: the engine's response until it ends; after that, any call on it throws.
- * Slow: `bufferedBytes` reports unsent bytes. The engine cuts a client that reads nothing for about
- *       30 s, and the node cuts those for which most is unsent if it holds too much (`maxBufferBytes`).
+ * Slow: `bufferedBytes` reports unsent bytes, even after `end`. The engine cuts a client that reads nothing for
+ *       about 30 s, and the node cuts those for which most is unsent if it holds too much (`maxBufferBytes`).
  */
 
 import type { Logger } from "../../log/logger.ts";
@@ -53,7 +53,8 @@ export class ResponseStream {
    * has room.
    */
   #keptBytes = 0;
-  #isOpen = true;
+  /** Ending: the route has ended it, and its last pieces wait for the client. */
+  #state: "open" | "ending" | "over" = "open";
 
   /**
    * @param path - the request's path, for the log
@@ -75,7 +76,7 @@ export class ResponseStream {
 
   /** False once the response has ended or the client went away. */
   get isOpen(): boolean {
-    return this.#isOpen;
+    return this.#state === "open";
   }
 
   /** Bytes that could not be sent yet. */
@@ -86,7 +87,7 @@ export class ResponseStream {
   /** Sends a piece. Bytes may be reused as soon as this returns. */
   write(piece: string | Uint8Array): void {
     // An empty piece would end the response.
-    if (!this.#isOpen || piece.length === 0) return;
+    if (!this.isOpen || piece.length === 0) return;
     if (this.#keptBytes === 0) {
       this.#response.cork(() => this.#hand(piece));
       if (this.#keptBytes > 0) this.#buffers.update(this);
@@ -98,30 +99,39 @@ export class ResponseStream {
 
   /** Ends the response after all unsent pieces and a last piece. */
   end(piece: string | Uint8Array = ""): void {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
+    if (!this.isOpen) return;
+    // The engine copies what `end` cannot send, and does not report how much that is.
     this.#response.cork(() => {
-      for (const waiting of this.#waiting) this.#response.write(waiting);
-      this.#response.end(piece);
+      this.write(piece);
+      this.#state = "ending";
+      this.#listener = {};
+      if (this.#keptBytes === 0) this.#finish();
     });
-    this.#forget();
   }
 
   /** Cuts the connection, so that the client sees an incomplete response. */
   abort(): void {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
-    this.#response.close();
+    if (this.#state === "over") return;
+    // First of all: `close` reports the end of the connection at once.
     this.#forget();
+    this.#response.close();
   }
 
-  /** Sends the head, and calls the route's `stream`. Called once, by `Routes`. */
-  begin(head: PreparedAnswer, streamed: StreamedResponse): void {
+  /**
+   * Sends the head, and calls the route's `stream`. Called once, by `Routes`.
+   *
+   * @param isLast - whether to ask the client to close the connection afterwards
+   */
+  begin(head: PreparedAnswer, streamed: StreamedResponse, isLast: boolean): void {
     this.#response.onWritable(() => {
       this.#drain();
       return true;
     });
-    this.#response.cork(() => writeHead(this.#response, head));
+    this.#response.cork(() => {
+      writeHead(this.#response, head);
+      // The engine cannot close the connection itself: it would write this header into the body.
+      if (isLast) this.#response.writeHeader("connection", "close");
+    });
     this.#guard(() => {
       this.#listener = streamed.stream(this) ?? {};
     });
@@ -129,8 +139,7 @@ export class ResponseStream {
 
   /** Handles the end of the connection. Called by `Routes`. */
   gone(): void {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
+    if (this.#state === "over") return;
     const listener = this.#listener;
     this.#forget();
     this.#guard(() => listener.closed?.());
@@ -141,13 +150,16 @@ export class ResponseStream {
   }
 
   #drain(): void {
-    if (!this.#isOpen) return;
+    if (this.#state === "over") return;
     this.#keptBytes = 0;
     // Called even if no pieces wait here, because the engine sends the rest of its piece only from
     // within a cork.
-    this.#response.cork(() => this.#handWaiting());
+    this.#response.cork(() => {
+      this.#handWaiting();
+      if (this.#state === "ending" && this.#keptBytes === 0) this.#finish();
+    });
     this.#buffers.update(this);
-    if (this.#keptBytes === 0) this.#guard(() => this.#listener.drained?.());
+    if (this.isOpen && this.#keptBytes === 0) this.#guard(() => this.#listener.drained?.());
   }
 
   #handWaiting(): void {
@@ -161,7 +173,13 @@ export class ResponseStream {
     this.#waiting.splice(0, count);
   }
 
+  #finish(): void {
+    this.#response.end();
+    this.#forget();
+  }
+
   #forget(): void {
+    this.#state = "over";
     this.#onEnd();
     this.#waiting = [];
     this.#waitingBytes = 0;

@@ -17,7 +17,7 @@ import { COUNTER } from "../../memory/counters-layout.ts";
 import type { Counters } from "../../memory/counters.ts";
 import type { EngineApp, HttpRequest, HttpResponse } from "../engine/engine-types.ts";
 import { plainAnswer, sendAnswer } from "./answer.ts";
-import { matchPath, segmentsOf, specificityOf, variablesOf } from "./path.ts";
+import { matchSegments, segmentsOf, specificityOf, variablesOf } from "./path.ts";
 import type { RequestGate, RequestHandler } from "./request-gate.ts";
 import { headerOf, readHead, type HeadWants, type RequestHead } from "./request-head.ts";
 
@@ -28,7 +28,7 @@ export type RoutedMethod = (typeof METHODS)[number] | "any";
 
 interface ServedPath {
   readonly method: RoutedMethod;
-  readonly path: string;
+  readonly segments: readonly string[];
   readonly specificity: string;
   readonly wants: HeadWants;
   readonly handle: RequestHandler;
@@ -67,7 +67,8 @@ export class HttpRouter {
 
   /** Serves a path, and its other spellings. */
   serve(method: RoutedMethod, path: string, wants: HeadWants, handle: RequestHandler): void {
-    const served = { method, path, specificity: specificityOf(path), wants, handle };
+    const [segments, specificity] = [segmentsOf(path), specificityOf(path)];
+    const served = { method, segments, specificity, wants, handle };
     this.#paths = [...this.#paths, served].toSorted(bySpecificity);
     this.serveSpelling(method, path, wants, handle);
   }
@@ -107,9 +108,11 @@ export class HttpRouter {
   }
 
   #find(method: string, path: string): Found | undefined {
+    const segments = segmentsOf(path);
     for (const wanted of methodsFor(method)) {
       for (const served of this.#paths) {
-        const params = served.method === wanted ? matchPath(served.path, path) : undefined;
+        if (served.method !== wanted) continue;
+        const params = matchSegments(served.segments, segments);
         if (params) return [served, params];
       }
     }

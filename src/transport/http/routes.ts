@@ -154,12 +154,12 @@ export class Routes<Context> {
     }
     if (isHead || hasNoBody(answer.status)) {
       tcp.answered();
-      response.cork(() => sendHead(response, answer));
+      response.cork(() => sendHead(response, answer, isLast));
       return;
     }
     const out = new ResponseStream(response, head.path, logger, streams, onEnd);
     body.onGone = (): void => out.gone();
-    out.begin(answer, streamed);
+    out.begin(answer, streamed, isLast);
   }
 }
 

@@ -26,6 +26,8 @@ export type TurnVerdict = "now" | "waits" | "full";
 
 interface Waiting {
   readonly messages: WaitingMessages;
+  /** Handles the next message. */
+  readonly handleNext: () => void;
   /** Called after the last message. */
   finish: (() => void) | undefined;
 }
@@ -111,31 +113,31 @@ export class TurnBudget<Client extends object> {
   }
 
   #wait(client: Client, kind: WaitingMessage["kind"], bytes: ArrayBuffer): TurnVerdict {
-    let waiting = this.#waiting.get(client);
-    if (!waiting) {
-      waiting = { messages: new WaitingMessages(), finish: undefined };
-      this.#waiting.set(client, waiting);
-      this.#handleLater(client, waiting);
-    }
-    const { messages } = waiting;
+    const { messages } = this.#waiting.get(client) ?? this.#startWaiting(client);
     const before = messages.heldBytes;
     const isAdded = messages.tryAdd(kind, new Uint8Array(bytes));
     this.#heldBytes += messages.heldBytes - before;
     return isAdded ? "waits" : "full";
   }
 
-  #handleLater(client: Client, waiting: Waiting): void {
-    this.#turn.later(() => {
-      if (this.#waiting.get(client) === waiting) this.#handleNext(client, waiting);
-    });
+  #startWaiting(client: Client): Waiting {
+    const waiting: Waiting = {
+      messages: new WaitingMessages(),
+      handleNext: () => this.#handleNext(client, waiting),
+      finish: undefined,
+    };
+    this.#waiting.set(client, waiting);
+    this.#turn.later(waiting.handleNext);
+    return waiting;
   }
 
   #handleNext(client: Client, waiting: Waiting): void {
+    if (this.#waiting.get(client) !== waiting) return;
     const message = waiting.messages.take();
     if (message) this.#handle(client, message);
     if (this.#waiting.get(client) !== waiting) return;
     if (!waiting.messages.isEmpty) {
-      this.#handleLater(client, waiting);
+      this.#turn.later(waiting.handleNext);
       return;
     }
     this.#forget(client);

@@ -45,10 +45,9 @@ export class UnjoinedConnections<C extends JoiningConnection> {
     this.#newest.push(newest);
     if (this.#newest.length <= this.#ticks) return [];
     const late = this.#newest.shift() as number;
-    let excess = this.#connections.size - this.#max;
-    if (excess <= 0) return [];
+    if (this.#connections.size <= this.#max) return [];
     const unjoined = [...this.#connections].filter(({ socket }) => socket?.hasJoined === false);
-    excess = unjoined.length - this.#max;
+    const excess = unjoined.length - this.#max;
     return excess <= 0 ? [] : unjoined.slice(0, excess).filter(({ id }) => id <= late);
   }
 }

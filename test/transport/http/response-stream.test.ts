@@ -69,6 +69,10 @@ async function streaming(
   return { shard, request: incoming, out, asked, response };
 }
 
+function endWithAll(out: ResponseStream): void {
+  out.end("all");
+}
+
 function boom(): never {
   throw new Error("boom");
 }
@@ -161,6 +165,52 @@ describe("a streamed response", () => {
     const text = await within(whole(got), "all of it");
     assert.equal(text.length, FLOOD_BYTES + 6 + 17);
     assert.ok(text.endsWith("xlast but one last"));
+  });
+
+  it("counts the waiting pieces until its client has read them, even if it is ended", async () => {
+    let calls = 0;
+    const count = (): void => void (calls += 1);
+    const { out, response } = await streaming({ drained: count, closed: count });
+    out.write("begin ");
+    const got = await response();
+    out.write("x".repeat(FLOOD_BYTES));
+    out.end("last");
+    assert.deepEqual([out.isOpen, out.bufferedBytes], [false, FLOOD_BYTES + 4]);
+    await within(whole(got), "all of it");
+    assert.deepEqual([out.bufferedBytes, calls], [0, 0]);
+  });
+
+  it("counts its last piece if its client does not read", async () => {
+    const { out, response } = await streaming();
+    out.end("x".repeat(FLOOD_BYTES));
+    assert.equal(out.bufferedBytes, FLOOD_BYTES);
+    assert.equal((await within(whole(await response()), "all of it")).length, FLOOD_BYTES);
+    assert.equal(out.bufferedBytes, 0);
+  });
+
+  it("can be cut after its end, while pieces wait", async () => {
+    const { out, response } = await streaming();
+    out.write("begin ");
+    const got = await response();
+    out.write("x".repeat(FLOOD_BYTES));
+    out.end();
+    out.abort();
+    assert.equal(out.bufferedBytes, 0);
+    await assert.rejects(within(whole(got), "the cut"), { code: "ECONNRESET" });
+  });
+
+  it("asks its client to close if the request has a longer body than any may have", async () => {
+    const routes = { "POST /stream": () => ({ status: 200, stream: endWithAll }) };
+    const shard = await startShard({ sockets: {}, routes }, { maxBodyBytes: 1_024 });
+    shards.push(shard);
+    const path = { host: "127.0.0.1", port: shard.port, path: "/stream", method: "POST" };
+    const asked = request({ ...path, headers: { "content-length": 1_025 }, agent: false });
+    asked.flushHeaders();
+    const responding = once(asked, "response") as Promise<[IncomingMessage]>;
+    const [response] = await within(responding, "the response");
+    assert.equal(response.headers.connection, "close");
+    assert.equal(await within(whole(response), "all of it"), "all");
+    asked.destroy();
   });
 
   it("reports once that its client went away, and accepts nothing more", async () => {

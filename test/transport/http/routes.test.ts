@@ -168,6 +168,22 @@ describe("a route", () => {
     }
   });
 
+  it("closes the connection after an answer without a body, if the body of the request has no end", async () => {
+    const { port } = await serving({
+      "POST /204": () => ({ status: 204 }),
+      "POST /304": async () => ({ status: 304 }),
+      "HEAD /stream": () => ({ status: 200, stream: () => assert.fail("HEAD has no stream") }),
+    });
+    for (const [line, status] of [
+      ["POST /204", 204],
+      ["POST /304", 304],
+      ["HEAD /stream", 200],
+    ] as const) {
+      const begun = requestOf(line, ["Transfer-Encoding: chunked"], "3\r\nabc\r\n");
+      assert.deepEqual(statusesOf(await exchanged(port, begun)), [status], line);
+    }
+  });
+
   it("gets the request and the shard's context", async () => {
     const requests: [RouteRequest, ShardContext][] = [];
     const { port } = await serving({
