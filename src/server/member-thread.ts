@@ -66,9 +66,7 @@ export class MemberThread {
   /** Schemas for the events that the app's channels send. */
   outgoing: readonly (readonly OutgoingSchemas[])[] = [];
   hasEnded = false;
-  /** Whether the thread is overloaded and must not receive new connections. */
-  isWithdrawn = false;
-  /** Whether its event loop stands still, so that the thread must not receive new connections. */
+  /** Whether its event loop is blocked. */
   isStuck = false;
   /** Whether the thread could not be ended, so that nothing waits for it any more. */
   isAbandoned = false;
