@@ -147,7 +147,7 @@ export class Shard {
     const forwarding = new ExchangeForwarding(memory, member, self.exchange);
     const longpoll = new LongPollTransport(shard, forwarding);
     const websocket = new WebSocketTransport(shard, published, engine, held);
-    this.#resident = residentWatchOf(websocket, options, counters, logger);
+    this.#resident = residentWatchOf(websocket, this.#overload, options, counters, logger);
     this.#transports = [
       websocket,
       longpoll,
@@ -352,6 +352,7 @@ function waitingBytesOf({ maxWaitingBytes, overloadHeapBytes }: ResolvedOptions)
 /** Returns the watch of the process's memory. */
 function residentWatchOf(
   connections: WebSocketTransport,
+  overload: OverloadWatch,
   { maxResidentBytes, maxFrameBytes, shards }: ResolvedOptions,
   counters: Counters,
   logger: Logger,
@@ -363,7 +364,7 @@ function residentWatchOf(
     connections,
     counters,
     logger,
-    resident: () => process.memoryUsage.rss(),
+    resident: () => overload.residentBytes,
   });
 }
 
