@@ -308,6 +308,8 @@ export class Supervisor
     this.#parts.tasks.forget(thread);
     this.questions.ended(thread);
     this.#rotation.release(thread);
+    // Its callback may have been ended before it was found to be stuck.
+    this.#stuck.release(thread);
     if (thread.isStuck) {
       thread.isStuck = false;
       this.#stuck.end(thread, this.#watchdog.stillMs(thread));
