@@ -24,11 +24,11 @@ export const EVENTS = {
   slow_client:
     "connection, bufferedBytes, cause (behind, skipped, full), policy (close, error), channels: a client read too slowly, and its connection was cut or its channels ended",
   buffers_shed:
-    "owners, bytes, totalBytes: the node held more than maxBufferBytes (totalBytes), and this thread closed connections, gave up requests or dropped queues (owners) that held bytes",
+    "owners, bytes, totalBytes: the node held more than maxBufferBytes (totalBytes), and this thread closed connections, ended requests or dropped queues (owners) that held bytes",
   broadcasts_missed:
     "topic, connection, count: a client of a channel with slow caught up, or the channel ended, after count broadcasts had been left out",
   rate_limited:
-    "scope (socket, channel, event, id, address), counted (messages, bytes, joins, connects), connection, id, topic, event, retryAfterMs: a message, join or connect was refused; the client was told, unless the message had no ref",
+    "scope (socket, channel, event, id, address), counted (messages, bytes, joins, connects), connection, id, topic, event, retryAfterMs: a message, join or connect was refused; the client was answered with an error, unless the message had no ref",
   overload_begin:
     "level (refusing, withdrawn), lagMs, heapBytes, externalBytes, residentBytes: a shard reached an overload level",
   overload_end:
@@ -36,7 +36,7 @@ export const EVENTS = {
   slow_callback:
     "topic, event, durationMs: a callback of a channel or raw socket held the event loop for slowCallbackMs or longer",
   shard_stuck:
-    "shard, isStuck (true, false), forMs, topic, event, stack: a shard's event loop has stood still for stallMs, or turns again (published on main; without stack if the code cannot be interrupted)",
+    "shard, isStuck (true, false), forMs, topic, event, stack: a shard's event loop has been blocked for stallMs, or turns again (published on main; without stack if the code cannot be interrupted)",
   server_failed: "error: no shard serves any more (published on main)",
   lapped: "from, slots: records from another thread were lost",
   gap: "topics: broadcasts from another node were lost; topics is the number affected in this thread",

@@ -53,7 +53,7 @@ function lineOf(report: ErrorReport): string {
  * Returns the location of an error in the user's code. This package's own errors do not need one.
  */
 function placeOf({ code, stack }: ErrorReport): string {
-  if (code !== undefined && code in ERRORS) return "";
+  if (code !== undefined && Object.hasOwn(ERRORS, code)) return "";
   const frame = stack?.split("\n").find((line) => line.startsWith("    at "));
   return frame === undefined ? "" : ` (${frame.trim()})`;
 }

@@ -40,11 +40,11 @@ function errorFields(report: ErrorReport): object {
   const chain = chainOf(report);
   const stacks = chain.map(({ stack }) => stack && cutStack(stack, MAX_TEXT_UNITS)).filter(Boolean);
   return {
+    ...details,
     type: name,
     message: chain.map((one) => cutText(messageOfReport(one))).join(": "),
     stack: cutText(stacks.join("\ncaused by: "), MAX_STACK_UNITS),
     ...(errors && { aggregateErrors: errors.slice(0, MAX_ERRORS).map(shortFields) }),
-    ...details,
     ...(code !== undefined && { code }),
   };
 }

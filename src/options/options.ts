@@ -340,7 +340,7 @@ export const OPTIONS = {
     about:
       "Bytes that the whole node may hold for others: frames that clients have not read, messages that wait for user code or for their turn, bodies that are incomplete or wait for their turn, requests forwarded to other threads, HTTP responses that clients have not read, and broadcasts that wait for other threads. auto: a quarter of the memory of the container or the machine. Not included: messages that have not arrived completely, which the engine holds (see `maxResidentBytes`), and what user code keeps.",
     atLimit:
-      "Within a second, the largest of them are given up, whatever shard they are on, until seven eighths are left: clients with unread frames are cut (1006), others closed with 1008, requests answered with 503, connections with unread responses cut, and topics whose broadcasts waited get phx_error.",
+      "Within a second, those that hold most are dropped, whatever shard they are on, until seven eighths of the limit are left: clients with unread frames are cut (1006), others closed with 1008, requests answered with 503, connections with unread responses cut, and topics whose broadcasts waited get phx_error.",
   },
   handlerTimeoutMs: {
     kind: "integer",
@@ -531,7 +531,7 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "Time for which a shard's event loop may stand still, because code holds its thread. While a debugger is attached to the process, stacks are not taken and callbacks not ended.",
+      "Time for which code may block a shard's event loop. While a debugger is attached to the process, stacks are not taken and callbacks not ended.",
     atLimit:
       "The shard is stuck: it gets no new connections until its loop turns, and is logged with the topic, event and stack of the code that holds it. A callback that holds a stuck shard when the node closes is ended. If all shards are stuck for 30 times as long, the server has failed.",
   },

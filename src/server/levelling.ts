@@ -12,12 +12,7 @@
  * Runs on: main.
  */
 
-/** The rotation of shards; implemented by the acceptor. */
-export interface Rotation {
-  has(descriptor: number): boolean;
-  /** Sets whether a shard receives one or two connections per round. */
-  setTurns(descriptor: number, turns: 1 | 2): void;
-}
+import type { Acceptor } from "./acceptor.ts";
 
 /** A shard's thread. */
 export interface LevelledThread {
@@ -31,15 +26,15 @@ const CHECK_MS = 250;
 
 /** Levels out the connections of new shards. */
 export class Levelling {
-  readonly #rotation: Rotation;
-  readonly #serving: () => Iterable<LevelledThread>;
+  readonly #acceptor: Pick<Acceptor, "has" | "setTurns">;
+  readonly #serving: Iterable<LevelledThread>;
   /** Threads that have two turns. */
   readonly #behind = new Set<LevelledThread>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param serving - returns the serving threads */
-  constructor(rotation: Rotation, serving: () => Iterable<LevelledThread>) {
-    this.#rotation = rotation;
+  /** @param serving - the serving threads */
+  constructor(acceptor: Pick<Acceptor, "has" | "setTurns">, serving: Iterable<LevelledThread>) {
+    this.#acceptor = acceptor;
     this.#serving = serving;
   }
 
@@ -47,7 +42,7 @@ export class Levelling {
   begin(thread: LevelledThread): void {
     if (thread.descriptor === undefined || this.#isLevel(thread)) return;
     this.#behind.add(thread);
-    this.#rotation.setTurns(thread.descriptor, 2);
+    this.#acceptor.setTurns(thread.descriptor, 2);
     this.#timer ??= setInterval(() => this.check(), CHECK_MS).unref();
   }
 
@@ -55,10 +50,10 @@ export class Levelling {
   check(): void {
     for (const thread of this.#behind) {
       const { descriptor } = thread;
-      const isInRotation = descriptor !== undefined && this.#rotation.has(descriptor);
+      const isInRotation = descriptor !== undefined && this.#acceptor.has(descriptor);
       if (isInRotation && !this.#isLevel(thread)) continue;
       this.#behind.delete(thread);
-      if (isInRotation) this.#rotation.setTurns(descriptor, 1);
+      if (isInRotation) this.#acceptor.setTurns(descriptor, 1);
     }
     if (this.#behind.size === 0) this.stop();
   }
@@ -69,7 +64,7 @@ export class Levelling {
   }
 
   #isLevel(thread: LevelledThread): boolean {
-    const others = [...this.#serving()].filter((other) => other !== thread);
+    const others = [...this.#serving].filter((other) => other !== thread);
     const sum = others.reduce((total, other) => total + other.connections, 0);
     return thread.connections * others.length >= sum;
   }

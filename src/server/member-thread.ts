@@ -21,8 +21,8 @@ import type {
   MainMessage,
   MemberMessage,
   ShardDrain,
-  ShardStart,
   ShardThreadStart,
+  ShardWorkerData,
 } from "../shard/control.ts";
 import type { HandedOver, TaskMessage } from "../tasks/task-messages.ts";
 import { errorOf } from "../error-report.ts";
@@ -66,9 +66,7 @@ export class MemberThread {
   /** Schemas for the events that the app's channels send. */
   outgoing: readonly (readonly OutgoingSchemas[])[] = [];
   hasEnded = false;
-  /** Whether the thread is overloaded and must not receive new connections. */
-  isWithdrawn = false;
-  /** Whether its event loop stands still, so that the thread must not receive new connections. */
+  /** Whether its event loop is blocked. */
   isStuck = false;
   /** Whether the thread could not be ended, so that nothing waits for it any more. */
   isAbandoned = false;
@@ -77,7 +75,7 @@ export class MemberThread {
   /** The uncaught error that ended the thread, if any. */
   failure: unknown = undefined;
 
-  constructor(entry: URL, start: ShardStart | LinkStart, events: MemberThreadEvents) {
+  constructor(entry: URL, start: ShardThreadStart | LinkStart, events: MemberThreadEvents) {
     this.member = start.member;
     this.shard = "shard" in start ? start.shard : -1;
     this.#counters = start.memory.counters;
@@ -114,11 +112,11 @@ export class MemberThread {
     });
   }
 
-  #startShard(entry: URL, start: ShardStart, events: MemberThreadEvents): Worker {
+  #startShard(entry: URL, start: ShardThreadStart, events: MemberThreadEvents): Worker {
     const { port1, port2 } = new MessageChannel();
     port1.on("close", () => events.onGone(this));
     port1.unref();
-    const workerData: ShardThreadStart = { ...start, lifeline: port2 };
+    const workerData: ShardWorkerData = { ...start, lifeline: port2 };
     return new Worker(entry, {
       workerData,
       transferList: [port2],

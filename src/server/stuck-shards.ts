@@ -1,9 +1,9 @@
 /**
- * What main does about a shard whose event loop stands still: removes it from the rotation, says what
- * holds it, and ends that if the shard must close.
+ * What main does about a shard whose event loop is blocked: logs what blocks it, and ends that if the shard must
+ * close.
  *
- *   stuck --removed from the rotation--> asked for its stack --answered, or late--> logged
- *     --its loop turns--> in the rotation again
+ *   stuck --asked for its stack--> answered, or late --> logged
+ *     --its loop turns--> its session with the inspector is released
  *     --the node closes, or the shard is restarted--> what it runs is ended, as soon as it can be interrupted
  *
  * Runs on: main.

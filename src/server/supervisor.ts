@@ -26,7 +26,6 @@ import type { AnswerMessage, NodeMemory } from "../shard/control.ts";
 import type { TaskMessage } from "../tasks/task-messages.ts";
 import type { Acceptor } from "./acceptor.ts";
 import type { Host } from "./host.ts";
-import { Levelling } from "./levelling.ts";
 import { LinkLife, type LinkThreads } from "./link-life.ts";
 import { joinStats, PastStats, type MemberStats } from "./member-stats.ts";
 import { MemberThread, type MemberThreadEvents } from "./member-thread.ts";
@@ -36,6 +35,7 @@ import { endProcess, EXIT } from "./process-end.ts";
 import { Questions } from "./questions.ts";
 import { RestartBound } from "./restart-bound.ts";
 import { Retirement } from "./retirement.ts";
+import { Rotation } from "./rotation.ts";
 import {
   ANSWER_MS,
   closedError,
@@ -91,7 +91,7 @@ export class Supervisor
   readonly #bound = new RestartBound();
   readonly #restarts: ShardRestarts;
   readonly #link: LinkLife;
-  readonly #levelling: Levelling;
+  readonly #rotation: Rotation;
   readonly #watchdog: Watchdog<MemberThread>;
   readonly #stuck: StuckShards;
   readonly #past = new PastStats();
@@ -127,7 +127,7 @@ export class Supervisor
       else this.#numbers.free(member);
     });
     this.#restarts = new ShardRestarts(this, options, logger);
-    this.#levelling = new Levelling(acceptor, () => this.#shards.values());
+    this.#rotation = new Rotation(acceptor, this.#life, logger);
     this.#launched = Array.from({ length: options.shards }, () => 0);
     const watched = (): MemberThread[] =>
       this.shardThreads().filter(({ member }) => !this.#life.isClosed(member));
@@ -179,7 +179,7 @@ export class Supervisor
     const outcomes = await Promise.allSettled(starts);
     const failed = outcomes.find((outcome) => outcome.status === "rejected");
     if (failed) throw failed.reason;
-    for (const thread of this.#shards.values()) this.#addToRotation(thread);
+    for (const thread of this.#shards.values()) this.#rotation.enter(thread);
     this.#watchdog.start();
   }
 
@@ -197,12 +197,11 @@ export class Supervisor
     acceptor.stopListening();
     this.#isDraining = true;
     this.#restarts.close();
-    this.#levelling.stop();
     this.#numbers.close();
     const wasAccepting = acceptor.size > 0;
     const threads = this.shardThreads();
     for (const thread of threads) {
-      this.#release(thread);
+      this.#rotation.release(thread);
       if (thread.isStuck) this.#stuck.endCallback(thread);
     }
     return { threads, wasAccepting };
@@ -263,32 +262,21 @@ export class Supervisor
   // -- events of threads --------------------------------------------------------------------------
 
   onLeaving(thread: MemberThread): void {
-    this.#release(thread);
+    this.#rotation.release(thread);
   }
 
   onRotation(thread: MemberThread, isIn: boolean): void {
-    const { acceptor, logger } = this.#parts;
-    const { descriptor, shard } = thread;
-    thread.isWithdrawn = !isIn;
-    if (this.#shards.get(shard) !== thread || this.#isDraining || descriptor === undefined) return;
-    if (isIn) this.#addToRotation(thread);
-    else acceptor.remove(descriptor);
-    logger.log(isIn ? "shardReturned" : "shardWithdrawn", { shard });
-    if (!isIn) this.#checkRotation();
+    this.#rotation.setOverloaded(thread, !isIn);
   }
 
   onStuck(thread: MemberThread): void {
-    const { acceptor } = this.#parts;
-    const { descriptor } = thread;
-    const wasIn = descriptor !== undefined && acceptor.has(descriptor);
-    if (wasIn) acceptor.remove(descriptor);
+    this.#rotation.update(thread);
     this.#stuck.begin(thread);
-    if (wasIn) this.#checkRotation();
   }
 
   onTurning(thread: MemberThread, forMs: number): void {
+    this.#rotation.update(thread);
     this.#stuck.end(thread, forMs);
-    if (this.#shards.get(thread.shard) === thread && !this.#isDraining) this.#addToRotation(thread);
   }
 
   onAllStuck(forMs: number): void {
@@ -319,7 +307,9 @@ export class Supervisor
     this.#threads.delete(thread);
     this.#parts.tasks.forget(thread);
     this.questions.ended(thread);
-    this.#release(thread);
+    this.#rotation.release(thread);
+    // Its callback may have been ended before it was found to be stuck.
+    this.#stuck.release(thread);
     if (thread.isStuck) {
       thread.isStuck = false;
       this.#stuck.end(thread, this.#watchdog.stillMs(thread));
@@ -382,9 +372,7 @@ export class Supervisor
     this.#shards.set(thread.shard, thread);
     this.#givenUp.delete(thread.shard);
     this.#parts.tasks.renew();
-    this.#addToRotation(thread);
-    if (old) this.#release(old);
-    this.#levelling.begin(thread);
+    this.#rotation.enter(thread, old);
     return old;
   }
 
@@ -483,11 +471,11 @@ export class Supervisor
 
   /** Starts a thread for a shard that has none. @returns false if the start must be retried */
   async #tryReplace(shard: number): Promise<boolean> {
-    const { acceptor, logger } = this.#parts;
+    const { logger } = this.#parts;
     if (!this.#bound.tryCount(shard, performance.now())) {
       logger.log("shardGivenUp", { shard });
       this.#givenUp.add(shard);
-      if (acceptor.size === 0) logger.log("noShardInRotation");
+      this.#rotation.reportIfEmpty();
       if (this.#givenUp.size === this.#launched.length) this.#failWith("got all given up");
       return true;
     }
@@ -507,16 +495,6 @@ export class Supervisor
     }
   }
 
-  #addToRotation({ descriptor, isWithdrawn, isStuck }: MemberThread): void {
-    if (descriptor === undefined || isWithdrawn || isStuck) return;
-    this.#parts.acceptor.add(descriptor);
-  }
-
-  #checkRotation(): void {
-    const { acceptor, logger } = this.#parts;
-    if (acceptor.size === 0) logger.log("noShardInRotation");
-  }
-
   #failWith(got: string): void {
     if (this.#hasFailed || this.#isDraining) return;
     this.#hasFailed = true;
@@ -525,11 +503,6 @@ export class Supervisor
     const { server_failed: channel } = telemetry;
     if (channel.hasSubscribers) channel.publish({ error });
     this.#fail(error);
-  }
-
-  #release(thread: MemberThread): void {
-    if (thread.descriptor !== undefined) this.#parts.acceptor.remove(thread.descriptor);
-    if (!thread.hasEnded) this.#life.release(thread.member);
   }
 
   #retire(thread: MemberThread): void {

@@ -1,5 +1,5 @@
 /**
- * Looks into a thread that does not answer, and ends what it runs, through the inspector of Node.js.
+ * Inspects a thread that does not answer, and ends what it runs, through the inspector of Node.js.
  *
  * The inspector's messages interrupt JavaScript, also within a regular expression or `Atomics.wait`. Code
  * of Node.js or V8 that runs for long, such as `JSON.parse` of a large text or `execSync`, cannot be
@@ -76,7 +76,7 @@ export class Termination {
     this.#thread.send("Runtime.terminateExecution", {});
   }
 
-  /** Releases the thread. Call it when its loop turns, or is given up. */
+  /** Detaches from the thread. */
   release(): void {
     this.#thread.detach();
   }

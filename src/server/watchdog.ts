@@ -6,8 +6,8 @@
  * Runs on: main. Also stores the time that shards measure their callbacks with.
  * Owns: `MemberThread.isStuck`.
  *
- * Time is counted in checks, not read from a clock. If main itself was blocked, or the whole process was
- * stopped (SIGSTOP, a debugger), shards have not missed a beat that they could have made.
+ * Time is counted in checks, not read from a clock. While main itself is blocked, or the whole process is
+ * stopped (SIGSTOP, a debugger), no checks are made. So such a pause does not count as missed beats.
  */
 
 import { monotonicMs } from "../limits/clock.ts";
@@ -73,7 +73,7 @@ export class Watchdog<Thread extends WatchedThread> {
     clearInterval(this.#timer);
   }
 
-  /** Returns how long a thread has not turned (ms). */
+  /** Returns how long a thread's event loop has been blocked (ms). */
   stillMs(thread: Thread): number {
     return (this.#seen.get(thread)?.checks ?? 0) * CHECK_MS;
   }
@@ -82,9 +82,9 @@ export class Watchdog<Thread extends WatchedThread> {
   check(): void {
     const threads = this.#threads();
     for (const thread of threads) this.#look(thread);
-    const limit = this.#stallChecks * FAILED_STALLS;
-    const hasFailed = threads.every((thread) => (this.#seen.get(thread)?.checks ?? 0) >= limit);
-    if (threads.length > 0 && hasFailed) this.#events.onAllStuck(limit * CHECK_MS);
+    const limitMs = this.#stallChecks * FAILED_STALLS * CHECK_MS;
+    const hasFailed = threads.every((thread) => this.stillMs(thread) >= limitMs);
+    if (threads.length > 0 && hasFailed) this.#events.onAllStuck(limitMs);
   }
 
   #tick(): void {

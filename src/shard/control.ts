@@ -63,10 +63,9 @@ export interface NodeMemory extends MemberMemory {
   readonly addresses: AddressCountsMemory | undefined;
 }
 
-/** The `workerData` of a shard. */
+/** What a shard is started with. */
 export interface ShardStart {
   readonly memory: NodeMemory;
-  readonly output: OutputMemory;
   readonly options: ResolvedOptions;
   readonly member: number;
   readonly shard: number;
@@ -77,8 +76,13 @@ export interface ShardStart {
   readonly data: unknown;
 }
 
-/** The whole `workerData` of a shard. */
+/** What a shard's thread is started with. */
 export interface ShardThreadStart extends ShardStart {
+  readonly output: OutputMemory;
+}
+
+/** The `workerData` of a shard. */
+export interface ShardWorkerData extends ShardThreadStart {
   /**
    * A port that is never used. It closes when the thread ends, which main learns before the engine can
    * abort the process.

@@ -19,7 +19,7 @@ import { makeQueueLogger } from "../output/queue-logger.ts";
 import { serveWithThisCopy } from "../package-copy.ts";
 import { loadEngine } from "../transport/engine/engine.ts";
 import { loadAppModule } from "../app/app-module.ts";
-import type { DrainPace, MainMessage, MemberMessage, ShardStart } from "./control.ts";
+import type { DrainPace, MainMessage, MemberMessage, ShardWorkerData } from "./control.ts";
 import { isEndpoint, type EndpointDefinition } from "../endpoint/endpoint.ts";
 import { outgoingSchemasOf } from "../endpoint/outgoing-schemas.ts";
 import { reportOf } from "../error-report.ts";
@@ -35,7 +35,7 @@ const RELEASE_MS = 1_000;
  */
 const ARRIVAL_MS = 100;
 
-const start = workerData as ShardStart;
+const start = workerData as ShardWorkerData;
 const life = new Life(start.memory.life);
 const counters = new Counters(start.memory.counters, start.member);
 const queue = new OutputQueue(start.output, start.member, counters);

@@ -26,6 +26,8 @@ export class OverloadWatch {
   readonly #logger: Logger;
   readonly #onRotation: (isIn: boolean) => void;
   readonly #overload: Overload;
+  /** Resident memory of the process at the last sample. */
+  residentBytes = 0;
 
   /**
    * @param onRotation - called when main should remove the shard from the rotation (false) or add it
@@ -52,7 +54,8 @@ export class OverloadWatch {
   sample(lagMs: number): void {
     const counters = this.#counters;
     const { used_heap_size: heapBytes, external_memory: externalBytes } = getHeapStatistics();
-    const residentBytes = process.memoryUsage.rss();
+    this.residentBytes = process.memoryUsage.rss();
+    const { residentBytes } = this;
     counters.set(COUNTER.loopLagMs, lagMs);
     counters.set(COUNTER.heapBytes, heapBytes);
     counters.set(COUNTER.externalBytes, externalBytes);

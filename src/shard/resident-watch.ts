@@ -1,9 +1,9 @@
 /**
  * Cuts silent connections while the process takes more memory than it may.
  *
- * The engine assembles messages, and tells nobody how much of an unfinished one it holds. So the only sign of clients
- * that send messages without an end is the memory of the process. Clients that complete messages are not among them.
- * Therefore the connections that have completed none for longest go first.
+ * The engine assembles messages, and does not report how much of an unfinished one it holds. So the only sign of
+ * clients that send messages without an end is the memory of the process. Clients that complete messages are not
+ * among them. Therefore the connections that have completed none for longest are cut first.
  *
  * Memory that was freed is not always returned to the system. So after a cut, the watch acts again only if the memory
  * has grown in the meantime. Otherwise a high mark alone would cost all connections.
@@ -33,7 +33,7 @@ export interface ResidentWatchParts {
   readonly connections: SilentConnections;
   readonly counters: Counters;
   readonly logger: Logger;
-  /** Returns the resident memory of the process (bytes). */
+  /** Returns the resident memory of the process (bytes), as the shard last read it. */
   readonly resident: () => number;
 }
 

@@ -62,7 +62,7 @@ import { outgoingSchemasOf, TopicWriters } from "../endpoint/outgoing-schemas.ts
 
 /** The dependencies of a ShardCore. */
 export interface ShardCoreParts {
-  readonly start: Omit<ShardStart, "app" | "predecessors" | "output">;
+  readonly start: Omit<ShardStart, "app" | "predecessors">;
   readonly counters: Counters;
   readonly publisher: Publisher;
   readonly tasks: Tasks;

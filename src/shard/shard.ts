@@ -60,7 +60,7 @@ import { ShardCore } from "./shard-core.ts";
 /** A shard. */
 export class Shard {
   readonly app: EngineApp;
-  readonly #start: Omit<ShardStart, "output">;
+  readonly #start: ShardStart;
   readonly #endpoint: EndpointDefinition;
   readonly #logger: Logger;
   readonly #core: ShardCore;
@@ -85,7 +85,7 @@ export class Shard {
     logger,
     onRotation,
   }: {
-    readonly start: Omit<ShardStart, "output">;
+    readonly start: ShardStart;
     readonly endpoint: EndpointDefinition;
     readonly engine: Engine;
     readonly tasks: Tasks;
@@ -147,7 +147,7 @@ export class Shard {
     const forwarding = new ExchangeForwarding(memory, member, self.exchange);
     const longpoll = new LongPollTransport(shard, forwarding);
     const websocket = new WebSocketTransport(shard, published, engine, held);
-    this.#resident = residentWatchOf(websocket, options, counters, logger);
+    this.#resident = residentWatchOf(websocket, this.#overload, options, counters, logger);
     this.#transports = [
       websocket,
       longpoll,
@@ -292,7 +292,7 @@ export class Shard {
 
 /** Returns the state shared by all connections of a shard. */
 function sharedOf(
-  start: Omit<ShardStart, "output">,
+  start: ShardStart,
   counters: Counters,
   logger: Logger,
 ): Omit<SharedByConnections, "waiting"> {
@@ -337,7 +337,7 @@ function httpOf({
 
 /** Returns what a watch of the shard's buffers needs, without the buffers. */
 function buffersOf(
-  { memory, member, options }: Omit<ShardStart, "output">,
+  { memory, member, options }: ShardStart,
   counters: Counters,
   logger: Logger,
 ): Omit<BufferWatchParts, "sources"> {
@@ -352,6 +352,7 @@ function waitingBytesOf({ maxWaitingBytes, overloadHeapBytes }: ResolvedOptions)
 /** Returns the watch of the process's memory. */
 function residentWatchOf(
   connections: WebSocketTransport,
+  overload: OverloadWatch,
   { maxResidentBytes, maxFrameBytes, shards }: ResolvedOptions,
   counters: Counters,
   logger: Logger,
@@ -363,13 +364,13 @@ function residentWatchOf(
     connections,
     counters,
     logger,
-    resident: () => process.memoryUsage.rss(),
+    resident: () => overload.residentBytes,
   });
 }
 
 /** Returns what limits which clients may connect. */
 function admissionOf(
-  start: Omit<ShardStart, "output">,
+  start: ShardStart,
   counters: Counters,
   core: ShardCore,
 ): Pick<TransportShard, "pauses" | "pending" | "places"> {
@@ -382,7 +383,7 @@ function admissionOf(
 
 /** Returns the places of addresses, if these are limited. */
 function placesOf(
-  { memory, member, options }: Omit<ShardStart, "output">,
+  { memory, member, options }: ShardStart,
   counters: Counters,
 ): AddressPlaces | undefined {
   const { maxConnectionsPerAddress } = options;
@@ -392,10 +393,7 @@ function placesOf(
 }
 
 /** Returns the pauses of addresses after floods, if there are any. */
-function pausesOf(
-  { memory, options }: Omit<ShardStart, "output">,
-  { rates }: ShardCore,
-): FloodPauses | undefined {
+function pausesOf({ memory, options }: ShardStart, { rates }: ShardCore): FloodPauses | undefined {
   const { floodPauseMs } = options;
   if (floodPauseMs === 0) return undefined;
   return new FloodPauses(rates, memory.counters, floodPauseMs, monotonicMs);

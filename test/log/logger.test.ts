@@ -153,6 +153,23 @@ describe("Logger", () => {
     );
   });
 
+  it("writes the class of an error as its type, also if the error has a property of that name", () => {
+    const lines: string[] = [];
+    const logger = new Logger("debug", makeJsonSink({ write: (line) => void lines.push(line) }));
+    const details = { type: "entity.too.large", status: 413 };
+    logger.log("routeFailed", { err: Object.assign(new RangeError("too large"), details) });
+    const [{ err } = {}] = lines.map((line) => JSON.parse(line) as { readonly err?: object });
+    assert.deepEqual(
+      { ...err, stack: "" },
+      {
+        type: "RangeError",
+        message: "too large",
+        stack: "",
+        status: 413,
+      },
+    );
+  });
+
   it("suppresses lines beyond its limits, and says how many", () => {
     const { sink, written } = makeSink();
     const limits = { linesPerSecond: 100, linesPerConnection: 2 };

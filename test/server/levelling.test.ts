@@ -31,7 +31,7 @@ describe("Levelling", () => {
         has: (descriptor) => inRotation.has(descriptor),
         setTurns: (descriptor, turns) => void calls.push(`${descriptor}: ${turns}`),
       },
-      () => serving,
+      serving,
     );
   });
   afterEach(() => {
