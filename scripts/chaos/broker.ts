@@ -32,7 +32,7 @@ function node(trial: Trial, redis: TestRedis): Promise<Served> {
   return trial.start({ env: { SIMURGH_CLUSTER_URL: redis.url } });
 }
 
-/** A client of a node that joins again when it is told that it missed something. */
+/** A client of a node that joins again when it is notified that it missed something. */
 class Neighbour {
   readonly #served: Served;
   #client: Client | undefined = undefined;
@@ -113,7 +113,7 @@ async function without(
   );
   expect(
     missed.length === 0 || other.told > 0,
-    `the other node's client missed ${missed.length} broadcasts and was not told`,
+    `the other node's client missed ${missed.length} broadcasts and was not notified`,
   );
   for (const each of [one, other]) each.leave();
   for (const each of canaries) await trial.undoubled(each);
@@ -143,7 +143,7 @@ function awayFault(
 export const BROKER_FAULTS: readonly Fault[] = [
   awayFault(
     "broker-killed",
-    "Without its broker each node serves alone; later clients are told what they missed.",
+    "Without the broker each node serves its own clients; once it is back, clients are notified of what they missed.",
     (redis) => redis.kill(),
     (redis) => redis.start(),
   ),

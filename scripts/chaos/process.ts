@@ -98,7 +98,7 @@ export const PROCESS_FAULTS: readonly Fault[] = [
   {
     name: "descriptors",
     expectation:
-      "Without descriptors left the server serves on, does not spin, says so, and recovers.",
+      "Without free descriptors the server goes on serving, does not spin, logs it, and recovers.",
     isQuick: true,
     obstacle: () => (process.platform === "linux" ? undefined : "it needs Linux"),
     async run(trial) {

@@ -253,7 +253,7 @@ export const USER_CODE_FAULTS: readonly Fault[] = [
   },
   {
     name: "heap",
-    expectation: "If a shard runs out of memory, the process ends, and says which shard it was.",
+    expectation: "If a shard runs out of memory, the process ends and logs which shard it was.",
     isQuick: false,
     async run(trial) {
       const served = await trial.start({ env: { SIMURGH_OLD_GENERATION_MB: "64" } });

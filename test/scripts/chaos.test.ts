@@ -58,7 +58,7 @@ describe("a fault", () => {
     assert.equal(outcome.skipped, "nothing is here");
     assert.equal(
       formatOutcomes([outcome]),
-      "All 0 faults were followed by what must follow.\n- absent was skipped: nothing is here\n",
+      "All 0 faults had the expected outcome.\n- absent was skipped: nothing is here\n",
     );
   });
 
