@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { after, before, describe } from "node:test";
 
 import { build } from "esbuild";
 
@@ -52,7 +52,6 @@ const MAIN = `
   }`;
 
 const outside = new InstalledPackage();
-let missing: string | undefined;
 
 function path(name: string): string {
   return join(outside.folder, name);
@@ -88,7 +87,8 @@ async function bundle(from: string, to: string, format: "esm" | "cjs", banner = 
 
 describe("two copies of the package", () => {
   before(() => {
-    missing = outside.install() ?? outside.installInto("project");
+    outside.install();
+    outside.installInto("project");
     mkdirSync(path("project/src"), { recursive: true });
     writeFileSync(path("project/app.js"), APP);
     writeFileSync(
@@ -103,43 +103,44 @@ describe("two copies of the package", () => {
 
   after(() => outside.remove());
 
-  it("serve an app by the copy that it imports, if the command of the other is used", async (test) => {
-    if (missing !== undefined) return test.skip(missing);
-    const command = path("node_modules/.bin/simurgh");
-    const server = spawn(process.execPath, [
-      command,
-      "serve",
-      path("project/app.js"),
-      "--port",
-      "0",
-      "--shards",
-      "1",
-    ]);
-    let output = "";
-    const address = new Promise<string>((resolve) => {
-      server.stdout.on("data", (chunk) => {
-        output += String(chunk);
-        const port = /localhost:(\d+)/.exec(output)?.[1];
-        if (port !== undefined) resolve(`ws://127.0.0.1:${port}/socket/websocket?vsn=2.0.0`);
+  outside.it(
+    "serve an app by the copy that it imports, if the command of the other is used",
+    async () => {
+      const command = path("node_modules/.bin/simurgh");
+      const server = spawn(process.execPath, [
+        command,
+        "serve",
+        path("project/app.js"),
+        "--port",
+        "0",
+        "--shards",
+        "1",
+      ]);
+      let output = "";
+      const address = new Promise<string>((resolve) => {
+        server.stdout.on("data", (chunk) => {
+          output += String(chunk);
+          const port = /localhost:(\d+)/.exec(output)?.[1];
+          if (port !== undefined) resolve(`ws://127.0.0.1:${port}/socket/websocket?vsn=2.0.0`);
+        });
       });
-    });
-    try {
-      const url = await within(address, "the address of the server");
-      assert.match(output, /using the app's own copy, .*project\/node_modules\/simurgh\/dist/);
-      const { WebSocket } = await import("ws");
-      const socket = new WebSocket(url);
-      const opened = new Promise((resolve, reject) => {
-        socket.once("open", resolve).once("error", reject);
-      });
-      await within(opened, "an accepted connection");
-      socket.terminate();
-    } finally {
-      server.kill("SIGKILL");
-    }
-  });
+      try {
+        const url = await within(address, "the address of the server");
+        assert.match(output, /using the app's own copy, .*project\/node_modules\/simurgh\/dist/);
+        const { WebSocket } = await import("ws");
+        const socket = new WebSocket(url);
+        const opened = new Promise((resolve, reject) => {
+          socket.once("open", resolve).once("error", reject);
+        });
+        await within(opened, "an accepted connection");
+        socket.terminate();
+      } finally {
+        server.kill("SIGKILL");
+      }
+    },
+  );
 
-  it("fail at the start, naming both, if a program serves an app of the other copy", (test) => {
-    if (missing !== undefined) return test.skip(missing);
+  outside.it("fail at the start, naming both, if a program serves an app of the other copy", () => {
     const said = printed("main.js", "project/app.js");
     assert.match(
       said,
@@ -149,18 +150,15 @@ describe("two copies of the package", () => {
     assert.ok(said.includes(`${path("node_modules/simurgh")} in the server`), said);
   });
 
-  it("fail at the start if a part of the app imports the other copy", (test) => {
-    if (missing !== undefined) return test.skip(missing);
+  outside.it("fail at the start if a part of the app imports the other copy", () => {
     assert.match(printed("main.js", "borrowing.js"), /^SIM_ERR_APP_MODULE .* got two copies: /);
   });
 
-  it("refuse a module that is imported later", (test) => {
-    if (missing !== undefined) return test.skip(missing);
+  outside.it("refuse a module that is imported later", () => {
     assert.match(printed("main.js", "late.js"), /^started app module must .* got two copies: /);
   });
 
-  it("fail in a test", (test) => {
-    if (missing !== undefined) return test.skip(missing);
+  outside.it("fail in a test", () => {
     assert.match(printed("test.js"), /^SIM_ERR_APP_MODULE .* got two copies: /);
   });
 
@@ -168,19 +166,20 @@ describe("two copies of the package", () => {
     ["esm", "bundle.mjs"],
     ["cjs", "bundle.cjs"],
   ] as const) {
-    it(`fail at the start if the app is a bundle (${format}) with a copy of its own`, async (test) => {
-      if (missing !== undefined) return test.skip(missing);
-      await bundle("project/app.js", file, format);
-      const said = printed("main.js", file);
-      assert.match(
-        said,
-        /^SIM_ERR_APP_MODULE .* got two copies: .*leave simurgh out of the bundle/,
-      );
-    });
+    outside.it(
+      `fail at the start if the app is a bundle (${format}) with a copy of its own`,
+      async () => {
+        await bundle("project/app.js", file, format);
+        const said = printed("main.js", file);
+        assert.match(
+          said,
+          /^SIM_ERR_APP_MODULE .* got two copies: .*leave simurgh out of the bundle/,
+        );
+      },
+    );
   }
 
-  it("fail at the start if the program is a bundle", async (test) => {
-    if (missing !== undefined) return test.skip(missing);
+  outside.it("fail at the start if the program is a bundle", async () => {
     await bundle("main.js", "main-bundle.mjs", "esm", REQUIRE);
     const said = printed("main-bundle.mjs", "project/app.js");
     assert.match(

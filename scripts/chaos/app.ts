@@ -6,18 +6,20 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { defineChannel, defineEndpoint, defineSocket, ok, reply } from "../../src/index.ts";
+import { WHATEVER } from "../../test/support/whatever.ts";
 import { CANARY_PATH, canaryMount } from "../suites/canary-mount.ts";
-import { throwValue, type ThrownName } from "./thrown-values.ts";
 
 const BLOCK_CELLS = 131_072;
 
-function thrownIn(value: unknown): ThrownName {
-  return String(value) as ThrownName;
+/** Throws a value of `WHATEVER`. */
+function throwAt(at: unknown): never {
+  // oxlint-disable-next-line typescript/only-throw-error -- what users throw is not always an error
+  throw WHATEVER[Number(at)]?.[1];
 }
 
 const socket = defineSocket({
   connect({ params }) {
-    if (params["throws"] !== undefined) throwValue(thrownIn(params["throws"]));
+    if (params["throws"] !== undefined) throwAt(params["throws"]);
     const id = params["id"];
     return ok({ id: typeof id === "string" ? id : null });
   },
@@ -29,8 +31,8 @@ const kept: unknown[] = [];
 
 const room = defineChannel(socket, {
   logJoin: false,
-  join(channel, payload: { readonly throws?: string }) {
-    if (payload.throws !== undefined) throwValue(thrownIn(payload.throws));
+  join(channel, payload: { readonly throws?: number }) {
+    if (payload.throws !== undefined) throwAt(payload.throws);
     return ok({ shard: channel.shard });
   },
   handleIn: {
@@ -39,14 +41,14 @@ const room = defineChannel(socket, {
       channel.broadcast("said", payload);
       return reply("ok");
     },
-    throw: (_channel, { name }: { readonly name: string }) => throwValue(thrownIn(name)),
-    async reject(_channel, { name }: { readonly name: string }) {
+    throw: (_channel, { at }: { readonly at: number }) => throwAt(at),
+    async reject(_channel, { at }: { readonly at: number }) {
       await Promise.resolve();
-      throwValue(thrownIn(name));
+      throwAt(at);
     },
-    outside(_channel, { name }: { readonly name: string }) {
-      setTimeout(() => throwValue(thrownIn(name)), 1);
-      setTimeout(() => void Promise.resolve().then(() => throwValue(thrownIn(name))), 1);
+    outside(_channel, { at }: { readonly at: number }) {
+      setTimeout(() => throwAt(at), 1);
+      setTimeout(() => void Promise.resolve().then(() => throwAt(at)), 1);
       return reply("ok");
     },
     loop() {
@@ -84,14 +86,16 @@ export default defineEndpoint({
   },
   routes: {
     "GET /healthz": () => ({ status: 200, body: "ok" }),
-    "GET /throw/:name": ({ params }) => throwValue(thrownIn(params["name"])),
-    "GET /reject/:name": async ({ params }) => {
+    "GET /throw/:at": ({ params }) => throwAt(params["at"]),
+    "GET /reject/:at": async ({ params }) => {
       await Promise.resolve();
-      return throwValue(thrownIn(params["name"]));
+      return throwAt(params["at"]);
     },
   },
   async stop() {
-    if (process.env["CHAOS_STOP"] === "throws") throwValue("proxy");
+    if (process.env["CHAOS_STOP"] === "throws") {
+      throwAt(WHATEVER.findIndex(([name]) => name.startsWith("a Proxy")));
+    }
     if (process.env["CHAOS_STOP"] === "hangs") await delay(2 ** 30);
   },
 });

@@ -56,8 +56,8 @@ export function formatOutcomes(outcomes: readonly Outcome[]): string {
   const tried = outcomes.filter(({ skipped }) => skipped === undefined).length;
   const verdict =
     failed.length === 0
-      ? `All ${tried} faults were followed by what must follow.`
-      : `${failed.length} of ${tried} faults were not followed by what must follow:`;
+      ? `All ${tried} faults had the expected outcome.`
+      : `${failed.length} of ${tried} faults did not have the expected outcome:`;
   const expectations = new Map(FAULTS.map(({ name, expectation }) => [name, expectation]));
   const details = failed.map(
     ({ name, failure }) =>

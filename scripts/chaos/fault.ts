@@ -26,9 +26,13 @@ export function expect(isSo: boolean, what: string): asserts isSo {
   if (!isSo) throw new Error(what);
 }
 
-/** Waits until something is so. @throws Error that names it after the time */
+/**
+ * Waits until something is so that no event reports: an answer of the server, asked for again and again.
+ *
+ * @throws Error that names it after the time
+ */
 export async function eventually(
-  isSo: () => boolean | Promise<boolean>,
+  isSo: () => Promise<boolean>,
   what: string,
   withinMs = 30_000,
 ): Promise<void> {

@@ -19,7 +19,7 @@ export interface ChaosOptions {
 
 /** The text of `--help`; fits a screen of 80 columns and 24 lines. */
 export const HELP = `npm run chaos -- [OPTIONS]
-  Does harm to servers, one fault after the other, and checks what follows.
+  Causes one fault after the other in servers, and checks what follows.
   --list            shows the faults and what must follow
   --only NAME       only faults whose names begin so; may be given several times
   --quick           only faults that take a few seconds
@@ -27,7 +27,8 @@ export const HELP = `npm run chaos -- [OPTIONS]
   --help            show this
 Faults of the broker need redis-server; on Debian, apt-get install redis-tools.
 Faults that cannot be tried here are skipped, with the reason.
-Exit code: 0 if all followed as it must, 1 if not, 2 for a bad option.
+Exit code: 0 if every fault had the expected outcome, 1 if not, 2 for a bad
+option.
 `;
 
 /** Parses the command line. @throws TypeError with a one-line message for the user */

@@ -11,7 +11,7 @@ import { get } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { freePort } from "../../test/support/server.ts";
-import { ServerLog } from "../suites/server-log.ts";
+import { ServerLog, type LineName } from "../suites/server-log.ts";
 import type { Ended } from "../suites/server-process.ts";
 
 const COMMAND = fileURLToPath(new URL("../../src/cli/simurgh.js", import.meta.url));
@@ -57,6 +57,7 @@ export class Served {
     child.once("exit", (code, signal) => {
       this.ended = { code, signal };
       process.removeListener("exit", kill);
+      this.log.changes.changed();
     });
   }
 
@@ -83,6 +84,27 @@ export class Served {
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.setEncoding("utf8").on("data", (text: string) => this.log.add(text));
     }
+  }
+
+  /**
+   * Waits until it has logged lines, as many as given in all.
+   *
+   * @throws Error if it ends before, or after the time
+   */
+  logged(names: LineName | readonly LineName[], atLeast = 1): Promise<void> {
+    const all = [names].flat();
+    const count = (): number => all.reduce((sum, name) => sum + this.log.count(name), 0);
+    return this.#seen(() => count() >= atLeast, `${atLeast} lines ${all.join(" or ")}`);
+  }
+
+  /** Waits until it has written a text as often as given. @throws as `logged` */
+  wrote(text: string, atLeast = 1): Promise<void> {
+    return this.#seen(() => this.log.end.split(text).length > atLeast, `"${text}"`);
+  }
+
+  async #seen(isSo: () => boolean, what: string): Promise<void> {
+    await this.log.changes.until(() => isSo() || this.ended !== undefined, `${what} in the log`);
+    if (!isSo()) throw new Error(`the server ended before it wrote ${what}`);
   }
 
   get pid(): number {

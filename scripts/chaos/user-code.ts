@@ -6,22 +6,21 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { EXIT } from "../../src/server/process-end.ts";
-import { Client, type Received } from "../suites/client.ts";
-import { eventually, expect, textOf, type Fault, type Trial } from "./fault.ts";
+import { within } from "../../test/support/deadline.ts";
+import { WHATEVER } from "../../test/support/whatever.ts";
+import { Client } from "../suites/client.ts";
+import { expect, textOf, type Fault, type Trial } from "./fault.ts";
 import type { Served } from "./served.ts";
-import { THROWN_NAMES } from "./thrown-values.ts";
 
 const ANSWER_MS = 15_000;
 /** Connections that are opened while a shard is stuck. */
 const NEWCOMERS = 40;
-/** More than `SIMURGH_STALL_MS`, and than the time to take a shard out of the rotation. */
-const STALLED_MS = 6_000;
+/** How often a client tries again that no shard takes. */
+const RETRY_MS = 100;
+const EXIT_MS = 2_000;
 
 async function answerTo(answer: ReturnType<Client["call"]>, what: string): Promise<string> {
-  const late = sleep(ANSWER_MS, undefined, { ref: false });
-  const settled = await Promise.race([answer, late]);
-  expect(settled !== undefined, `${what} was not answered within ${ANSWER_MS} ms`);
-  return settled.status;
+  return (await within(answer, `the answer to ${what}`, ANSWER_MS)).status;
 }
 
 /** Connects to a given shard. */
@@ -35,31 +34,27 @@ async function connectTo(served: Served, shard: number, topic: string): Promise<
   throw new Error(`no connection reached shard ${shard}`);
 }
 
-/** Connects with two channels, of which one throws. */
-async function throwIn(served: Served, event: string, name: string): Promise<void> {
-  const ends: Received[] = [];
-  const client = await Client.connect(served.port, { onMessage: (message) => ends.push(message) });
+/** Connects with two channels, of which one throws a value of `WHATEVER`. */
+async function throwIn(served: Served, event: string, at: number): Promise<void> {
+  const client = await Client.connect(served.port);
   for (const topic of ["room:bad", "room:good"]) await client.join(topic);
-  client.push("room:bad", event, { name });
-  await eventually(
-    () => ends.some(({ topic, event: end }) => topic === "room:bad" && end === "phx_error"),
-    `${event} of "${name}" must end its channel with phx_error`,
-    ANSWER_MS,
-  );
-  const status = await answerTo(client.call("room:good", "echo"), "the other channel");
-  expect(status === "ok", `${event} of "${name}" harmed the other channel: ${status}`);
+  const error = client.next("room:bad", "phx_error");
+  client.push("room:bad", event, { at });
+  await within(error, `phx_error after ${event}`, ANSWER_MS);
+  const status = await answerTo(client.call("room:good", "echo"), "a call of the other channel");
+  expect(status === "ok", `${event} harmed the other channel: ${status}`);
   client.cut(false);
 }
 
 async function forEachThrown(
   trial: Trial,
-  throwOne: (served: Served, name: string) => Promise<void>,
+  throwOne: (served: Served, at: number) => Promise<void>,
 ): Promise<void> {
   const served = await trial.start();
   const canaries = await trial.canaries(served);
-  for (const name of THROWN_NAMES) {
+  for (const [at, [name]] of WHATEVER.entries()) {
     try {
-      await throwOne(served, name);
+      await throwOne(served, at);
     } catch (error) {
       throw new Error(`"${name}" (server: ${textOf(served.ended)}): ${String(error)}`, {
         cause: error,
@@ -86,20 +81,18 @@ function stuck(event: string, expectation: string): Fault {
       const bad = await connectTo(served, 0, "room:bad");
       const canary = await connectTo(served, 1, "room:canary");
       bad.push("room:bad", event);
-      await sleep(STALLED_MS);
+      await served.logged("shardStuck");
       const opened = await Promise.all(
         Array.from({ length: NEWCOMERS }, async () => {
-          const client = Client.connect(served.port).catch(() => undefined);
-          const late = sleep(ANSWER_MS, undefined, { ref: false });
-          const connected = await Promise.race([client, late]);
-          connected?.cut(false);
-          return connected !== undefined;
+          const client = await Client.connect(served.port).catch(() => undefined);
+          client?.cut(false);
+          return client !== undefined;
         }),
       );
       const answered = opened.filter(Boolean).length;
       expect(answered === NEWCOMERS, `${answered} of ${NEWCOMERS} new connections were served`);
       expect(
-        (await answerTo(canary.call("room:canary", "echo"), "the other shard")) === "ok",
+        (await answerTo(canary.call("room:canary", "echo"), "a call of the other shard")) === "ok",
         "the other shard must answer",
       );
       expect(served.log.end.includes("room:bad"), "the log must name the topic of the stuck shard");
@@ -115,22 +108,22 @@ export const USER_CODE_FAULTS: readonly Fault[] = [
     name: "handler-throws",
     expectation: "Whatever a handler throws costs its own channel: phx_error.",
     isQuick: true,
-    run: (trial) => forEachThrown(trial, (served, name) => throwIn(served, "throw", name)),
+    run: (trial) => forEachThrown(trial, (served, at) => throwIn(served, "throw", at)),
   },
   {
     name: "handler-rejects",
     expectation: "Whatever a handler rejects with costs its own channel: phx_error.",
     isQuick: true,
-    run: (trial) => forEachThrown(trial, (served, name) => throwIn(served, "reject", name)),
+    run: (trial) => forEachThrown(trial, (served, at) => throwIn(served, "reject", at)),
   },
   {
     name: "join-throws",
     expectation: "Whatever a join throws is answered with an error.",
     isQuick: true,
     run: (trial) =>
-      forEachThrown(trial, async (served, name) => {
+      forEachThrown(trial, async (served, at) => {
         const client = await Client.connect(served.port);
-        const status = await answerTo(client.join("room:1", { throws: name }), "the join");
+        const status = await answerTo(client.join("room:1", { throws: at }), "the join");
         expect(status === "error", `the join must be answered with error, got ${status}`);
         expect((await answerTo(client.join("room:2"), "another join")) === "ok", "it must go on");
         client.cut(false);
@@ -141,9 +134,9 @@ export const USER_CODE_FAULTS: readonly Fault[] = [
     expectation: "Whatever connect throws is answered with 500, over WebSocket and long-poll.",
     isQuick: true,
     run: (trial) =>
-      forEachThrown(trial, async (served, name) => {
-        await statusMustBe(served, `/socket/longpoll?vsn=2.0.0&throws=${name}`, 500);
-        const refused = await Client.connect(served.port, { params: `&throws=${name}` }).then(
+      forEachThrown(trial, async (served, at) => {
+        await statusMustBe(served, `/socket/longpoll?vsn=2.0.0&throws=${at}`, 500);
+        const refused = await Client.connect(served.port, { params: `&throws=${at}` }).then(
           () => "a connection",
           (error: unknown) => String(error),
         );
@@ -155,9 +148,9 @@ export const USER_CODE_FAULTS: readonly Fault[] = [
     expectation: "Whatever a route throws or rejects with is answered with 500.",
     isQuick: true,
     run: (trial) =>
-      forEachThrown(trial, async (served, name) => {
-        await statusMustBe(served, `/throw/${name}`, 500);
-        await statusMustBe(served, `/reject/${name}`, 500);
+      forEachThrown(trial, async (served, at) => {
+        await statusMustBe(served, `/throw/${at}`, 500);
+        await statusMustBe(served, `/reject/${at}`, 500);
       }),
   },
   {
@@ -165,11 +158,12 @@ export const USER_CODE_FAULTS: readonly Fault[] = [
     expectation: "Whatever is thrown outside any handler is logged, and the shard goes on.",
     isQuick: true,
     run: (trial) =>
-      forEachThrown(trial, async (served, name) => {
+      forEachThrown(trial, async (served, at) => {
         const client = await Client.connect(served.port);
         await client.join("room:1");
-        await client.call("room:1", "outside", { name });
-        await sleep(20);
+        const before = served.log.count("uncaught");
+        await client.call("room:1", "outside", { at });
+        await served.logged("uncaught", before + 2);
         const status = await answerTo(client.call("room:1", "echo"), "the channel that threw");
         expect(status === "ok", `the channel must go on, got ${status}`);
         client.cut(false);
@@ -226,11 +220,7 @@ export const USER_CODE_FAULTS: readonly Fault[] = [
         const bad = await connectTo(served, shard, "room:bad");
         bad.push("room:bad", "exit");
         await bad.closed;
-        await eventually(
-          () => served.log.count("shardReplaced") > at || served.ended !== undefined,
-          "the shard must be replaced",
-        );
-        expect(served.ended === undefined, `the process ended: ${textOf(served.ended)}`);
+        await served.logged("shardReplaced", at + 1);
       }
       await trial.undoubled(canaries);
       await trial.stops(served);
@@ -246,12 +236,12 @@ export const USER_CODE_FAULTS: readonly Fault[] = [
       while (served.ended === undefined && performance.now() < deadline) {
         const bad = await Client.connect(served.port).catch(() => undefined);
         if (bad === undefined) {
-          await sleep(100);
+          await sleep(RETRY_MS);
           continue;
         }
-        await Promise.race([bad.join("room:bad"), sleep(2_000)]);
+        await Promise.race([bad.join("room:bad"), sleep(EXIT_MS)]);
         bad.push("room:bad", "exit");
-        await Promise.race([bad.closed, sleep(2_000)]);
+        await Promise.race([bad.closed, sleep(EXIT_MS)]);
         bad.cut(false);
       }
       const { ended } = served;
@@ -263,7 +253,7 @@ export const USER_CODE_FAULTS: readonly Fault[] = [
   },
   {
     name: "heap",
-    expectation: "If a shard runs out of memory, the process ends, and says which shard it was.",
+    expectation: "If a shard runs out of memory, the process ends and logs which shard it was.",
     isQuick: false,
     async run(trial) {
       const served = await trial.start({ env: { SIMURGH_OLD_GENERATION_MB: "64" } });

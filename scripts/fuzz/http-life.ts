@@ -8,12 +8,10 @@
  * Runs on: the fuzzer's process.
  */
 
-import { createConnection, type Socket } from "node:net";
-import { addressOf } from "../suites/addresses.ts";
 import type { Random } from "../suites/random.ts";
 import { AnswerReader } from "./answer-reader.ts";
 import type { Corpus } from "./corpus.ts";
-import { LifeWait, type Life, type LifeResult } from "./life.ts";
+import { LifeSocket, type Life, type LifeResult } from "./life.ts";
 import { RequestMaker, type MadeRequest } from "./request-maker.ts";
 
 const MAX_BATCHES = 8;
@@ -29,9 +27,8 @@ export function makeHttpLife(random: Random, corpus: Corpus, number: number): Li
 }
 
 class Connection {
-  readonly #socket: Socket;
+  readonly #socket: LifeSocket;
   readonly #count: (requests: number) => void;
-  readonly #wait = new LifeWait();
   readonly #waiting: MadeRequest[] = [];
   readonly #reader = new AnswerReader(
     (status, body) => this.#onAnswer(status, body),
@@ -39,34 +36,22 @@ class Connection {
   );
   #token: string | undefined = undefined;
   #isBroken = false;
-  #isClosed = false;
   #fault: string | undefined = undefined;
 
   constructor(port: number, number: number, count: (requests: number) => void) {
     this.#count = count;
-    this.#socket = createConnection({ host: "127.0.0.1", port, localAddress: addressOf(number) });
-    this.#socket.setNoDelay(true);
-    this.#socket.on("data", (chunk: Buffer) => this.#onData(chunk));
-    this.#socket.on("error", () => undefined);
-    this.#socket.once("close", () => {
-      this.#isClosed = true;
-      this.#wait.wake();
-    });
+    this.#socket = new LifeSocket(port, number, (chunk) => this.#onData(chunk));
   }
 
-  async live(random: Random, corpus: Corpus): Promise<LifeResult> {
-    try {
-      return await this.#liveAll(random, new RequestMaker(random, corpus));
-    } finally {
-      if (random.chance(0.5)) this.#socket.resetAndDestroy();
-      else this.#socket.destroy();
-    }
+  live(random: Random, corpus: Corpus): Promise<LifeResult> {
+    const maker = new RequestMaker(random, corpus);
+    return this.#socket.during(random, () => this.#liveAll(random, maker));
   }
 
   async #liveAll(random: Random, maker: RequestMaker): Promise<LifeResult> {
     for (let left = random.between(1, MAX_BATCHES); left > 0; left--) {
       const isAlone = this.#writeBatch(random, maker, left) === 1;
-      await this.#wait.until(() => this.#isSettled, "the answers to a batch");
+      await this.#socket.until(() => this.#isSettled, "the answers to a batch");
       if (this.#fault !== undefined) return this.#fault;
       if (this.#waiting.length > 0) {
         return isAlone ? `closed without an answer: ${this.#firstWaiting()}` : undefined;
@@ -74,16 +59,15 @@ class Connection {
     }
     const { packets, halfCloses } = maker.makeBreaker();
     this.#isBroken = true;
-    for (const packet of packets)
-      if (packet.length > 0 && this.#socket.writable) this.#socket.write(packet);
-    if (halfCloses) this.#socket.end();
+    for (const packet of packets) this.#socket.write(packet);
+    if (halfCloses) this.#socket.halfClose();
     this.#count(1);
-    await this.#wait.untilOr(() => this.#isClosed, BROKEN_MS);
+    await this.#socket.untilOr(() => this.#socket.isClosed, BROKEN_MS);
     return this.#fault;
   }
 
   get #isSettled(): boolean {
-    return this.#isClosed || this.#fault !== undefined || this.#waiting.length === 0;
+    return this.#socket.isClosed || this.#fault !== undefined || this.#waiting.length === 0;
   }
 
   /**
@@ -114,7 +98,6 @@ class Connection {
     if (this.#isBroken) return;
     this.#reader.read(chunk);
     if (this.#reader.fault !== undefined) this.#fault ??= this.#reader.fault;
-    if (this.#isSettled) this.#wait.wake();
   }
 
   #onAnswer(status: number, body: string): void {

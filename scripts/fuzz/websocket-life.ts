@@ -8,13 +8,11 @@
  * Runs on: the fuzzer's process.
  */
 
-import { createConnection, type Socket } from "node:net";
 import { FrameReader, OPCODE, textFrame, upgradeRequest } from "../suites/frames.ts";
-import { addressOf } from "../suites/addresses.ts";
 import type { Random } from "../suites/random.ts";
 import type { Corpus, Version } from "./corpus.ts";
 import { FrameMaker } from "./frame-maker.ts";
-import { LifeWait, type Life, type LifeResult } from "./life.ts";
+import { LifeSocket, type Life, type LifeResult } from "./life.ts";
 
 const MAX_BATCHES = 12;
 const FRAMES_PER_BATCH = 60;
@@ -65,68 +63,54 @@ interface ConnectionOptions {
 }
 
 class Connection {
-  readonly #socket: Socket;
+  readonly #socket: LifeSocket;
   readonly #version: Version;
   readonly #count: (frames: number) => void;
-  readonly #wait = new LifeWait();
   readonly #reader = new FrameReader((opcode, payload) => this.#onFrame(opcode, payload));
   #head: string | undefined = "";
   #asked = 0;
   #answered = 0;
   #isJoined = false;
-  #isClosed = false;
   #fault: string | undefined = undefined;
 
   constructor({ port, number, version, request, count }: ConnectionOptions) {
     this.#version = version;
     this.#count = count;
-    this.#socket = createConnection({ host: "127.0.0.1", port, localAddress: addressOf(number) });
-    this.#socket.setNoDelay(true);
-    this.#socket.on("data", (chunk: Buffer) => this.#onData(chunk));
-    this.#socket.on("error", () => undefined);
-    this.#socket.once("close", () => {
-      this.#isClosed = true;
-      this.#wait.wake();
-    });
+    this.#socket = new LifeSocket(port, number, (chunk) => this.#onData(chunk));
     this.#socket.write(request);
   }
 
-  async live(random: Random, maker: FrameMaker, batches: number): Promise<LifeResult> {
-    try {
-      return await this.#liveAll(random, maker, batches);
-    } finally {
-      if (random.chance(0.5)) this.#socket.resetAndDestroy();
-      else this.#socket.destroy();
-    }
+  live(random: Random, maker: FrameMaker, batches: number): Promise<LifeResult> {
+    return this.#socket.during(random, () => this.#liveAll(random, maker, batches));
   }
 
   async #liveAll(random: Random, maker: FrameMaker, batches: number): Promise<LifeResult> {
-    await this.#wait.until(
-      () => this.#head === undefined || this.#isClosed,
+    await this.#socket.until(
+      () => this.#head === undefined || this.#socket.isClosed,
       "the handshake's answer",
     );
     // A refused handshake was answered.
-    if (this.#isClosed) return this.#fault;
+    if (this.#socket.isClosed) return this.#fault;
     this.#write([textFrame(this.#join())], 1);
     for (let left = batches; left > 0; left--) {
       this.#writeBatch(random, maker);
-      await this.#wait.until(() => this.#isSettled, `the answer to request ${this.#asked}`);
-      if (this.#isClosed || this.#fault !== undefined) return this.#fault;
+      await this.#socket.until(() => this.#isSettled, `the answer to request ${this.#asked}`);
+      if (this.#socket.isClosed || this.#fault !== undefined) return this.#fault;
     }
     const { name, bytes, frames, isUnfinished } = maker.makeBreaker();
     this.#asked += 1;
     for (const piece of pieces(random, bytes)) this.#write([piece], 0);
     this.#write([textFrame(this.#ask())], frames + 1);
     if (isUnfinished) {
-      await this.#wait.untilOr(() => this.#isSettled, UNFINISHED_MS);
+      await this.#socket.untilOr(() => this.#isSettled, UNFINISHED_MS);
       return this.#fault;
     }
-    await this.#wait.until(() => this.#isSettled, `an answer or a close after "${name}"`);
+    await this.#socket.until(() => this.#isSettled, `an answer or a close after "${name}"`);
     return this.#fault;
   }
 
   get #isSettled(): boolean {
-    return this.#isClosed || this.#fault !== undefined || this.#answered === this.#asked;
+    return this.#socket.isClosed || this.#fault !== undefined || this.#answered === this.#asked;
   }
 
   #writeBatch(random: Random, maker: FrameMaker): void {
@@ -143,7 +127,7 @@ class Connection {
   }
 
   #write(parts: readonly Buffer[], frames: number): void {
-    if (this.#socket.writable) this.#socket.write(Buffer.concat(parts));
+    this.#socket.write(Buffer.concat(parts));
     this.#count(frames);
   }
 
@@ -167,12 +151,11 @@ class Connection {
     if (end < 0) return undefined;
     if (!this.#head.startsWith(SWITCHING)) {
       this.#fault = this.#head.startsWith("HTTP/1.1 ") ? undefined : `answered ${this.#head}`;
-      this.#socket.destroy();
+      this.#socket.close();
       return undefined;
     }
     const frames = Buffer.from(this.#head.slice(end + HEAD_END.length), "latin1");
     this.#head = undefined;
-    this.#wait.wake();
     return this.#read(frames);
   }
 
@@ -197,12 +180,11 @@ class Connection {
     }
     if (this.#isJoined) this.#answered = number;
     this.#isJoined = true;
-    return this.#wait.wake();
+    return undefined;
   }
 
   #fail(fault: string): void {
     this.#fault ??= fault.slice(0, 500);
-    this.#wait.wake();
   }
 }
 

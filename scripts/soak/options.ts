@@ -24,7 +24,7 @@ export interface SoakOptions {
 export const HELP = `npm run soak -- [OPTIONS]
   Clients come, speak, listen, read slowly and go, while shards are restarted.
   Each listener checks that nothing is lost, doubled or out of order, unless it
-  was told. Memory and handles are shown at each mark, and must not grow.
+  was notified. Memory and handles are shown at each mark, and must not grow.
   --minutes N       length of the run (60)
   --seconds N       the same in seconds, for a short run
   --mark N          seconds from mark to mark (300, or a sixth of the run)

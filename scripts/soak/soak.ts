@@ -48,7 +48,7 @@ export async function soak(options: SoakOptions): Promise<number> {
   const cast = enter(stage, options.scale);
   const restarts = restartAll(stage, server, options);
   await observe(stage, server, { canaries, marks, options });
-  stage.isOver = true;
+  stage.finish();
   tell(`minute ${stage.minute}: the last ${SETTLE_MS / 1_000} s`);
   await Promise.all([...cast.speakers, restarts]);
   stage.end();

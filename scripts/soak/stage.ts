@@ -5,8 +5,8 @@
  * Runs on: the soak's process.
  */
 
-import { setTimeout as sleep } from "node:timers/promises";
 import { addressOf } from "../suites/addresses.ts";
+import { Changes } from "../suites/changes.ts";
 import { Client, type ClientOptions } from "../suites/client.ts";
 import { Random } from "../suites/random.ts";
 import type { Ledger } from "./ledger.ts";
@@ -44,8 +44,8 @@ export class Stage {
   #actors = 0;
   #names = 0;
   readonly #leaving: Client[] = [];
-  /** Whether actors should come to an end. Listeners go on until `hasEnded`. */
-  isOver = false;
+  readonly #changes = new Changes();
+  #isOver = false;
   /** Whether all that was said must have arrived. */
   hasEnded = false;
 
@@ -76,6 +76,11 @@ export class Stage {
     return ((performance.now() - this.#startedAt) / 60_000).toFixed(2);
   }
 
+  /** Whether actors should come to an end. Listeners go on until `hasEnded`. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   get now(): number {
     return performance.now();
   }
@@ -91,7 +96,7 @@ export class Stage {
         });
       } catch {
         this.tally.refused += 1;
-        await sleep(RETRY_MS);
+        await this.rest(RETRY_MS);
       }
     }
     return undefined;
@@ -99,13 +104,18 @@ export class Stage {
 
   /** Waits, but not beyond the end of the run. */
   async rest(ms: number): Promise<void> {
-    const until = this.now + ms;
-    while (!this.isOver && this.now < until) await sleep(Math.min(ms, RETRY_MS));
+    await this.#changes.untilOr(() => this.#isOver, ms);
   }
 
   /** Keeps a client connected until all that was said must have arrived. */
   leavesLater(client: Client): void {
     this.#leaving.push(client);
+  }
+
+  /** Lets actors come to an end. */
+  finish(): void {
+    this.#isOver = true;
+    this.#changes.changed();
   }
 
   /** Ends the run: all clients leave. */

@@ -44,7 +44,7 @@ export function judgeSoak(outcome: SoakOutcome): Verdict {
     faults.length === 0 ? "Nothing was found." : `${faults.length} faults (seed ${options.seed}):`,
     ...faults.map((fault) => `- ${fault}`),
     `seed      ${options.seed}`,
-    `checked   ${ledger.said} broadcasts, ${ledger.deliveries} deliveries; clients were told ${ledger.told} times that they missed some`,
+    `checked   ${ledger.said} broadcasts, ${ledger.deliveries} deliveries; clients were notified ${ledger.told} times that they missed some`,
     `clients   ${tally.connections} connections (${tally.refused} refused), ${tally.churned} short lives, ${tally.sessions} sessions, ${tally.polls} polls, ${tally.slowReaders} pauses of slow readers`,
     `canaries  ${canaries.answered} of ${canaries.sent} answered (${canaries.cutOff} cut off by restarts), p50 ${canaries.p50Ms.toFixed(1)}, p99 ${canaries.p99Ms.toFixed(1)}, max ${canaries.maxMs.toFixed(1)} ms; their own thread was up to ${canaries.ownLatenessMs.toFixed(1)} ms late`,
     calm.length < MIN_MARKS

@@ -7,6 +7,7 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { within } from "../../test/support/deadline.ts";
+import { noSightings, type Sightings } from "./canary.ts";
 import type { CanaryRequest, CanaryWorkerData, CanaryWorkerReport } from "./canary-worker.ts";
 
 const EVERY_MS = 20;
@@ -15,30 +16,20 @@ const ANSWER_DEADLINE_MS = 30_000;
 const REPORT_DEADLINE_MS = 60_000;
 
 /** What all canaries saw during a run. */
-export interface CanarySummary {
-  readonly sent: number;
+export interface CanarySummary extends Omit<Sightings, "latencies"> {
   readonly answered: number;
+  readonly unanswered: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
   /** The worst lateness of their own thread, which is part of the latencies. */
   readonly ownLatenessMs: number;
-  readonly faults: readonly string[];
-  readonly unanswered: number;
-  /** Close codes, or phx_error. */
-  readonly closes: readonly (number | "phx_error")[];
-  readonly cutOff: number;
 }
 
 /** The running canaries. */
 export class Canaries {
   readonly #worker: Worker;
-  readonly #latencies: number[] = [];
-  readonly #faults: string[] = [];
-  readonly #closes: (number | "phx_error")[] = [];
-  #sent = 0;
-  #unanswered = 0;
-  #cutOff = 0;
+  readonly #seen = noSightings();
   #ownLatenessMs = 0;
 
   private constructor(worker: Worker) {
@@ -63,19 +54,16 @@ export class Canaries {
   async stop(): Promise<CanarySummary> {
     const { reports, ownLatenessMs } = await this.#ask(true);
     this.#add(reports, ownLatenessMs);
-    this.#unanswered = reports.reduce((sum, { unanswered }) => sum + unanswered, 0);
-    const sorted = Float64Array.from(this.#latencies).toSorted();
+    const { latencies, ...seen } = this.#seen;
+    const sorted = Float64Array.from(latencies).toSorted();
     return {
-      sent: this.#sent,
+      ...seen,
       answered: sorted.length,
+      unanswered: reports.reduce((sum, { unanswered }) => sum + unanswered, 0),
       p50Ms: quantile(sorted, 0.5),
       p99Ms: quantile(sorted, 0.99),
       maxMs: sorted.at(-1) ?? 0,
       ownLatenessMs: this.#ownLatenessMs,
-      faults: this.#faults,
-      unanswered: this.#unanswered,
-      closes: this.#closes,
-      cutOff: this.#cutOff,
     };
   }
 
@@ -88,15 +76,15 @@ export class Canaries {
   }
 
   #add(reports: CanaryWorkerReport["reports"], ownLatenessMs: number): number {
-    const recent: number[] = [];
-    for (const { latencies, faults, closes, sent, cutOff } of reports) {
-      for (const latency of latencies) recent.push(latency);
-      this.#faults.push(...faults);
-      this.#closes.push(...closes);
-      this.#sent += sent;
-      this.#cutOff += cutOff;
+    const recent = reports.flatMap(({ latencies }) => latencies);
+    for (const { faults, closes, sent, cutOff } of reports) {
+      this.#seen.faults.push(...faults);
+      this.#seen.closes.push(...closes);
+      this.#seen.sent += sent;
+      this.#seen.cutOff += cutOff;
     }
-    for (const latency of recent) this.#latencies.push(latency);
+    // A spread would exceed the number of arguments that a call may have.
+    for (const latency of recent) this.#seen.latencies.push(latency);
     this.#ownLatenessMs = Math.max(this.#ownLatenessMs, ownLatenessMs);
     return quantile(Float64Array.from(recent).toSorted(), 0.99);
   }

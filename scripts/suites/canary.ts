@@ -10,6 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { WebSocket } from "ws";
 import { within } from "../../test/support/deadline.ts";
 import { CANARY_PATH } from "./canary-mount.ts";
+import { Changes } from "./changes.ts";
 
 const TOPIC = "canary:1";
 const PHX_ERROR = `["c","c","${TOPIC}","phx_error"`;
@@ -19,20 +20,28 @@ const RECONNECT_MS = 100;
 const MAX_FAULTS = 10;
 const OPEN_DEADLINE_MS = 10_000;
 
-/** What a canary saw since the last report. */
-export interface CanaryReport {
-  readonly shard: number;
-  readonly sent: number;
+/** What canaries saw. */
+export interface Sightings {
+  sent: number;
+  /** Requests whose connection closed before they were answered. */
+  cutOff: number;
   /** Time from each request to its answer, in ms. */
-  readonly latencies: readonly number[];
+  readonly latencies: number[];
   /** Answers that were wrong, doubled or out of order. */
-  readonly faults: readonly string[];
+  readonly faults: string[];
+  /** How a canary learned that it may have missed something: close codes, or phx_error. */
+  readonly closes: (number | "phx_error")[];
+}
+
+/** Returns the sightings of canaries that have seen nothing yet. */
+export function noSightings(): Sightings {
+  return { sent: 0, cutOff: 0, latencies: [], faults: [], closes: [] };
+}
+
+/** What a canary saw since the last report. */
+export interface CanaryReport extends Sightings {
   /** Requests that have waited for their answer for longer than the deadline. */
   readonly unanswered: number;
-  /** How it was told that it may have missed something: close codes, or phx_error. */
-  readonly closes: readonly (number | "phx_error")[];
-  /** Requests whose connection closed before they were answered. */
-  readonly cutOff: number;
 }
 
 /** A client that sends and checks. */
@@ -40,39 +49,29 @@ export class Canary {
   readonly #port: number;
   readonly #everyMs: number;
   #webSocket: WebSocket | undefined = undefined;
-  #shard: number;
   /** Times of the requests that wait for an answer, by number. */
   readonly #waiting = new Map<number, number>();
+  readonly #changes = new Changes();
   #number = 0;
-  #sent = 0;
-  #cutOff = 0;
-  #latencies: number[] = [];
-  #faults: string[] = [];
-  #closes: (number | "phx_error")[] = [];
+  #seen = noSightings();
   #isStopped = false;
 
-  private constructor(port: number, shard: number, everyMs: number) {
+  private constructor(port: number, everyMs: number) {
     this.#port = port;
-    this.#shard = shard;
     this.#everyMs = everyMs;
   }
 
-  /** Connects to a shard, or to any if none is given, and begins. */
-  static async start(port: number, shard: number | undefined, everyMs: number): Promise<Canary> {
-    const canary = new Canary(port, shard ?? -1, everyMs);
+  /** Connects to a shard, and begins. */
+  static async start(port: number, shard: number, everyMs: number): Promise<Canary> {
+    const canary = new Canary(port, everyMs);
     for (let attempts = 0; attempts < MAX_ATTEMPTS; attempts++) {
-      const joined = await canary.#connect();
-      if (shard === undefined || joined === shard) {
+      if ((await canary.#connect()) === shard) {
         void canary.#run();
         return canary;
       }
       canary.#drop();
     }
     throw new Error(`no connection reached shard ${shard}`);
-  }
-
-  get shard(): number {
-    return this.#shard;
   }
 
   /**
@@ -82,25 +81,16 @@ export class Canary {
    */
   report(deadlineMs: number): CanaryReport {
     const late = performance.now() - deadlineMs;
-    const report: CanaryReport = {
-      shard: this.#shard,
-      sent: this.#sent,
-      latencies: this.#latencies,
-      faults: this.#faults,
-      unanswered: [...this.#waiting.values()].filter((at) => at < late).length,
-      closes: this.#closes,
-      cutOff: this.#cutOff,
-    };
-    [this.#latencies, this.#faults, this.#closes] = [[], [], []];
-    [this.#sent, this.#cutOff] = [0, 0];
+    const unanswered = [...this.#waiting.values()].filter((at) => at < late).length;
+    const report: CanaryReport = { ...this.#seen, unanswered };
+    this.#seen = noSightings();
     return report;
   }
 
   /** Stops sending, waits until all is answered or the deadline has passed, and disconnects. */
   async stop(deadlineMs: number): Promise<void> {
     this.#isStopped = true;
-    const deadline = performance.now() + deadlineMs;
-    while (this.#waiting.size > 0 && performance.now() < deadline) await sleep(10);
+    await this.#changes.untilOr(() => this.#waiting.size === 0, deadlineMs);
     this.#drop();
   }
 
@@ -116,7 +106,7 @@ export class Canary {
 
   #send(): void {
     this.#number += 1;
-    this.#sent += 1;
+    this.#seen.sent += 1;
     this.#waiting.set(this.#number, performance.now());
     const n = this.#number;
     this.#webSocket?.send(JSON.stringify(["c", String(n), TOPIC, "echo", { n }]));
@@ -124,7 +114,7 @@ export class Canary {
 
   async #reconnect(): Promise<void> {
     try {
-      this.#shard = await this.#connect();
+      await this.#connect();
     } catch {
       // The server is restarting, or it refuses connections.
       await sleep(RECONNECT_MS);
@@ -163,9 +153,10 @@ export class Canary {
   #onEnd(webSocket: WebSocket, how: number | "phx_error"): void {
     if (webSocket !== this.#webSocket) return;
     this.#drop();
-    this.#closes.push(how);
-    this.#cutOff += this.#waiting.size;
+    this.#seen.closes.push(how);
+    this.#seen.cutOff += this.#waiting.size;
     this.#waiting.clear();
+    this.#changes.changed();
   }
 
   #onFrame(webSocket: WebSocket, text: string): void {
@@ -182,13 +173,14 @@ export class Canary {
       { status: "ok", response: { n: expected } },
     ]);
     if (expected === undefined || text !== answer) {
-      if (this.#faults.length < MAX_FAULTS) {
-        this.#faults.push(`got ${text.slice(0, 200)} instead of the answer to ${expected}`);
+      if (this.#seen.faults.length < MAX_FAULTS) {
+        this.#seen.faults.push(`got ${text.slice(0, 200)} instead of the answer to ${expected}`);
       }
       return;
     }
-    this.#latencies.push(performance.now() - (this.#waiting.get(expected) as number));
+    this.#seen.latencies.push(performance.now() - (this.#waiting.get(expected) as number));
     this.#waiting.delete(expected);
+    this.#changes.changed();
   }
 }
 

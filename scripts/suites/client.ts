@@ -42,6 +42,8 @@ export class Client {
   readonly #onMessage: (message: Received) => void;
   readonly #waiting = new Map<string, (answer: Answer) => void>();
   readonly #joinRefs = new Map<string, string>();
+  /** Called with the next message of a topic and event. */
+  readonly #expecting = new Map<string, (message: Received) => void>();
   #ref = 0;
   /** Resolves with the close code. */
   readonly closed: Promise<number>;
@@ -100,6 +102,16 @@ export class Client {
   /** Sends a request and returns its answer, whenever that comes. */
   call(topic: string, event: string, payload: unknown = {}): Promise<Answer> {
     return this.#request(topic, event, payload, () => undefined);
+  }
+
+  /** Resolves with the next message of a topic and event, apart from answers. */
+  next(topic: string, event: string): Promise<Received> {
+    return new Promise((resolve) => this.#expecting.set(`${topic} ${event}`, resolve));
+  }
+
+  /** Resolves when the server has taken everything that was sent before. */
+  async flush(): Promise<void> {
+    await this.call("phoenix", "heartbeat");
   }
 
   /** Sends a message that needs no answer. */
@@ -165,7 +177,13 @@ export class Client {
     ];
     if (event === "phx_reply" && ref !== null && this.#waiting.has(ref)) {
       this.#settle(ref, payload as Answer);
-    } else this.#onMessage({ ref, topic, event, payload });
+      return;
+    }
+    const message = { ref, topic, event, payload };
+    const key = `${topic} ${event}`;
+    this.#expecting.get(key)?.(message);
+    this.#expecting.delete(key);
+    this.#onMessage(message);
   }
 
   #settle(ref: string, answer: Answer): void {

@@ -6,6 +6,10 @@
  */
 
 import { LOG_LINES } from "../../src/index.ts";
+import { Changes } from "./changes.ts";
+
+/** Name of a log line. */
+export type LineName = keyof typeof LOG_LINES;
 
 /** Texts of lines that report a fault of the server itself, whatever clients send. */
 const FAULTS: ReadonlySet<string> = new Set([
@@ -27,6 +31,7 @@ export class ServerLog {
   /** Number of lines, by text. */
   readonly counts = new Map<string, number>();
   bytes = 0;
+  readonly changes = new Changes();
   #rest = "";
   #end = "";
 
@@ -41,10 +46,11 @@ export class ServerLog {
     const lines = (this.#rest + chunk).split("\n");
     this.#rest = (lines.pop() ?? "").slice(-MAX_KEPT_CHARACTERS);
     for (const line of lines) this.#addLine(line);
+    this.changes.changed();
   }
 
   /** Returns how many lines had a text. */
-  count(name: keyof typeof LOG_LINES): number {
+  count(name: LineName): number {
     return this.counts.get(LOG_LINES[name].text) ?? 0;
   }
 

@@ -50,7 +50,8 @@ let hasLeft = false;
 
 captureOutput(queue);
 process.on("uncaughtException", (error) => {
-  if (error === exitCall) return;
+  // `undefined` can be thrown too, and then it is not the call of an exit.
+  if (exitCall !== undefined && error === exitCall) return;
   counters.add(COUNTER.uncaught);
   logger.log("uncaught", { shard: start.shard, err: error });
 });

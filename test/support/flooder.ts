@@ -7,6 +7,7 @@ import { connect, type Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 
+import { encodeFrame, OPCODE, upgradeRequest } from "../../scripts/suites/frames.ts";
 import { Deferred } from "./world.ts";
 
 /** What a flooder sends: first `head`, then `block` again and again. */
@@ -21,7 +22,6 @@ interface Start extends Flood {
 }
 
 const BLOCK_BYTES = 262_144;
-const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 const JOIN = JSON.stringify(["1", "1", "room:flood", "phx_join", {}]);
 
 /** Floods a port of this machine until it is stopped. */
@@ -54,15 +54,7 @@ export class Flooder {
 
 /** WebSocket frames, after a join of room:flood. */
 export function frames(path: string, ...each: readonly Uint8Array[]): Flood {
-  const lines = [
-    `GET ${path} HTTP/1.1`,
-    "host: localhost",
-    "connection: upgrade",
-    "upgrade: websocket",
-    "sec-websocket-version: 13",
-    `sec-websocket-key: ${KEY}`,
-  ];
-  const head = Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`), clientFrame(JOIN)]);
+  const head = Buffer.concat([Buffer.from(upgradeRequest(path)), clientFrame(JOIN)]);
   return { head, block: repeated(Buffer.concat(each)) };
 }
 
@@ -93,14 +85,8 @@ export function announced(method: string, path: string): Flood {
 }
 
 /** A text message as a client sends it, with a mask of zeros; or another opcode (RFC 6455 §5.2). */
-export function clientFrame(text: string, opcode = 1): Uint8Array {
-  const payload = Buffer.from(text);
-  const isShort = payload.length < 126;
-  const head = Buffer.alloc(isShort ? 6 : 8);
-  head[0] = 0x80 | opcode;
-  head[1] = 0x80 | (isShort ? payload.length : 126);
-  if (!isShort) head.writeUInt16BE(payload.length, 2);
-  return Buffer.concat([head, payload]);
+export function clientFrame(text: string, opcode: number = OPCODE.text): Uint8Array {
+  return encodeFrame({ payload: Buffer.from(text), opcode });
 }
 
 function repeated(bytes: Buffer): Uint8Array {

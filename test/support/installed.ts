@@ -10,61 +10,62 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const PACK_MS = 120_000;
 const INSTALL_MS = 600_000;
 
+/** What npm reports if it has a package neither in its cache nor from the registry. */
+const OFFLINE =
+  /\b(?:ENOTCACHED|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENETUNREACH|ETIMEDOUT)\b/;
+
 /** A project with the package in its node_modules. */
 export class InstalledPackage {
   readonly folder = mkdtempSync(join(tmpdir(), "simurgh-installed-"));
   /** The packed package. */
   #tarball = "";
+  /** Why it could not be installed here. */
+  #missing: string | undefined;
 
   /**
    * Packs the package, and installs it.
    *
    * @param others - packages to install beside it, such as `ws@8`
-   * @returns why that is not possible here, or undefined if it is done
+   * @throws Error if npm fails for another reason than a missing cache and registry
    */
-  install(others: readonly string[] = []): string | undefined {
-    if (process.env["SIMURGH_NO_INSTALL"]) return "SIMURGH_NO_INSTALL is set";
-    const packing = npm(
-      ROOT,
-      PACK_MS,
-      "pack",
-      "--silent",
-      "--ignore-scripts",
-      "--pack-destination",
-      this.folder,
-    );
-    if (packing.status !== 0) throw new Error(`npm pack: ${packing.output}`);
-    this.#tarball = join(this.folder, packing.output.trim().split("\n").at(-1) as string);
-    return this.installInto(".", others);
+  install(others: readonly string[] = []): void {
+    if (process.env["SIMURGH_NO_INSTALL"]) {
+      this.#missing = "SIMURGH_NO_INSTALL is set";
+      return;
+    }
+    const flags = ["--silent", "--ignore-scripts", "--pack-destination", this.folder];
+    const { status, out, err } = npm(ROOT, PACK_MS, "pack", ...flags);
+    if (status !== 0) throw new Error(`npm pack: ${err}`);
+    this.#tarball = join(this.folder, out.trim().split("\n").at(-1) as string);
+    this.installInto(".", others);
   }
 
-  /**
-   * Installs the packed package once more, in another folder of the project.
-   *
-   * @returns as `install`
-   */
-  installInto(path: string, others: readonly string[] = []): string | undefined {
+  /** Installs the packed package once more, in another folder of the project. @throws as `install` */
+  installInto(path: string, others: readonly string[] = []): void {
+    if (this.#missing !== undefined) return;
     const folder = join(this.folder, path);
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module", private: true }));
-    const flags = ["--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"];
-    const { status, output } = npm(
-      folder,
-      INSTALL_MS,
-      "install",
-      ...flags,
-      this.#tarball,
-      ...others,
+    const flags = ["--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"];
+    const words = ["install", ...flags, this.#tarball, ...others];
+    const { status, err } = npm(folder, INSTALL_MS, ...words);
+    if (status === 0) return;
+    if (!OFFLINE.test(err)) throw new Error(`npm install: ${err}`);
+    this.#missing = `npm has neither a cache nor a registry for it: ${err.split("\n", 1)[0]}`;
+  }
+
+  /** Defines a test that needs the installation, and is skipped with the reason without it. */
+  it(name: string, run: () => Promise<void> | void): void {
+    it(name, (test: TestContext) =>
+      this.#missing === undefined ? run() : test.skip(this.#missing),
     );
-    return status === 0
-      ? undefined
-      : `npm cannot install from its cache or the registry: ${output}`;
   }
 
   remove(): void {
@@ -75,12 +76,9 @@ export class InstalledPackage {
 function npm(
   cwd: string,
   timeout: number,
-  ...args: readonly string[]
-): { status: number | null; output: string } {
-  const { status, stdout, stderr, error } = spawnSync("npm", args, {
-    cwd,
-    timeout,
-    encoding: "utf8",
-  });
-  return { status, output: error ? String(error) : stdout || stderr };
+  ...words: readonly string[]
+): { status: number | null; out: string; err: string } {
+  const done = spawnSync("npm", words, { cwd, timeout, encoding: "utf8" });
+  const { status, stdout, stderr, error } = done;
+  return { status, out: stdout, err: error ? String(error) : stderr };
 }
