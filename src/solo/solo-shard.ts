@@ -263,6 +263,7 @@ function localHead(path: string): RequestHead {
     query: `vsn=${VSN}`,
     pathParams: {},
     isFramed: true,
+    isLast: false,
     headers: [["host", "localhost"]],
     bodyBytes: 0,
     peerAddress: "127.0.0.1",

@@ -15,6 +15,7 @@ export function headWith(...headers: readonly Header[]): RequestHead {
     headers,
     bodyBytes: 0,
     isFramed: true,
+    isLast: false,
     peerAddress: "127.0.0.1",
   };
 }

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { beforeEach, describe, it } from "node:test";
+import { setTimeout as timersAfter } from "node:timers/promises";
 
 import * as fc from "fast-check";
 
@@ -38,7 +39,9 @@ class FakeWebSocket {
   readonly topics = new Set<string>();
   buffered = 0;
   looks = 0;
-  isCut = false;
+  /** Whether the engine was asked to close it. */
+  isClosed = false;
+  connection: WebSocketConnection | undefined;
   sendResult = SENT;
 
   getBufferedAmount(): number {
@@ -73,7 +76,12 @@ class FakeWebSocket {
   }
 
   close(): void {
-    this.isCut = true;
+    this.isClosed = true;
+    this.connection?.detach();
+  }
+
+  get isCut(): boolean {
+    return this.connection?.isOpen === false;
   }
 
   /** Returns the frames that were sent since the last call. */
@@ -112,6 +120,7 @@ function joined(policy: SlowClientPolicy, topics: readonly string[] = ["fast:1"]
   const socket = openSocket(world.sockets, connection, identity);
   connection.socket = socket;
   connection.attach(ws as unknown as OurWebSocket);
+  ws.connection = connection;
   connections.add(connection);
   for (const topic of topics) {
     socket.receiveText(JSON.stringify(["11", "1", topic, "phx_join", {}]));
@@ -321,6 +330,30 @@ describe("a slow client", () => {
     slowClients.forget(connection);
     await turn();
     assert.deepEqual([ws.isCut, shared.counter("slowCut")], [false, 0]);
+  });
+});
+
+describe("a connection that was cut", () => {
+  it("sends nothing more, and is closed by a timer, not by an immediate", async (context) => {
+    context.mock.timers.enable({ apis: ["setTimeout"] });
+    const { ws, connection } = joined("close");
+    connection.cut();
+    connection.send("late");
+    await turn();
+    assert.deepEqual([ws.isCut, ws.isClosed, ws.taken()], [true, false, []]);
+    context.mock.timers.tick(1);
+    assert.equal(ws.isClosed, true);
+  });
+
+  it("is closed at once if the engine calls for it before, and only once", async () => {
+    const { ws, connection } = joined("close");
+    assert.equal(connection.tryFinishCut(), false);
+    connection.cut();
+    assert.equal(connection.tryFinishCut(), true);
+    assert.equal(ws.isClosed, true);
+    ws.isClosed = false;
+    await timersAfter(0);
+    assert.deepEqual([ws.isClosed, connection.tryFinishCut()], [false, false]);
   });
 });
 

@@ -10,6 +10,7 @@
  */
 
 import type { HttpRequest, HttpResponse } from "../engine/engine-types.ts";
+import { inClosePhase } from "../engine/close-phase.ts";
 import type { TcpConnections } from "../tcp-connections.ts";
 import { plainAnswer, sendAnswer } from "./answer.ts";
 
@@ -70,7 +71,7 @@ export function refuseUnframed(
     isOpen = false;
     tcp.answered();
   });
-  setImmediate(() => {
+  inClosePhase(() => {
     if (!isOpen) return;
     tcp.answered();
     response.cork(() => sendAnswer(response, plainAnswer(400), true));

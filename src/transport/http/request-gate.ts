@@ -5,7 +5,8 @@
  *      |
  *      +--the turn has time--> handled
  *      |
- *      +--it has none--> waits, and its body is collected --later turn--> handled
+ *      +--it has none--> waits, and its body is collected --later turn--> handled; in the close phase, if its
+ *                          |                                                  connection may be closed after the answer
  *                          +--the client sends another request, or goes away--> forgotten
  *
  * Runs on: shard; one for each.
@@ -14,6 +15,7 @@
 
 import { COUNTER } from "../../memory/counters-layout.ts";
 import type { Counters } from "../../memory/counters.ts";
+import { inClosePhase } from "../engine/close-phase.ts";
 import type { HttpResponse } from "../engine/engine-types.ts";
 import type { TcpConnections } from "../tcp-connections.ts";
 import type { Turn } from "../turn.ts";
@@ -76,10 +78,19 @@ export class RequestGate {
       body.giveUp();
       tcp.answered();
     });
-    turn.later(() => {
+    const run = (): void => {
       if (!isOpen) return;
       tcp.answered();
       handle(response, head, body, true);
-    });
+    };
+    if (!head.isLast && !body.isLong) {
+      turn.later(run);
+      return;
+    }
+    const runOrWait = (): void => {
+      if (!isOpen || turn.takesRequest()) run();
+      else inClosePhase(runOrWait);
+    };
+    inClosePhase(runOrWait);
   }
 }

@@ -26,6 +26,8 @@ export interface RequestHead {
   readonly bodyBytes: number;
   /** Whether the request says where its body ends. Otherwise it must be refused. */
   readonly isFramed: boolean;
+  /** Whether the client asks to close the connection after the answer, and the engine does so. */
+  readonly isLast: boolean;
   /** Empty if the address is not wanted. */
   readonly peerAddress: string;
 }
@@ -41,6 +43,9 @@ export interface HeadWants {
 
 /** The whole head. */
 export const WHOLE_HEAD: HeadWants = { names: new Set(), prefixes: [""], isPeerWanted: true };
+
+/** The engine takes every value with as many characters as `close` for `close`. */
+const CLOSE_LENGTH = 5;
 
 /** Copies the wanted parts of a request's head. */
 export function readHead(
@@ -67,6 +72,7 @@ export function readHead(
     headers,
     bodyBytes: framing.bodyBytes,
     isFramed: framing.isValid,
+    isLast: request.getHeader("connection").length === CLOSE_LENGTH,
     peerAddress: wants.isPeerWanted ? peerAddressOf(response) : "",
   };
 }

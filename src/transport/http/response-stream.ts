@@ -14,7 +14,9 @@
 
 import type { Logger } from "../../log/logger.ts";
 import type { HttpResponse } from "../engine/engine-types.ts";
+import { inClosePhase } from "../engine/close-phase.ts";
 import { writeHead, type PreparedAnswer } from "./answer.ts";
+import type { RequestHead } from "./request-head.ts";
 import type { StreamBuffers } from "./stream-buffers.ts";
 
 /** A streamed response, as returned by a route. */
@@ -40,7 +42,7 @@ export interface StreamListener {
 /** The writing end of a response. */
 export class ResponseStream {
   readonly #response: HttpResponse;
-  readonly #path: string;
+  readonly #head: Pick<RequestHead, "path" | "isLast">;
   readonly #logger: Logger;
   readonly #buffers: StreamBuffers;
   readonly #onEnd: () => void;
@@ -55,20 +57,21 @@ export class ResponseStream {
   #keptBytes = 0;
   /** Ending: the route has ended it, and its last pieces wait for the client. */
   #state: "open" | "ending" | "over" = "open";
+  #isGone = false;
 
   /**
-   * @param path - the request's path, for the log
+   * @param head - the head of the request
    * @param onEnd - called once the response has ended or its client is gone
    */
   constructor(
     response: HttpResponse,
-    path: string,
+    head: Pick<RequestHead, "path" | "isLast">,
     logger: Logger,
     buffers: StreamBuffers,
     onEnd: () => void,
   ) {
     this.#response = response;
-    this.#path = path;
+    this.#head = head;
     this.#logger = logger;
     this.#buffers = buffers;
     this.#onEnd = onEnd;
@@ -112,9 +115,10 @@ export class ResponseStream {
   /** Cuts the connection, so that the client sees an incomplete response. */
   abort(): void {
     if (this.#state === "over") return;
-    // First of all: `close` reports the end of the connection at once.
     this.#forget();
-    this.#response.close();
+    inClosePhase(() => {
+      if (!this.#isGone) this.#response.close();
+    });
   }
 
   /**
@@ -139,6 +143,7 @@ export class ResponseStream {
 
   /** Handles the end of the connection. Called by `Routes`. */
   gone(): void {
+    this.#isGone = true;
     if (this.#state === "over") return;
     const listener = this.#listener;
     this.#forget();
@@ -174,6 +179,12 @@ export class ResponseStream {
   }
 
   #finish(): void {
+    if (this.#head.isLast) inClosePhase(() => this.#response.cork(() => this.#finishNow()));
+    else this.#finishNow();
+  }
+
+  #finishNow(): void {
+    if (this.#state === "over") return;
     this.#response.end();
     this.#forget();
   }
@@ -194,7 +205,7 @@ export class ResponseStream {
       work();
     } catch (error) {
       this.abort();
-      this.#logger.log("routeFailed", { path: this.#path, err: error });
+      this.#logger.log("routeFailed", { path: this.#head.path, err: error });
     }
   }
 }

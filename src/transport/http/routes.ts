@@ -33,7 +33,7 @@ import { headerOf, WHOLE_HEAD, type RequestHead } from "./request-head.ts";
 import { ResponseStream, type StreamedResponse } from "./response-stream.ts";
 import { METHODS, type HttpRouter } from "./router.ts";
 import type { StreamBuffers } from "./stream-buffers.ts";
-import { sendAsRead } from "./unsent-answer.ts";
+import { sendAsRead, sendInPhase } from "./unsent-answer.ts";
 
 /** A request, as seen by a route. */
 export interface RouteRequest {
@@ -121,11 +121,13 @@ export class Routes<Context> {
     const body = new BodyReader(response, given);
     tcp.requested();
     body.onGone = (): void => tcp.answered();
+    let isLate = false;
     let answer: PreparedAnswer;
     let streamed: StreamedResponse | undefined;
     try {
       const result: unknown = route(new IncomingRequest(head, body), context);
       const isLater = isThenable(result);
+      isLate = isLater;
       // Data arrives only after this callback returned, and then the route may still ask for it.
       if (isLater) body.start();
       else body.answered();
@@ -138,26 +140,30 @@ export class Routes<Context> {
       const { fault } = body;
       answer = fault === undefined ? plainAnswer(failureStatus(error)) : FAULT_ANSWER[fault];
       body.abort(error);
-      // Logged in the next microtask, when the answer has been sent.
+      // Logged in the next microtask, so that the answer comes first.
       if (fault === undefined)
         queueMicrotask(() => logger.log("routeFailed", { path: head.path, err: error }));
     }
     if (body.isAborted) return;
     given.giveUp();
-    const isHead = head.method === HEAD;
     const isLast = body.fault !== undefined || given.isLong;
     const onEnd = (): void => tcp.answered();
+    const sending = { head, isLast, isLate, onEnd };
     if (!streamed) {
-      const unsent = sendAsRead(response, answer, streams, { isLast, isHead, onEnd });
+      const unsent = sendAsRead(response, answer, streams, sending);
       body.onGone = (): void => unsent?.gone();
       return;
     }
-    if (isHead || hasNoBody(answer.status)) {
-      tcp.answered();
-      response.cork(() => sendHead(response, answer, isLast));
+    if (head.method === HEAD || hasNoBody(answer.status)) {
+      const postponed = sendInPhase(sending, () => {
+        onEnd();
+        response.cork(() => sendHead(response, answer, isLast));
+        return undefined;
+      });
+      body.onGone = (): void => postponed?.gone();
       return;
     }
-    const out = new ResponseStream(response, head.path, logger, streams, onEnd);
+    const out = new ResponseStream(response, head, logger, streams, onEnd);
     body.onGone = (): void => out.gone();
     out.begin(answer, streamed, isLast);
   }

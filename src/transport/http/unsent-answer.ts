@@ -1,7 +1,10 @@
 /**
  * An answer with a body that its client reads more slowly than it is sent.
  *
- *   sendAsRead --the system takes all of it--> done
+ *   sendAsRead --late, and the last of its connection--> PostponedAnswer --in the close phase--+
+ *      |                                                                                      |
+ *      |<-------------------------------------------------------------------------------------+
+ *      +--the system takes all of it--> done
  *      |
  *      +--it takes a part--> UnsentAnswer --writable: the next part--> done
  *                                |
@@ -18,7 +21,9 @@
  */
 
 import type { HttpResponse } from "../engine/engine-types.ts";
+import { inClosePhase } from "../engine/close-phase.ts";
 import { hasNoBody, sendAnswer, writeHead, type PreparedAnswer } from "./answer.ts";
+import type { RequestHead } from "./request-head.ts";
 import type { BufferedResponse, StreamBuffers } from "./stream-buffers.ts";
 
 /**
@@ -29,10 +34,12 @@ const MAX_COPIED_BYTES = 65_536;
 
 /** How to send an answer. */
 export interface Sending {
-  /** Whether the connection is to be closed afterwards. */
+  /** The head of the request. */
+  readonly head: Pick<RequestHead, "method" | "isLast">;
+  /** Whether the connection is to be closed afterwards, even if the client does not ask for it. */
   readonly isLast: boolean;
-  /** Whether the request was HEAD, whose answer has no body. */
-  readonly isHead?: boolean;
+  /** Whether the engine's callback for the request may have returned. */
+  readonly isLate: boolean;
   /** Called once the answer has been sent, or its client is gone. */
   readonly onEnd: () => void;
 }
@@ -49,9 +56,32 @@ export function sendAsRead(
   response: HttpResponse,
   answer: PreparedAnswer,
   buffers: StreamBuffers,
-  { isLast, isHead = false, onEnd }: Sending,
+  sending: Sending,
+): UnsentAnswer | PostponedAnswer | undefined {
+  return sendInPhase(sending, () => sendNow(response, answer, buffers, sending));
+}
+
+/**
+ * Calls a function that sends an answer: at once, or in the close phase if the engine then closes the connection.
+ *
+ * @param send - returns the part that waits
+ * @returns what must be told if the client goes away
+ */
+export function sendInPhase(
+  { head, isLast, isLate, onEnd }: Sending,
+  send: () => UnsentAnswer | undefined,
+): UnsentAnswer | PostponedAnswer | undefined {
+  return isLate && (isLast || head.isLast) ? new PostponedAnswer(send, onEnd) : send();
+}
+
+function sendNow(
+  response: HttpResponse,
+  answer: PreparedAnswer,
+  buffers: StreamBuffers,
+  { head, isLast, onEnd }: Sending,
 ): UnsentAnswer | undefined {
   const { status, body } = answer;
+  const isHead = head.method === "HEAD";
   const bytes = Buffer.byteLength(body);
   const isCopied = bytes === 0 || (isLast && bytes <= MAX_COPIED_BYTES);
   if (isCopied || isHead || hasNoBody(status)) {
@@ -70,6 +100,36 @@ export function sendAsRead(
   return undefined;
 }
 
+/** An answer that is sent in the close phase, because the engine then closes the connection. */
+export class PostponedAnswer {
+  readonly #onEnd: () => void;
+  #state: "postponed" | "sent" | "gone" = "postponed";
+  #unsent: UnsentAnswer | undefined = undefined;
+
+  /**
+   * @param send - sends the answer, and returns the part that waits
+   * @param onEnd - called if the client goes away before
+   */
+  constructor(send: () => UnsentAnswer | undefined, onEnd: () => void) {
+    this.#onEnd = onEnd;
+    inClosePhase(() => {
+      if (this.#state === "gone") return;
+      this.#state = "sent";
+      this.#unsent = send();
+    });
+  }
+
+  /** Handles the end of the connection. */
+  gone(): void {
+    if (this.#state === "postponed") {
+      this.#state = "gone";
+      this.#onEnd();
+    } else {
+      this.#unsent?.gone();
+    }
+  }
+}
+
 /** An answer of which a part waits for its client to read. */
 export class UnsentAnswer implements BufferedResponse {
   readonly #response: HttpResponse;
@@ -78,6 +138,7 @@ export class UnsentAnswer implements BufferedResponse {
   /** The whole body; empty at the end. */
   #body: Uint8Array;
   #isOpen = true;
+  #isGone = false;
 
   /** @param body - a body of which `tryEnd` has sent a part */
   constructor(
@@ -107,11 +168,14 @@ export class UnsentAnswer implements BufferedResponse {
   abort(): void {
     if (!this.#isOpen) return;
     this.#end();
-    this.#response.close();
+    inClosePhase(() => {
+      if (!this.#isGone) this.#response.close();
+    });
   }
 
   /** Handles the end of the connection. */
   gone(): void {
+    this.#isGone = true;
     if (this.#isOpen) this.#end();
   }
 

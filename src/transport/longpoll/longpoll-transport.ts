@@ -167,7 +167,8 @@ export class LongPollTransport implements Transport {
     };
     router.addSocketPath(path);
     router.serve("any", path, wants, (response, head, body) => {
-      this.#take(mount, head, new LongPollResponse(response, body, this.#isLast, this.#shard));
+      const answer = new LongPollResponse(response, head, body, this.#isLast, this.#shard);
+      this.#take(mount, head, answer);
     });
   }
 

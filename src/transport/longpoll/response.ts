@@ -14,9 +14,9 @@ import {
 } from "../http/answer.ts";
 import type { HttpResponse } from "../engine/engine-types.ts";
 import type { BodyResult, RequestBody } from "../http/request-body.ts";
-import type { Header } from "../http/request-head.ts";
+import type { Header, RequestHead } from "../http/request-head.ts";
 import type { StreamBuffers } from "../http/stream-buffers.ts";
-import { sendAsRead, type UnsentAnswer } from "../http/unsent-answer.ts";
+import { sendAsRead } from "../http/unsent-answer.ts";
 import type { TcpConnections } from "../tcp-connections.ts";
 
 /** What all requests of a shard share. */
@@ -36,23 +36,26 @@ const PREFLIGHT_MAX_AGE = "3600";
 /** A response that is sent once. */
 export class LongPollResponse {
   readonly #response: HttpResponse;
+  readonly #head: RequestHead;
   readonly #isLast: (status: number) => boolean;
   readonly #body: RequestBody;
   readonly #shared: SharedByRequests;
   #isOpen = true;
   /** The answer, while it waits for its client to read. */
-  #unsent: UnsentAnswer | undefined = undefined;
+  #unsent: ReturnType<typeof sendAsRead> = undefined;
   /** Called if the client goes away before it receives an answer. */
   onAborted: (() => void) | undefined = undefined;
 
   /** @param isLast - reports whether to close the connection after an answer with a status */
   constructor(
     response: HttpResponse,
+    head: RequestHead,
     body: RequestBody,
     isLast: (status: number) => boolean,
     shared: SharedByRequests,
   ) {
     this.#response = response;
+    this.#head = head;
     this.#body = body;
     this.#isLast = isLast;
     this.#shared = shared;
@@ -158,7 +161,9 @@ export class LongPollResponse {
     this.onAborted = undefined;
     const { streams, tcp } = this.#shared;
     this.#unsent = sendAsRead(this.#response, answer, streams, {
+      head: this.#head,
       isLast: closes,
+      isLate: true,
       onEnd: () => tcp.answered(),
     });
     return true;

@@ -27,6 +27,7 @@ import {
   unavailableAnswer,
   type PreparedAnswer,
 } from "../http/answer.ts";
+import { inClosePhase } from "../engine/close-phase.ts";
 import { tryTakeAuthToken } from "../handshake/auth-token.ts";
 import type { HttpResponse, UpgradeContext } from "../engine/engine-types.ts";
 import type { ConnectionSet } from "../connection-set.ts";
@@ -158,10 +159,17 @@ async function finishLater(upgrade: Upgrade, decision: Promise<Decision>): Promi
   });
   const settled = await decision;
   if (isAborted) return;
-  mount.tcp.answered();
-  const work = (): void => finish(upgrade, settled);
-  if (settled.result === "ok") corkUpgrade(response, mount.connections, work);
-  else response.cork(work);
+  const outcome = outcomeOf(upgrade, settled);
+  if ("identity" in outcome) {
+    mount.tcp.answered();
+    corkUpgrade(response, mount.connections, () => accept(upgrade, outcome));
+    return;
+  }
+  inClosePhase(() => {
+    if (isAborted) return;
+    mount.tcp.answered();
+    response.cork(() => sendRefusal(upgrade, outcome));
+  });
 }
 
 /**
@@ -184,39 +192,55 @@ export function corkUpgrade(
 }
 
 function finish(upgrade: Upgrade, decision: Decision): void {
-  if (!tryUpgrade(upgrade, decision)) releasePlace(upgrade);
+  const outcome = outcomeOf(upgrade, decision);
+  if ("identity" in outcome) accept(upgrade, outcome);
+  else sendRefusal(upgrade, outcome);
 }
 
 function releasePlace({ mount, place }: Upgrade): void {
   if (place) mount.places?.release(place);
 }
 
-/** Upgrades the connection. @returns false if it answered with a refusal instead */
-function tryUpgrade(upgrade: Upgrade, decision: Decision): boolean {
-  const { response, head, context, mount, subprotocol, place } = upgrade;
+/** A connection that is opened. */
+interface Accepted {
+  readonly identity: AnyIdentity;
+  readonly context: UpgradeContext;
+}
+
+/** The answer to a request that does not become a WebSocket. */
+interface Refused {
+  readonly answer: PreparedAnswer;
+  readonly isLast: boolean;
+}
+
+function outcomeOf({ head, context, mount }: Upgrade, decision: Decision): Accepted | Refused {
   if (decision.result !== "ok") {
-    sendAnswer(response, refusalOf(decision, mount.handshake));
-    return false;
+    return { answer: refusalOf(decision, mount.handshake), isLast: false };
   }
   // The drain may have started while `connect` was running.
-  if (mount.connections.isDraining) {
-    sendAnswer(response, unavailableAnswer(), true);
-    return false;
-  }
+  if (mount.connections.isDraining) return { answer: unavailableAnswer(), isLast: true };
   const problem = upgradeProblem(head);
   if (problem !== undefined || context === undefined) {
-    sendAnswer(response, plainAnswer(400, problem));
-    return false;
+    return { answer: plainAnswer(400, problem), isLast: false };
   }
+  return { identity: decision.identity, context };
+}
+
+function sendRefusal(upgrade: Upgrade, { answer, isLast }: Refused): void {
+  releasePlace(upgrade);
+  sendAnswer(upgrade.response, answer, isLast);
+}
+
+function accept(upgrade: Upgrade, { identity, context }: Accepted): void {
+  const { response, head, mount, subprotocol, place } = upgrade;
   mount.tcp.upgraded();
   response.upgrade(
-    mount.accept(decision.identity, place),
+    mount.accept(identity, place),
     headerOf(head, "sec-websocket-key") ?? "",
     subprotocol,
     headerOf(head, EXTENSIONS_HEADER) ?? "",
     context,
   );
-  return true;
 }
 
 type NoConnection = Exclude<Decision, { readonly result: "ok" }>;

@@ -12,6 +12,7 @@ import type { Connection, NativeConnection, RoomWaiter } from "../../channel/con
 import type { HeldBroadcasts } from "../../channel/held-broadcasts.ts";
 import type { ServedSocket } from "../../socket/served-socket.ts";
 import type { ConnectionSet } from "../connection-set.ts";
+import { inClosePhase } from "../engine/close-phase.ts";
 import type { EngineWebSocket } from "../engine/engine-types.ts";
 import type { SlowConnection } from "../slow-clients.ts";
 import { Backlog } from "./backlog.ts";
@@ -53,6 +54,8 @@ export class WebSocketConnection implements Connection, NativeConnection, SlowCo
   readonly id: number;
   readonly kind: WebSocketKind;
   #ws: OurWebSocket | undefined = undefined;
+  /** The engine's object of a connection that was cut, until the engine has closed it. */
+  #cut: OurWebSocket | undefined = undefined;
   #backlog: Backlog | undefined = undefined;
   socket: ServedSocket | undefined = undefined;
   /** Tick of the sweep when a frame was last received. */
@@ -126,6 +129,7 @@ export class WebSocketConnection implements Connection, NativeConnection, SlowCo
   /** Drops the engine's object, because it is closed. */
   detach(): void {
     this.#ws = undefined;
+    this.#cut = undefined;
     this.#backlog = undefined;
   }
 
@@ -187,9 +191,24 @@ export class WebSocketConnection implements Connection, NativeConnection, SlowCo
     this.#ws?.end(code, reason);
   }
 
-  /** Ends the connection without a close frame, which a client that does not read would not see. */
+  /**
+   * Ends the connection without a close frame, which a client that does not read would not see. From now on nothing is
+   * sent or received; the engine closes it in the close phase, or when it delivers another message.
+   */
   cut(): void {
-    this.#ws?.close();
+    if (!this.#ws) return;
+    this.#cut = this.#ws;
+    this.#ws = undefined;
+    this.#backlog = undefined;
+    inClosePhase(() => this.tryFinishCut());
+  }
+
+  /** Closes a connection that was cut. Called in the close phase, and from the engine's callbacks. */
+  tryFinishCut(): boolean {
+    if (!this.#cut) return false;
+    // The engine calls the close handler from within `close`, which detaches.
+    this.#cut.close();
+    return true;
   }
 
   #flushHeld(): void {

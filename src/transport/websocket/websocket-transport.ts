@@ -228,6 +228,7 @@ export class WebSocketTransport implements Transport {
     isBinary: boolean,
     maxFrameBytes: number,
   ): void {
+    if (connection.tryFinishCut()) return;
     connection.lastInboundTick = this.#shard.sweep.tick;
     this.#connections.received(message.byteLength);
     if (this.#isTooLarge(connection, frameBytes(message.byteLength), maxFrameBytes)) {
@@ -240,6 +241,7 @@ export class WebSocketTransport implements Transport {
   // The engine answers a ping itself, with the same bytes. If the client does not read, these bytes
   // stay unsent.
   #control(connection: WebSocketConnection, opcode: ControlOpcode, data: ArrayBuffer): void {
+    if (connection.tryFinishCut()) return;
     connection.lastInboundTick = this.#shard.sweep.tick;
     if (opcode === "ping") this.#connections.slowClients.sent(data.byteLength);
     this.#take(connection, opcode, data);

@@ -34,6 +34,7 @@ function read(wants: HeadWants): { readonly head: RequestHead; readonly peerCall
     getUrl: () => "/org/a",
     getQuery: () => undefined,
     getParameter: () => "a",
+    getHeader: (name: string) => (name === "connection" ? "close" : ""),
     forEach: (take: (name: string, value: string) => void) => {
       for (const [name, value] of HEADERS) take(name, value);
     },
@@ -62,6 +63,7 @@ describe("the head of a request", () => {
       ],
       bodyBytes: 0,
       isFramed: true,
+      isLast: true,
       peerAddress: "",
     });
     assert.equal(peerCalls, 0);

@@ -5,11 +5,13 @@
  */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { setTimeout as timersAfter } from "node:timers/promises";
 
 import type { HttpResponse } from "../../../src/transport/engine/engine-types.ts";
 import { StreamBuffers } from "../../../src/transport/http/stream-buffers.ts";
 import { RequestBody } from "../../../src/transport/http/request-body.ts";
 import { LongPollResponse } from "../../../src/transport/longpoll/response.ts";
+import { headWith } from "../../support/head.ts";
 
 /** A fake response: records what is written, and is aborted on request. */
 class FakeResponse {
@@ -54,7 +56,7 @@ function made(last = 0): { fake: FakeResponse; response: LongPollResponse } {
     options: { maxBodyBytes: 1_024 },
   });
   const ignored = { tcp: { requested() {}, answered() {} }, streams: new StreamBuffers() };
-  const response = new LongPollResponse(engine, body, isLast, ignored);
+  const response = new LongPollResponse(engine, headWith(), body, isLast, ignored);
   return { fake, response };
 }
 
@@ -79,15 +81,17 @@ describe("the answer to a long-poll client", () => {
     assert.deepEqual(fake.written, []);
   });
 
-  it("closes its connection if its HTTP status, or the one in the body, requires it", () => {
+  it("closes its connection if its HTTP status, or the one in the body, requires it", async () => {
     const gone = made(410);
     gone.response.status(410);
+    await timersAfter(0);
     assert.equal(gone.fake.written.at(-1), "and the end");
     const fetched = made(410);
     fetched.response.batch(200, "t", "[]");
     assert.equal(fetched.fake.written.at(-1), "and more");
     const busy = made(503);
     busy.response.unavailable();
+    await timersAfter(0);
     assert.deepEqual(busy.fake.written, [
       "503 Service Unavailable",
       "retry-after: 5",
