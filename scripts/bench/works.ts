@@ -40,6 +40,7 @@ export interface Work {
   readonly beside?: string;
 }
 
+const CONNECT = ["connect", "--connections", "10k", "--rate", "2k"] as const;
 const FANOUT = ["fanout", "--connections", "2k", "--topics", "100", "--rate", "2k"] as const;
 
 /**
@@ -78,9 +79,33 @@ export const WORKS = {
     figure: "cpuUsPerMessage",
     budget: 1.25,
   },
+  hot: {
+    title: "fan-out, one topic of 500",
+    load: ["fanout", "--connections", "500", "--topics", "1", "--rate", "400"],
+    hasDuration: true,
+    shards: 1,
+    figure: "cpuUsPerMessage",
+    budget: 1.1,
+  },
+  joins: {
+    title: "a connection that joins, with its log lines",
+    load: CONNECT,
+    hasDuration: false,
+    shards: 1,
+    figure: "cpuUsPerMessage",
+    budget: 2,
+  },
+  "echo-8k": {
+    title: "p99 of echo, 200 connections, 8 KB payloads",
+    load: ["echo", "--connections", "200", "--rate", "4k", "--payload", "8k"],
+    hasDuration: true,
+    shards: 1,
+    figure: "latencyP99Us",
+    budget: 1.5,
+  },
   memory: {
     title: "memory of one more joined connection",
-    load: ["connect", "--connections", "10k", "--rate", "2k"],
+    load: CONNECT,
     hasDuration: false,
     shards: 1,
     figure: "bytesPerConnection",
