@@ -57,6 +57,8 @@ export class WebSocketTransport implements Transport {
   readonly #budget: TurnBudget<WebSocketConnection>;
   readonly #checkSlow = (): void => this.#connections.slowClients.checkIfDue();
   readonly #unjoined: UnjoinedConnections<WebSocketConnection>;
+  /** The connection that is being opened: the engine calls `open` from within `upgrade`. */
+  #opening: WebSocketConnection | undefined = undefined;
   /** Number of the newest connection. */
   #newest = -1;
   /** No connection can be idle before this tick of the sweep. */
@@ -150,8 +152,9 @@ export class WebSocketTransport implements Transport {
       tcp,
       places: this.#shard.places,
       counters: this.#shard.counters,
-      accept: (identity: AnyIdentity, place: AddressPlace | undefined): WebSocketData =>
-        this.#accept(identity, place, kind),
+      accept: (identity: AnyIdentity, place: AddressPlace | undefined): void => {
+        this.#opening = this.#accept(identity, place, kind);
+      },
     };
     const upgrade = (
       response: HttpResponse,
@@ -205,16 +208,18 @@ export class WebSocketTransport implements Transport {
     identity: AnyIdentity,
     place: AddressPlace | undefined,
     kind: WebSocketKind,
-  ): WebSocketData {
+  ): WebSocketConnection {
     const { sweep, sockets, places } = this.#shard;
     const connection = new WebSocketConnection(this.#connections.takeNumber(), kind, sweep.tick);
     connection.socket = sockets.open(connection, identity);
     if (place) places?.hold(connection, place);
-    return { connection };
+    return connection;
   }
 
   #open(ws: OurWebSocket): void {
-    const { connection } = ws;
+    const connection = this.#opening as WebSocketConnection;
+    this.#opening = undefined;
+    ws.connection = connection;
     connection.attach(ws);
     this.#connections.add(connection);
     this.#newest = connection.id;
