@@ -16,20 +16,15 @@ import type { ControlOpcode } from "../../socket/frame.ts";
 import type { ServedSocket } from "../../socket/served-socket.ts";
 import type { ConnectionSet } from "../connection-set.ts";
 import type { DrainCounts, DrainPace } from "../drain.ts";
-import type {
-  Engine,
-  HttpResponse,
-  UpgradeContext,
-  WebSocketBehavior,
-} from "../engine/engine-types.ts";
+import type { Engine, WebSocketBehavior } from "../engine/engine-types.ts";
 import { handshakePolicyOf } from "../handshake/handshake-options.ts";
 import { Handshake } from "../handshake/handshake.ts";
 import { joinPaths, spellingsOf, variablesOf } from "../http/path.ts";
-import { readHead, type RequestHead } from "../http/request-head.ts";
+import { readHead } from "../http/request-head.ts";
 import type { ServedMount, Transport, TransportShard } from "../transport.ts";
 import { TurnBudget } from "./turn-budget.ts";
 import { UnjoinedConnections } from "./unjoined-connections.ts";
-import { corkUpgrade, handleUpgrade, upgradeWants } from "./upgrade.ts";
+import { handleUpgrade, upgradeWants } from "./upgrade.ts";
 import type { WaitingMessage } from "./waiting-messages.ts";
 import {
   WebSocketConnection,
@@ -155,26 +150,17 @@ export class WebSocketTransport implements Transport {
       accept: (identity: AnyIdentity, place: AddressPlace | undefined): void => {
         this.#opening = this.#accept(identity, place, kind);
       },
-    };
-    const upgrade = (
-      response: HttpResponse,
-      request: { readonly head: RequestHead; readonly isLong: boolean },
-      isLate: boolean,
-      context: UpgradeContext | undefined,
-    ): void => {
-      const work = (): void => handleUpgrade(response, request, context, steps);
-      if (isLate) corkUpgrade(response, this.#connections, work);
-      else work();
+      opened: () => this.#opened(),
     };
     const behavior: WebSocketBehavior<WebSocketData> = {
       ...this.#limitsOf(options),
       upgrade: (response, request, upgradeContext) => {
         const head = readHead(response, request, variables, wants);
         requests.pass(response, head, (_response, _head, { isLong }, isLate) => {
-          upgrade(response, { head, isLong }, isLate, upgradeContext);
+          handleUpgrade({ response, head, isLong, isLate }, upgradeContext, steps);
         });
       },
-      open: (ws) => this.#open(ws as OurWebSocket),
+      open: (ws) => this.#attach(ws as OurWebSocket),
       message: (ws, message, isBinary) =>
         this.#receive((ws as OurWebSocket).connection, message, isBinary, options.maxFrameBytes),
       ping: (ws, data) => this.#control((ws as OurWebSocket).connection, "ping", data),
@@ -187,7 +173,7 @@ export class WebSocketTransport implements Transport {
     for (const spelling of spellingsOf(path)) {
       app.ws(spelling, behavior);
       router.serveSpelling("any", spelling, wants, (response, head, { isLong }, isLate) => {
-        upgrade(response, { head, isLong }, isLate, undefined);
+        handleUpgrade({ response, head, isLong, isLate }, undefined, steps);
       });
     }
   }
@@ -216,11 +202,16 @@ export class WebSocketTransport implements Transport {
     return connection;
   }
 
-  #open(ws: OurWebSocket): void {
-    const connection = this.#opening as WebSocketConnection;
+  #attach(ws: OurWebSocket): void {
+    ws.connection = this.#opening as WebSocketConnection;
+    ws.connection.attach(ws);
+  }
+
+  #opened(): void {
+    const connection = this.#opening;
     this.#opening = undefined;
-    ws.connection = connection;
-    connection.attach(ws);
+    // The engine may have closed it at once.
+    if (!connection?.isOpen) return;
     this.#connections.add(connection);
     this.#newest = connection.id;
     this.#noteIdleTick(connection);
