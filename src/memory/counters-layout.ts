@@ -73,6 +73,11 @@ export const COUNTERS = {
       "Channels ended with phx_error because the copies of a large broadcast would have exceeded `maxBufferBytes`.",
   },
   engineSkips: { kind: "total", about: "Batches of frames that the engine skipped for a client." },
+  upgradesClosed: {
+    kind: "total",
+    about:
+      "WebSockets that the engine closed by mistake as it opened them. With an asynchronous `connect`, or in a rush of connects, this happens about once in 30 000.",
+  },
   floodCut: {
     kind: "total",
     about: "Connections cut because more messages waited for the turn budget than may wait.",

@@ -241,10 +241,11 @@ function answer(
  * Upgrades the connection.
  *
  * Without a cork, the 101 would take about twenty system calls, and as many packets. After a cork in which a response
- * was upgraded, the engine reads the state of the request from where it was (uWebSockets pull request 1929). Usually
- * that is the end of memory that the upgrade has just freed, and still holds the state of a request that stays open.
- * If something else were written there, the engine could close the connection. So nothing happens in the cork but the
- * upgrade; the connection is opened after it.
+ * was upgraded, the engine reads the state of the request from where it was (uWebSockets pull request 1929, which our
+ * version does not have). That is the end of memory that the upgrade has just freed, and usually it still holds the
+ * state of a request that stays open. If something else has been written there, the engine may close the connection
+ * (`upgradesClosed`): once in 30 000 upgrades, probably when a collection falls into the cork. So nothing happens in the
+ * cork but the upgrade; the connection is opened after it.
  */
 function accept(upgrade: Upgrade, { identity, context }: Accepted): void {
   const { response, isLate, head, mount, subprotocol, place } = upgrade;

@@ -35,6 +35,8 @@ import {
 import { websocketOptionsOf, type WebSocketOptions } from "./websocket-options.ts";
 
 const DEFAULT_PATH = "/websocket";
+/** The code of a connection that ended without a close frame (RFC 6455 §7.4.1). */
+const CLOSE_ABNORMAL = 1006;
 /** The engine accepts messages up to this much over our limit, so that we can close with 1009. */
 export const FRAME_SLACK_BYTES = 65_536;
 /** The engine's own limit for unsent bytes is far above ours, so that ours takes effect first. */
@@ -52,8 +54,9 @@ export class WebSocketTransport implements Transport {
   readonly #budget: TurnBudget<WebSocketConnection>;
   readonly #checkSlow = (): void => this.#connections.slowClients.checkIfDue();
   readonly #unjoined: UnjoinedConnections<WebSocketConnection>;
-  /** The connection that is being opened: the engine calls `open` from within `upgrade`. */
+  /** The connection that is being opened, and its WebSocket: the engine calls `open` from within `upgrade`. */
   #opening: WebSocketConnection | undefined = undefined;
+  #openingWs: OurWebSocket | undefined = undefined;
   /** Number of the newest connection. */
   #newest = -1;
   /** No connection can be idle before this tick of the sweep. */
@@ -160,14 +163,19 @@ export class WebSocketTransport implements Transport {
           handleUpgrade({ response, head, isLong, isLate }, upgradeContext, steps);
         });
       },
-      open: (ws) => this.#attach(ws as OurWebSocket),
+      open: (ws) => {
+        this.#openingWs = ws as OurWebSocket;
+      },
       message: (ws, message, isBinary) =>
         this.#receive((ws as OurWebSocket).connection, message, isBinary, options.maxFrameBytes),
       ping: (ws, data) => this.#control((ws as OurWebSocket).connection, "ping", data),
       pong: (ws, data) => this.#control((ws as OurWebSocket).connection, "pong", data),
       dropped: (ws) => this.#skipped((ws as OurWebSocket).connection),
       drain: (ws) => this.#drained((ws as OurWebSocket).connection),
-      close: (ws, code) => this.#closed((ws as OurWebSocket).connection, code),
+      close: (ws, code) => {
+        if (ws === this.#openingWs) this.#openingWs = undefined;
+        else this.#closed((ws as OurWebSocket).connection, code);
+      },
     };
     router.addSocketPath(path);
     for (const spelling of spellingsOf(path)) {
@@ -202,16 +210,18 @@ export class WebSocketTransport implements Transport {
     return connection;
   }
 
-  #attach(ws: OurWebSocket): void {
-    ws.connection = this.#opening as WebSocketConnection;
-    ws.connection.attach(ws);
-  }
-
   #opened(): void {
-    const connection = this.#opening;
+    const [connection, ws] = [this.#opening, this.#openingWs];
     this.#opening = undefined;
-    // The engine may have closed it at once.
-    if (!connection?.isOpen) return;
+    this.#openingWs = undefined;
+    if (!connection) return;
+    if (!ws) {
+      this.#shard.counters.add(COUNTER.upgradesClosed);
+      this.#closed(connection, CLOSE_ABNORMAL);
+      return;
+    }
+    ws.connection = connection;
+    connection.attach(ws);
     this.#connections.add(connection);
     this.#newest = connection.id;
     this.#noteIdleTick(connection);

@@ -5,10 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { request } from "node:http";
-import { once } from "node:events";
-import { connect } from "node:net";
 import { after, describe, it } from "node:test";
-import { setImmediate as nextTurn } from "node:timers/promises";
 
 import { error, ok } from "../../../src/callbacks/results.ts";
 import { LOG_LINES } from "../../../src/log/logger.ts";
@@ -72,7 +69,6 @@ async function serving(
       const { do: what } = given.params;
       if (what === "throw") throw new Error("boom");
       if (what === "refuse") return error();
-      if (what === "accept later") return nextTurn().then(() => ok({}));
       if (what === "later") return Promise.resolve(error({ reason: "later" }));
       return what === undefined ? ok({}) : error({ reason: what });
     },
@@ -350,38 +346,6 @@ describe("a path of a connection", () => {
     });
     assert.equal((await ask(UPGRADE, `/websocket?${QUERY}`)).status, 101);
     assert.equal((await ask(UPGRADE, `/org/a/websocket?${QUERY}`)).status, 404);
-  });
-});
-
-describe("an upgrade after an asynchronous connect", () => {
-  const CLIENTS = 20;
-  const ROUNDS = 25;
-  /** A masked ping, and its pong. */
-  const PING = Buffer.from("898000000000", "hex");
-  const PONG = Buffer.from("8a00", "hex");
-
-  /** Returns the first bytes that the server sends, and what it answers to a ping. */
-  async function answersOf(port: number): Promise<readonly [string, Buffer]> {
-    const tcp = connect(port, "127.0.0.1").setNoDelay();
-    const fields = Object.entries(UPGRADE).map(([name, value]) => `${name}: ${value}\r\n`);
-    const target = `/s/websocket?${QUERY}&do=accept%20later`;
-    tcp.write(`GET ${target} HTTP/1.1\r\nhost: localhost\r\n${fields.join("")}\r\n`);
-    const [head] = (await within(once(tcp, "data"), "the 101")) as [Buffer];
-    tcp.write(PING);
-    const [pong] = (await within(once(tcp, "data"), "a pong")) as [Buffer];
-    tcp.destroy();
-    return [head.toString("latin1"), pong];
-  }
-
-  it("is answered at once with a whole head, and stays open", async () => {
-    const { port } = await serving({ "/s": {} });
-    for (let round = 0; round < ROUNDS; round += 1) {
-      const answers = Array.from({ length: CLIENTS }, () => answersOf(port));
-      for (const [head, pong] of await Promise.all(answers)) {
-        assert.match(head, /^HTTP\/1\.1 101 [^]+\r\n\r\n$/);
-        assert.deepEqual(pong, PONG);
-      }
-    }
   });
 });
 
