@@ -79,7 +79,7 @@ describe(
 );
 
 describe("an upgrade after an asynchronous connect", () => {
-  const ROUNDS = 20;
+  const TIMES = 20;
   const UPGRADE = [
     "Connection: Upgrade",
     "Upgrade: websocket",
@@ -104,7 +104,7 @@ describe("an upgrade after an asynchronous connect", () => {
 
   it("has its whole head in one packet, and stays open", async () => {
     let closed = 0;
-    for (let round = 0; round < ROUNDS; round += 1) {
+    for (let round = 0; round < TIMES; round += 1) {
       const answers = Array.from({ length: CLIENTS }, () => answersOf(server.port));
       for (const [head, pong] of await Promise.all(answers)) {
         assert.match(head, /^HTTP\/1\.1 101 [^]+\r\n\r\n$/);
