@@ -112,7 +112,7 @@ describe("an upgrade after an asynchronous connect", () => {
         else closed += 1;
       }
     }
-    // The engine closes one in some ten thousand by mistake (websocket/upgrade).
+    // The engine closes very few by mistake (websocket/upgrade).
     assert.ok(closed <= 1, `${closed} were closed`);
   });
 });
