@@ -276,8 +276,8 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
 
   private call(event: unknown, name: HandlerName, argument: unknown): void {
     const { handlers } = this;
-    const handler = handlers?.[name] as ((argument: unknown) => unknown) | undefined;
     try {
+      const handler = handlers?.[name] as ((argument: unknown) => unknown) | undefined;
       const result = handler?.call(handlers, argument);
       if (!isThenable(result)) return;
       promised(result).then(undefined, (error: unknown) => this.crash(event, error));
