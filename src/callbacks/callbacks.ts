@@ -155,7 +155,7 @@ export class Callbacks {
     if (bytes > 0 && !this.waiting.add(owner, bytes)) {
       // Its client is not to blame for broadcasts.
       if (isSent(letter)) owner.waitTooMuch();
-      else this.#fill(callee, this.#waitingFull());
+      else this.#fill(callee);
       return;
     }
     callee.mailbox ??= new Mailbox(this.#maxMailbox);
@@ -164,13 +164,13 @@ export class Callbacks {
       return;
     }
     this.waiting.remove(owner, bytes);
-    this.#fill(callee, this.#mailboxFull());
+    this.#fill(callee);
   }
 
-  #fill<Letter extends Waitable>(callee: Callee<Letter>, error: Error): void {
+  #fill<Letter extends Waitable>(callee: Callee<Letter>): void {
     // The callback that fills it is on the stack, and its callee ends when it returns.
     if (callee.isRunning) callee.isOverfull = true;
-    else callee.failed(null, error);
+    else callee.failed(null, this.#full(callee));
   }
 
   /** Puts a letter into the mailbox, for which there is always room. */
@@ -227,14 +227,13 @@ export class Callbacks {
     this.#turns.add(callee);
   }
 
-  #waitingFull(): Error {
-    const message = `the mailbox must hold at most ${this.waiting.maxBytes} (bytes, for all channels of a connection)`;
-    return makeError("SIM_ERR_MAILBOX_FULL", message);
-  }
-
-  #mailboxFull(): Error {
-    const message = `the mailbox must hold at most ${this.#maxMailbox} (messages)`;
-    return makeError("SIM_ERR_MAILBOX_FULL", message);
+  /** Creates the error for a letter that had no room: because of the letters, or else of their bytes. */
+  #full<Letter extends Waitable>({ mailbox }: Callee<Letter>): Error {
+    const isByCount = mailbox !== undefined && mailbox.length >= this.#maxMailbox;
+    const most = isByCount
+      ? `${this.#maxMailbox} (messages)`
+      : `${this.waiting.maxBytes} (bytes, for all channels of a connection)`;
+    return makeError("SIM_ERR_MAILBOX_FULL", `the mailbox must hold at most ${most}`);
   }
 
   // -- callbacks ---------------------------------------------------------------------------------
@@ -263,7 +262,7 @@ export class Callbacks {
     this.#leave(callee, name, since);
     if (!callee.isOverfull) return result;
     ignoreOutcome(result);
-    callee.failed(null, this.#mailboxFull());
+    callee.failed(null, this.#full(callee));
     return FAILED;
   }
 

@@ -634,6 +634,8 @@ export class Channel
 
   private terminate(reason: ExitReason, done: () => void): void {
     const { callbacks, reports } = this.shared;
+    // What waits is no longer handled, and `terminate` may take long.
+    callbacks.dropMailbox(this);
     const failed = (error: unknown): void => {
       reports.terminateFailed(this, error);
       done();

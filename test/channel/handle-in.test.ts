@@ -72,7 +72,7 @@ describe("a handler", () => {
       const world = new World({
         channels: {
           "room:*": channel({
-            handleIn: { now: () => result as never, later: async () => result as never },
+            handleIn: { now: () => result, later: async () => result },
             handleInfo: () => result as never,
           }),
         },
