@@ -79,10 +79,12 @@ const TERMINATE = "terminate";
 /** Maximum number of letters of one callee that are handled before other callees get a turn. */
 const LETTERS_PER_TURN = 128;
 
+type Failed = (error: unknown) => void;
+
 interface Awaited {
   readonly limitMs: number;
   readonly makeTimeout: (limitMs: number) => Error;
-  readonly failed: (error: unknown) => void;
+  readonly failed: Failed;
 }
 
 /** Reports whether a letter was sent by the client. */
@@ -99,9 +101,10 @@ export class Callbacks {
   readonly #maxMailbox: number;
   readonly #handlerTimeoutMs: number;
   readonly #watch: CallbackWatch;
-  /** The callees whose callbacks are on the stack, outermost first, and their events. */
+  /** The callees whose callbacks are on the stack, outermost first, their events, and what a failure calls. */
   readonly #onStack: Callee[] = [];
   readonly #eventsOnStack: string[] = [];
+  readonly #failuresOnStack: (Failed | undefined)[] = [];
   readonly #awaited = new Map<Callee, Awaited>();
   readonly #turns = new TurnQueue<Callee>((callee) => this.#runMailbox(callee));
 
@@ -250,7 +253,7 @@ export class Callbacks {
     argument: Argument,
   ): unknown {
     const name = typeof event === "string" ? event : "";
-    const since = this.#enter(callee, name);
+    const since = this.#enter(callee, name, undefined);
     let result: unknown;
     try {
       result = callback(callee, argument);
@@ -276,7 +279,7 @@ export class Callbacks {
     callee: Callee,
     promise: PromiseLike<unknown>,
     settled: (value: unknown) => void,
-    failed: (error: unknown) => void,
+    failed: Failed,
     joinTimeoutMs?: number,
   ): void {
     callee.run += 1;
@@ -308,13 +311,13 @@ export class Callbacks {
     callback: ((callee: object, reason: Reason) => unknown) | undefined,
     reason: Reason,
     done: () => void,
-    failed: (error: unknown) => void,
+    failed: Failed,
   ): boolean {
     if (!callback) {
       done();
       return false;
     }
-    const since = this.#enter(callee, TERMINATE);
+    const since = this.#enter(callee, TERMINATE, failed);
     let result: unknown;
     try {
       result = callback(callee, reason);
@@ -333,27 +336,31 @@ export class Callbacks {
   }
 
   /**
-   * Fails the callees whose callbacks were ended by main. Called at the beginning of a turn of the loop,
-   * when no callback can be on the stack.
+   * Fails the callees whose callbacks were ended by main. If that was `terminate`, the callee is at its
+   * end. Called at the beginning of a turn of the loop, when no callback can be on the stack.
    */
   recover(): void {
     while (this.#onStack.length > 0) {
       const callee = this.#onStack.pop();
       const event = this.#eventsOnStack.pop();
+      const failed = this.#failuresOnStack.pop();
       if (!callee) return;
       callee.isRunning = false;
       this.#watch.ends(callee.topic, "", this.#watch.begins(callee.topic, ""));
       const text =
         "a callback must return: it held its thread while the shard had to close, and was ended";
-      callee.failed(event, makeError("SIM_ERR_CALLBACK_ENDED", text));
+      const error = makeError("SIM_ERR_CALLBACK_ENDED", text);
+      if (failed) failed(error);
+      else callee.failed(event, error);
     }
     this.#turns.recover();
   }
 
-  #enter(callee: Callee, event: string): number {
+  #enter(callee: Callee, event: string, failed: Failed | undefined): number {
     callee.isRunning = true;
     this.#onStack.push(callee);
     this.#eventsOnStack.push(event);
+    this.#failuresOnStack.push(failed);
     return this.#watch.begins(callee.topic, event);
   }
 
@@ -361,6 +368,7 @@ export class Callbacks {
     callee.isRunning = false;
     this.#onStack.pop();
     this.#eventsOnStack.pop();
+    this.#failuresOnStack.pop();
     this.#watch.ends(callee.topic, event, since);
     // A callback that called another one, such as by a broadcast, runs again.
     const depth = this.#onStack.length;
