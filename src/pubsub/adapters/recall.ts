@@ -14,8 +14,8 @@
  *
  * Runs on: link.
  * Full: a node keeps them for 10 minutes, at most 1 MiB of them. If it has dropped any that are asked for, its
- *       answer says so. A node that has ended without a bye does not answer: after that, the node that asked is unsure
- *       once, and forgets it.
+ *       answer says so. A node that has ended without a bye, or that stops before it answers, cannot be asked: the node
+ *       that asked is unsure once, and forgets it.
  */
 
 /** A record that a node has sent to all others: a disconnect or a gap. */
@@ -96,10 +96,10 @@ export class Recall {
     this.#nodes.add(boot);
   }
 
-  /** Notes that another node has stopped. */
+  /** Notes that another node has stopped. If its answer is awaited, nobody knows any more what it sent. */
   left(boot: string): void {
     this.#nodes.delete(boot);
-    this.#hasAnswered(boot, true);
+    this.#hasAnswered(boot, false);
   }
 
   /** Notes that the connection was lost. @param heardAtMs - when something was last received */
