@@ -191,6 +191,15 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     const { limiter } = this.mount;
     const { gate } = this.shared;
     if (limiter !== undefined && !gate.takesFrame(this, limiter, frame)) return;
+    try {
+      this.decodeAndTake(frame);
+    } catch (error) {
+      // Only a user-defined serializer can throw.
+      this.failed(error);
+    }
+  }
+
+  private decodeAndTake(frame: string | Uint8Array): void {
     const text = typeof frame === "string" ? frame : undefined;
     const head =
       text !== undefined && text.length > HEAD_FIRST_FROM
@@ -239,18 +248,12 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
   /** Decodes a frame. Returns undefined if it is malformed; the connection is then closed. */
   private decode(frame: string | Uint8Array): Message | undefined {
     const { maxJsonDepth } = this.shared.options;
-    try {
-      const message =
-        typeof frame === "string"
-          ? this.serializer.decode(frame, maxJsonDepth)
-          : this.serializer.decodeBytes(frame, maxJsonDepth);
-      if (!message) this.malformed();
-      return message;
-    } catch (error) {
-      // Only a user-defined serializer can throw.
-      this.failed(error);
-      return undefined;
-    }
+    const message =
+      typeof frame === "string"
+        ? this.serializer.decode(frame, maxJsonDepth)
+        : this.serializer.decodeBytes(frame, maxJsonDepth);
+    if (!message) this.malformed();
+    return message;
   }
 
   /** Applies the limits of the connection to a message, and answers it if it is refused. */

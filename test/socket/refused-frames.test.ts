@@ -115,6 +115,22 @@ describe("a topic", () => {
   });
 });
 
+describe("a serializer of user code that throws", () => {
+  it("closes its connection, even if it only had to read the head or to write a refusal", () => {
+    const boom = (): never => assert.fail("boom");
+    for (const [broken, frame] of [
+      [{ decodeHead: boom }, longFrame("2")],
+      [{ reply: boom }, `["1","1","${TOPIC}t","phx_join",{}]`],
+    ] as const) {
+      const world = makeWorld();
+      const client = world.connect({ serializer: { ...jsonV2, ...broken } });
+      client.send(frame);
+      assert.equal(client.connection.closeCode, 1011);
+      assert.equal(world.lastError(), "boom");
+    }
+  });
+});
+
 describe("an event", () => {
   it("may have as many bytes as maxEventBytes; a longer one costs no channel", () => {
     const world = makeWorld();
