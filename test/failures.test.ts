@@ -124,7 +124,7 @@ const SHOWN: Readonly<Record<string, Shown>> = {
         "answers the request with the largest incomplete body with 503",
       ],
       "pubsub/exchange": [
-        "gives up what waits for one member, which is told so, and keeps what waits for the others",
+        "drops what waits for one member, which is notified, and keeps what waits for the others",
       ],
     },
   },

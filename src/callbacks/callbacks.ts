@@ -63,11 +63,11 @@ export interface Callee<Letter extends Waitable = Waitable> extends TurnTaker {
   emptied(): void;
 }
 
-/** What is told of each callback; implemented by the shard. */
+/** Notified of each callback; implemented by the shard. */
 export interface CallbackWatch {
-  /** A callback begins. @returns the time, in the unit of `ends` */
+  /** Called before a callback. @returns the time, which is passed to `ends` */
   begins(topic: string, event: string): number;
-  /** A callback that began at `since` returned or threw. */
+  /** Called when a callback that began at `since` has returned or thrown. */
   ends(topic: string, event: string, since: number): void;
 }
 

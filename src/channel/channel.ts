@@ -297,7 +297,7 @@ export class Channel
     this.shared.callbacks.dropWaiting(this);
   }
 
-  /** Does nothing: the client is told by the close of its connection. */
+  /** Does nothing: the client is notified by the close of its connection. */
   drain(): void {}
 
   expiring(leftMs: number): void {
@@ -601,7 +601,7 @@ export class Channel
     this.shared.reports.ended(this, reason);
   }
 
-  /** Ends the channel after an error: the client is told the reason, and rejoins. */
+  /** Ends the channel after an error: the client gets the reason, and rejoins. */
   private crash(event: unknown, cause: unknown): void {
     if (this.state !== STATE.open) return;
     const { reports, callbacks } = this.shared;

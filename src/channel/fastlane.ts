@@ -66,7 +66,7 @@ export class Fastlane implements Dispatcher<Lane> {
   readonly #held: HeldBroadcasts | undefined;
   readonly #counters: Counters;
   readonly #room: BroadcastRoom;
-  /** Sockets of clients that were told of a broadcast that cannot be encoded for them. */
+  /** Sockets whose clients were notified of a broadcast that cannot be encoded for them. */
   readonly #told = new WeakSet<object>();
   /** Channels for which there was no room for the broadcast that is being sent. */
   #unsent: Subscriber[] = [];
@@ -257,8 +257,8 @@ export class Fastlane implements Dispatcher<Lane> {
     if (lane.isHeld) this.#held?.flush();
   }
 
-  // A client is told once, by the end of a channel. It can never get such broadcasts, so if each of them ended its
-  // channels, any client that may broadcast could keep it from staying joined.
+  // A client is notified once, by the end of a channel. If every such broadcast ended its channels, any client that may
+  // broadcast could keep it from staying joined.
   #skip(channels: readonly Subscriber[], why: string): void {
     for (const channel of channels) {
       if (this.#told.has(channel.owner)) continue;

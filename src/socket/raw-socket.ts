@@ -165,7 +165,7 @@ export class RawSocket
 
   // -- ServedSocket: for the transport -----------------------------------------------------------
 
-  /** Its name in notes and log lines about callbacks, where channels have a topic. */
+  /** The name of the socket where notes and log lines about callbacks have the topic of a channel. */
   get topic(): string {
     return this.path;
   }

@@ -49,9 +49,9 @@ import type { ShardSockets } from "./shard-sockets.ts";
 import type { SocketBuckets } from "./socket-buckets.ts";
 import { reportDisconnected, reportExpired } from "./socket-reports.ts";
 
-/** Longer text frames are refused by their heads, if they are refused (UTF-16 units). */
+/** The heads of longer text frames are decoded first, so that a refused frame is not parsed (UTF-16 units). */
 const HEAD_FIRST_FROM = 1_024;
-/** Longer frames are refused while the shard is overloaded (bytes, or UTF-16 units of text). */
+/** Frames of this length or more are refused while the shard is overloaded (bytes, or UTF-16 units of text). */
 const LARGE_FROM = 4_096;
 
 /** A socket with channels. */

@@ -105,7 +105,7 @@ describe("a mailbox", () => {
     assert.equal(world.callbacks.waiting.maxHeldBytes, 26);
   });
 
-  it("gives bytes back as its messages are handled", async () => {
+  it("releases bytes as its messages are handled", async () => {
     const slow = new Deferred();
     const handleIn = { slow: () => slow.promise as never, a: () => ok() };
     const world = new World({
@@ -121,7 +121,7 @@ describe("a mailbox", () => {
     assert.equal(world.callbacks.waiting.size, 0);
   });
 
-  it("gives all bytes back when its channel ends, even while terminate is awaited", async () => {
+  it("releases all bytes when its channel ends, even while terminate is awaited", async () => {
     for (const isJoined of [true, false]) {
       const [slow, end] = [new Deferred(), new Deferred()];
       const world = new World({
