@@ -41,11 +41,11 @@ describe("a question for missed disconnects", () => {
     const { recall, told } = asking();
     recall.left("ant");
     assert.deepEqual(told, ["unsure"]);
-    // It is forgotten, so nobody waits for it again.
+    // It is forgotten: if its answer were awaited again, it would be asked again.
     recall.lost(performance.now());
     recall.connected();
-    recall.stop();
-    assert.deepEqual(told, ["unsure", "ask all"]);
+    recall.asked("ant", "Ant", 0);
+    assert.deepEqual(told, ["unsure", "ask all", "answer Ant true"]);
   });
 
   it("is put again to a node that asks while its own answer is awaited", () => {
