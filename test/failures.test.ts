@@ -72,7 +72,7 @@ const SHOWN: Readonly<Record<string, Shown>> = {
       "integration/output": [
         "is counted if it was dropped, and a line says so when it is read again",
       ],
-      "output/output": ["is given up by flushNow while nobody reads, long before its limit"],
+      "output/output": ["makes flushNow return long before its limit while nobody reads"],
     },
   },
   "a client or user code causes many log lines": {

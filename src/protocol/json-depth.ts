@@ -38,7 +38,7 @@ export function isTooDeep(json: string, maxDepth: number): boolean {
 }
 
 /** Returns the offset of the quote that ends a string, or the length of the text if there is none. */
-function endOfString(json: string, start: number): number {
+export function endOfString(json: string, start: number): number {
   // Most strings are short, and long ones are searched natively.
   const near = Math.min(start + 32, json.length);
   let at = start;

@@ -25,6 +25,7 @@ import { callLater, clearTimers, type TimerOwner } from "../callbacks/timers.ts"
 import { causeOf } from "../channel/channel-reports.ts";
 import type { Connection } from "../channel/connection.ts";
 import type { ShardContext } from "../channel/context.ts";
+import { missedError } from "../channel/raw-channel.ts";
 import type { RoutedChannel } from "../channel/routed-channel.ts";
 import { kindOf, makeError } from "../errors.ts";
 import { CLOSE, EVENT, NO_CLOSE_FRAME } from "../protocol/reserved.ts";
@@ -479,11 +480,6 @@ export class IdListener {
   #disconnect(): void {
     this.#socket.end(CLOSE.goingAway, { shutdown: "disconnected" });
   }
-}
-
-function missedError(topic: string): Error {
-  const message = `broadcasts of ${JSON.stringify(topic)} were lost between threads`;
-  return makeError("SIM_ERR_LAPPED", message);
 }
 
 /** Returns how a result closes the socket; undefined if it does not. */
