@@ -218,7 +218,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
   private receiveByHead(frame: string, head: Message): void {
     if (this.isRefused(head, frame)) return;
     const channel = this.limitedChannel(head);
-    if (channel && this.isRefusedBy(channel, head, frame)) return;
+    if (channel && this.isRefusedBy(channel, head, frame, frame.length)) return;
     const message = this.decode(frame);
     if (message) this.take(message, frame, frame.length, channel);
   }
@@ -237,8 +237,9 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     channel: RoutedChannel,
     message: Message,
     frame: string | undefined,
+    bytes: number,
   ): boolean {
-    const verdict = this.shared.gate.takeIn(this, channel, message, frame);
+    const verdict = this.shared.gate.takeIn(this, channel, message, frame, bytes);
     if (verdict === PASS) return false;
     // Like every answer of a channel, it carries the join's ref, even if the message has no ref.
     this.refuse(verdict, message, message.joinRef ?? channel.joinRef);
@@ -349,7 +350,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     passed: RoutedChannel | undefined,
   ): void {
     const isLimited = channel.limiter !== undefined && channel !== passed;
-    if (isLimited && this.isRefusedBy(channel, message, frame)) return;
+    if (isLimited && this.isRefusedBy(channel, message, frame, bytes)) return;
     channel.receiveIn(message, frame, bytes);
   }
 
