@@ -136,6 +136,11 @@ export function badResult(name: string, allowed: string, got: unknown): Error {
   return makeError("SIM_ERR_BAD_RESULT", `${name} must return ${allowed}, got ${shown(got)}`);
 }
 
+/** Creates the error for an invalid result of `join`. */
+export function badJoin(got: unknown): Error {
+  return badResult("join", "ok(payload?) or error(payload?)", got);
+}
+
 /** Creates the error for an invalid result of a handler of `handleIn`. */
 export function badAnswer(event: unknown, got: unknown): Error {
   const allowed =

@@ -137,9 +137,13 @@ function placeOf({ topic, owner }: Reported): object {
 
 /** Returns the reason in the payload of a refusal, or the payload itself. */
 function reasonOf(payload: unknown): unknown {
-  return typeof payload === "object" && payload !== null && "reason" in payload
-    ? payload.reason
-    : payload;
+  if (typeof payload !== "object" || payload === null) return payload;
+  try {
+    return "reason" in payload ? payload.reason : payload;
+  } catch {
+    // A getter, or a Proxy, threw.
+    return payload;
+  }
 }
 
 function isLogged(topic: string): boolean {

@@ -24,7 +24,7 @@ import { FAILED, type Callee } from "../callbacks/callbacks.ts";
 import type { Until } from "../callbacks/expiry.ts";
 import type { Mailbox } from "../callbacks/mailbox.ts";
 import { isThenable } from "../callbacks/promises.ts";
-import { badAnswer, badResult, isGraceful, noHandler } from "../callbacks/results.ts";
+import { badAnswer, badJoin, badResult, isGraceful, noHandler } from "../callbacks/results.ts";
 import { Reply, Stop, type ExitReason } from "../callbacks/results.ts";
 import { callLater, clearTimers, type TimerOwner } from "../callbacks/timers.ts";
 import { hasCode, makeError } from "../errors.ts";
@@ -51,7 +51,6 @@ import type { SendQueue } from "./send-queue.ts";
 import type { ShardChannels } from "./shard-channels.ts";
 import type { Task, TaskOptions } from "./tasks/tasks.ts";
 import type { Incoming } from "./verbatim.ts";
-import { isInstance } from "../errors.ts";
 
 /** An item in a channel's mailbox. */
 export type ChannelLetter =
@@ -298,7 +297,7 @@ export class Channel
     this.shared.callbacks.dropWaiting(this);
   }
 
-  /** Does nothing: the client is told by the close of its connection. */
+  /** Does nothing: the client is notified by the close of its connection. */
   drain(): void {}
 
   expiring(leftMs: number): void {
@@ -456,18 +455,18 @@ export class Channel
     this.ref = null;
     if (startedMs !== undefined) this.shared.reports.handled(this, event, payload, ref, startedMs);
     if (result === undefined || this.state !== STATE.open) return;
-    let isStop: boolean;
+    let stopped: Stop | undefined;
     try {
       // A Proxy may throw at any of these.
-      isStop = result instanceof Stop;
-      const answer = result instanceof Stop ? result.reply : result;
+      if (result instanceof Stop) stopped = new Stop(result.reason, result.reply);
+      const answer = stopped ? stopped.reply : result;
       if (answer instanceof Reply) this.reply(ref, answer.status, answer.payload);
       else if (answer !== undefined) throw badAnswer(event, result);
     } catch (error) {
       this.crash(event, error);
       return;
     }
-    if (isStop) this.stop(event, (result as Stop).reason);
+    if (stopped) this.stop(event, stopped.reason);
   }
 
   private handleOut(event: string, payload: unknown): void {
@@ -491,8 +490,15 @@ export class Channel
 
   private finishCall(name: string, result: unknown): void {
     if (result === undefined || this.state !== STATE.open) return;
-    if (isInstance(result, Stop)) this.stop(name, result.reason);
-    else this.crash(name, badResult(name, "nothing or stop(reason)", result));
+    let reason: ExitReason;
+    try {
+      if (!(result instanceof Stop)) throw badResult(name, "nothing or stop(reason)", result);
+      ({ reason } = result);
+    } catch (error) {
+      this.crash(name, error);
+      return;
+    }
+    this.stop(name, reason);
   }
 
   private await(
@@ -512,21 +518,22 @@ export class Channel
 
   private finishJoin(result: unknown, params: unknown, startedMs: number): void {
     const { callbacks, reports, counters } = this.shared;
-    if (!isInstance(result, Reply) || (result.status !== "ok" && result.status !== "error")) {
-      this.failJoin(badResult("join", "ok(payload?) or error(payload?)", result));
-      return;
-    }
-    reports.joined(this, result.status, result.payload, params, startedMs);
-    // Subscribe before the answer is sent: the client must receive all broadcasts from then on.
-    if (result.status === "ok") this.attach();
+    let status: unknown;
+    let payload: unknown;
     try {
-      this.answerJoin(result.status, result.payload);
+      // A Proxy may throw at any of these.
+      if (result instanceof Reply) ({ status, payload } = result);
+      if (status !== STATUS.ok && status !== STATUS.error) throw badJoin(result);
+      // Subscribe before the answer is sent: the client must receive all broadcasts from then on.
+      if (status === STATUS.ok) this.attach();
+      this.answerJoin(status, payload);
     } catch (error) {
       // An answer that cannot be encoded counts as a crash of the join.
       this.failJoin(error);
       return;
     }
-    if (result.status === "error") {
+    reports.joined(this, status, payload, params, startedMs);
+    if (status === STATUS.error) {
       takeStep(this, "refused");
       this.owner.channelGone(this);
       this.terminate("shutdown", () => this.ended());
@@ -594,7 +601,7 @@ export class Channel
     this.shared.reports.ended(this, reason);
   }
 
-  /** Ends the channel after an error: the client is told the reason, and rejoins. */
+  /** Ends the channel after an error: the client gets the reason, and rejoins. */
   private crash(event: unknown, cause: unknown): void {
     if (this.state !== STATE.open) return;
     const { reports, callbacks } = this.shared;
@@ -627,6 +634,8 @@ export class Channel
 
   private terminate(reason: ExitReason, done: () => void): void {
     const { callbacks, reports } = this.shared;
+    // What waits is no longer handled, and `terminate` may take long.
+    callbacks.dropMailbox(this);
     const failed = (error: unknown): void => {
       reports.terminateFailed(this, error);
       done();
