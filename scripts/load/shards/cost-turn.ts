@@ -1,0 +1,134 @@
+/**
+ * One measurement of the cost of a delivery: starts a server, loads it at one rate, counts and stops it.
+ *
+ * System calls are counted while the server warms up, because counting slows each call a little; CPU, context
+ * switches and latencies are those of the window that follows, at the same rate. What is counted over some
+ * time becomes a cost by the deliveries per second of the window.
+ *
+ * Runs on: the sweep's process; server, generator and perf are separate processes.
+ */
+
+import { startServer, type RunningServer } from "../../bench/servers.ts";
+import { countCalls, type Calls } from "../calls/perf.ts";
+import type { Live, Phase } from "../live.ts";
+import type { GeneratorResult } from "../result.ts";
+import { readSwitches, type Switches } from "../threads.ts";
+import { broadcastsOf, COST_LOAD, type CostTurn } from "./cost.ts";
+import { generate, marksOf } from "./turn.ts";
+
+/** How to measure. */
+export interface CostTurnSetting {
+  /** Number of shards; null for the bare engine. */
+  readonly shards: number | null;
+  /** Deliveries per second. */
+  readonly rate: number;
+  /** Length of the measured window. */
+  readonly seconds: number;
+  /** Whether system calls are counted, which needs perf. */
+  readonly countsCalls: boolean;
+  /** Scenario and options of the generator, without the rate. Default: `COST_LOAD`. */
+  readonly load?: readonly string[];
+}
+
+const LIVE_MS = 100;
+/** Number of live lines of the warm-up before calls are counted: half a second of load. */
+const LEAD_LINES = 5;
+const COUNTED_SECONDS = 1;
+/** The JavaScript of a newly started server is not compiled yet. */
+const WARMUP_MS = 1_500;
+/** Time for the lead, the counting, and the start and end of perf. */
+const COUNTING_WARMUP_MS = 3_000;
+
+/** Measures a server at one rate. @throws Error if the server or the generator fails */
+export async function measureCost(setting: CostTurnSetting): Promise<CostTurn> {
+  const { shards } = setting;
+  const server =
+    shards === null
+      ? await startServer("bare", undefined)
+      : await startServer("simurgh", shards, { env: { SIMURGH_SHARDS: String(shards) } });
+  let turn: CostTurn;
+  try {
+    turn = await measure(server, setting);
+  } catch (error) {
+    // A failure of the load is more important than a failure to stop the server.
+    await server.stop().catch(() => undefined);
+    throw error;
+  }
+  await server.stop();
+  return turn;
+}
+
+/** Returns the generator's arguments. */
+export function costWords({
+  rate,
+  seconds,
+  countsCalls,
+  load = COST_LOAD,
+}: CostTurnSetting): readonly string[] {
+  return [
+    ...load,
+    "--rate",
+    String(broadcastsOf(rate)),
+    "--warmup",
+    `${countsCalls ? COUNTING_WARMUP_MS : WARMUP_MS}ms`,
+    "--duration",
+    `${seconds * 1_000}ms`,
+    // Heartbeats would cost calls and switches, but are no deliveries.
+    "--heartbeat",
+    "60m",
+    "--live",
+    `${LIVE_MS}ms`,
+  ];
+}
+
+async function measure(server: RunningServer, setting: CostTurnSetting): Promise<CostTurn> {
+  const readings: SwitchReading[] = [];
+  const lines = new Map<Phase, number>();
+  let counting: Promise<Calls> | undefined;
+  const onLive = ({ phase }: Live): void => {
+    const count = (lines.get(phase) ?? 0) + 1;
+    lines.set(phase, count);
+    if (setting.countsCalls && phase === "warmup" && count === LEAD_LINES) {
+      counting = countCalls(server.pid, COUNTED_SECONDS);
+      // Awaited below; if the generator fails first, its error is the one to show.
+      counting.catch(() => undefined);
+    }
+    if (phase === "measure") {
+      const switches = readSwitches(server.pid);
+      if (switches !== null) readings.push({ atMs: performance.now(), ...switches });
+    }
+  };
+  const result = await generate(costWords(setting), server, onLive);
+  return costTurnOf(result, readings, (await counting) ?? null);
+}
+
+/** The context switches of the server up to some moment. */
+export interface SwitchReading extends Switches {
+  readonly atMs: number;
+}
+
+/** Combines a window with what was counted. Pure. */
+export function costTurnOf(
+  result: Pick<GeneratorResult, "window" | "failures">,
+  readings: readonly SwitchReading[],
+  calls: Calls | null,
+): CostTurn {
+  const { window } = result;
+  const { serverCpuUsPerMessage = null, latencyUs } = window;
+  const perSecond = window.received / window.seconds;
+  const perDelivery = (aSecond: number): number | null =>
+    perSecond > 0 ? aSecond / perSecond : null;
+  const [first, last] = [readings[0], readings.at(-1)];
+  const switchesOf = (name: keyof Switches): number | null =>
+    first === undefined || last === undefined || first === last
+      ? null
+      : perDelivery(((last[name] - first[name]) * 1_000) / (last.atMs - first.atMs));
+  return {
+    cpuUs: serverCpuUsPerMessage,
+    voluntary: switchesOf("voluntary"),
+    involuntary: switchesOf("involuntary"),
+    calls: calls === null ? null : perDelivery(calls.all / calls.seconds),
+    p99Us: latencyUs?.p99 ?? null,
+    marks: marksOf(result),
+  };
+}
