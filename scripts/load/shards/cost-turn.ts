@@ -2,15 +2,15 @@
  * One measurement of the cost of a delivery: starts a server, loads it at one rate, counts and stops it.
  *
  * System calls are counted while the server warms up, because counting slows each call a little; CPU, context
- * switches and latencies are those of the window that follows, at the same rate. What is counted over some
- * time becomes a cost by the deliveries per second of the window.
+ * switches and latencies are those of the window that follows, at the same rate. A count per second becomes a
+ * cost by the deliveries per second of the same time.
  *
  * Runs on: the sweep's process; server, generator and perf are separate processes.
  */
 
 import { startServer, type RunningServer } from "../../bench/servers.ts";
 import { countCalls, type Calls } from "../calls/perf.ts";
-import type { Live, Phase } from "../live.ts";
+import type { Live } from "../live.ts";
 import type { GeneratorResult } from "../result.ts";
 import { readSwitches, type Switches } from "../threads.ts";
 import { broadcastsOf, COST_LOAD, type CostTurn } from "./cost.ts";
@@ -83,23 +83,61 @@ export function costWords({
 
 async function measure(server: RunningServer, setting: CostTurnSetting): Promise<CostTurn> {
   const readings: SwitchReading[] = [];
-  const lines = new Map<Phase, number>();
-  let counting: Promise<Calls> | undefined;
-  const onLive = ({ phase }: Live): void => {
-    const count = (lines.get(phase) ?? 0) + 1;
-    lines.set(phase, count);
-    if (setting.countsCalls && phase === "warmup" && count === LEAD_LINES) {
-      counting = countCalls(server.pid, COUNTED_SECONDS);
-      // Awaited below; if the generator fails first, its error is the one to show.
-      counting.catch(() => undefined);
+  let leadLines = 0;
+  let counter: CallCounter | undefined;
+  const onLive = (live: Live): void => {
+    counter?.take(live);
+    if (setting.countsCalls && live.phase === "warmup" && (leadLines += 1) === LEAD_LINES) {
+      counter = new CallCounter(server.pid);
     }
-    if (phase === "measure") {
+    if (live.phase === "measure") {
       const switches = readSwitches(server.pid);
       if (switches !== null) readings.push({ atMs: performance.now(), ...switches });
     }
   };
   const result = await generate(costWords(setting), server, onLive);
-  return costTurnOf(result, readings, (await counting) ?? null);
+  return costTurnOf(result, readings, (await counter?.end()) ?? null);
+}
+
+/** System calls and deliveries of the same time. */
+export interface CountedCalls {
+  readonly calls: number;
+  readonly seconds: number;
+  readonly deliveriesPerSecond: number;
+}
+
+/** Counts system calls, and the deliveries meanwhile. */
+class CallCounter {
+  readonly #counting: Promise<Calls>;
+  #isCounting = true;
+  #first: Live | undefined;
+  #last: Live | undefined;
+  #received = 0;
+
+  constructor(pid: number) {
+    const stop = (): void => {
+      this.#isCounting = false;
+    };
+    this.#counting = countCalls(pid, COUNTED_SECONDS);
+    // `end` reports a failure. If the generator fails first, its own error is the one to show.
+    this.#counting.then(stop, stop);
+  }
+
+  /** Adds the deliveries since the previous live line, until the calls are counted. */
+  take(live: Live): void {
+    if (!this.#isCounting) return;
+    if (this.#first === undefined) this.#first = live;
+    else this.#received += live.received;
+    this.#last = live;
+  }
+
+  /** Waits until the calls are counted. @returns null without deliveries @throws Error if perf fails */
+  async end(): Promise<CountedCalls | null> {
+    const { all, seconds } = await this.#counting;
+    const elapsed = (this.#last?.seconds ?? 0) - (this.#first?.seconds ?? 0);
+    if (this.#received === 0 || elapsed <= 0) return null;
+    return { calls: all, seconds, deliveriesPerSecond: this.#received / elapsed };
+  }
 }
 
 /** The context switches of the server up to some moment. */
@@ -111,23 +149,22 @@ export interface SwitchReading extends Switches {
 export function costTurnOf(
   result: Pick<GeneratorResult, "window" | "failures">,
   readings: readonly SwitchReading[],
-  calls: Calls | null,
+  counted: CountedCalls | null,
 ): CostTurn {
-  const { window } = result;
-  const { serverCpuUsPerMessage = null, latencyUs } = window;
-  const perSecond = window.received / window.seconds;
-  const perDelivery = (aSecond: number): number | null =>
-    perSecond > 0 ? aSecond / perSecond : null;
+  const { received, seconds, serverCpuUsPerMessage, latencyUs } = result.window;
   const [first, last] = [readings[0], readings.at(-1)];
-  const switchesOf = (name: keyof Switches): number | null =>
-    first === undefined || last === undefined || first === last
-      ? null
-      : perDelivery(((last[name] - first[name]) * 1_000) / (last.atMs - first.atMs));
+  const switchesOf = (name: keyof Switches): number | null => {
+    if (first === undefined || last === undefined || first === last || received === 0) return null;
+    const perSecond = ((last[name] - first[name]) * 1_000) / (last.atMs - first.atMs);
+    return perSecond / (received / seconds);
+  };
   return {
-    cpuUs: serverCpuUsPerMessage,
+    // Without deliveries there is no cost of one.
+    cpuUs: received === 0 ? null : (serverCpuUsPerMessage ?? null),
     voluntary: switchesOf("voluntary"),
     involuntary: switchesOf("involuntary"),
-    calls: calls === null ? null : perDelivery(calls.all / calls.seconds),
+    calls:
+      counted === null ? null : counted.calls / counted.seconds / counted.deliveriesPerSecond,
     p99Us: latencyUs?.p99 ?? null,
     marks: marksOf(result),
   };

@@ -37,22 +37,22 @@ export interface SweepOptions {
 export const HELP = `npm run load:shards -- [SCENARIO] [OPTIONS]
   Sweeps options of the server, one at a time with the others at their defaults,
   and writes shards.html and shards.json with recommendations for this machine.
-  Also measures what a delivery costs over shards, beside the bare engine (cost).
+  Also measures the cost of a delivery over shards, beside the bare engine.
   SCENARIO         echo or fanout, of native-bench (fanout)
-  --shards LIST    SIMURGH_SHARDS, also for cost (1,2,4,8)
+  --shards LIST    SIMURGH_SHARDS, also for the cost (1,2,4,8)
   --coalesce LIST  SIMURGH_COALESCE_MS (0,2,5,10)
   --ring LIST      SIMURGH_RING_BYTES (auto,16384,65536,4194304)
-  --rates LIST     deliveries a second, for cost (60k,200k,400k)
+  --rates LIST     deliveries a second, for the cost (60k,200k,400k)
   --only NAMES     shards, coalesce, ring, cost, separated by commas (all)
   --rounds N       how often each setting is measured, 2 to 20 (3)
   --seconds N      window at the fixed rate, 1 to 60 (3)
-  --p99 MS         bound of the p99 in the search for the highest rate, 1 to 1000 (20)
+  --p99 MS         bound of the p99 in the search for a rate, 1 to 1000 (20)
   --quick          two rounds, short windows, fewer values: a few minutes
   --out FOLDER     folder of the report (load-report)
-  --keep           keep what an earlier sweep there measured and this one does not
+  --keep           keep what only an earlier sweep there has measured
   --help           show this
-All other options go to the generator, such as --rate 1k --payload 256 (not for
-  cost). p99 and CPU are compared at this rate, and the search begins with it.
+All other options go to the generator, such as --rate 1k --payload 256, but not
+  for the cost. p99 and CPU are compared at this rate, where the search begins.
 Exit code: 0 if there is a report, 1 if the sweep failed, 2 for a bad option.
 `;
 
