@@ -163,8 +163,7 @@ export function costTurnOf(
     cpuUs: received === 0 ? null : (serverCpuUsPerMessage ?? null),
     voluntary: switchesOf("voluntary"),
     involuntary: switchesOf("involuntary"),
-    calls:
-      counted === null ? null : counted.calls / counted.seconds / counted.deliveriesPerSecond,
+    calls: counted === null ? null : counted.calls / counted.seconds / counted.deliveriesPerSecond,
     p99Us: latencyUs?.p99 ?? null,
     marks: marksOf(result),
   };

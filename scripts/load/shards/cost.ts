@@ -149,8 +149,9 @@ export function costRows(record: CostRecord): readonly (readonly string[])[] {
     formatCount(cell.rate),
     nameOf(cell.shards),
     ...figuresIn(record).map((name) => {
-      const text = showCost(name, cell.medians[name]);
-      return cell.isSound ? text : `(${text})`;
+      const value = cell.medians[name];
+      const text = showCost(name, value);
+      return cell.isSound || value === null ? text : `(${text})`;
     }),
     describeCell(cell),
   ]);
@@ -166,26 +167,25 @@ export function makeCostTable(record: CostRecord): string {
   return inColumns([costHeads(record), ...costRows(record)]);
 }
 
-/** What limited a turn that has a mark. */
+/** What limited a turn that has a mark; short, because tables show several of them in a cell. */
 const MARK_WORDS = {
-  generator: "the generator was the bottleneck",
-  behind: "the server fell behind",
-  starved: "the server waited for a core",
-  lost: "deliveries or connections were lost",
+  generator: "generator was the bottleneck",
+  behind: "server fell behind",
+  starved: "no free core",
+  lost: "deliveries lost",
 } as const satisfies Record<Mark, string>;
 
 /** Describes the marks of a turn; empty without marks. */
 export function describeCostMarks(marks: readonly Mark[]): string {
-  return marks.map((mark) => MARK_WORDS[mark]).join("; ");
+  return marks.map((mark) => MARK_WORDS[mark]).join(", ");
 }
 
-/** Describes the turns of a cell that cannot be compared, with what limited them. */
+/** Describes how many turns of a cell cannot be compared, and what limited them. */
 function describeCell({ turns }: CostCell): string {
-  const marks = Object.keys(MARK_WORDS) as readonly Mark[];
-  return marks
-    .flatMap((mark) => {
-      const count = turns.filter((turn) => turn.marks.includes(mark)).length;
-      return count === 0 ? [] : [`${MARK_WORDS[mark]} in ${count} of ${turns.length}`];
-    })
-    .join("; ");
+  const marked = turns.filter(({ marks }) => marks.length > 0);
+  if (marked.length === 0) return "";
+  const marks = (Object.keys(MARK_WORDS) as readonly Mark[]).filter((mark) =>
+    marked.some((turn) => turn.marks.includes(mark)),
+  );
+  return `${marked.length} of ${turns.length}: ${describeCostMarks(marks)}`;
 }

@@ -69,7 +69,17 @@ type Scenario = keyof typeof DEFAULT_LOAD;
 const QUICK = { rounds: 2, seconds: 1, searchMs: 500 };
 const WHOLE = { rounds: 3, seconds: 3, searchMs: 1_000 };
 
-const TEXTS = ["shards", "coalesce", "ring", "rates", "only", "rounds", "seconds", "p99", "out"] as const;
+const TEXTS = [
+  "shards",
+  "coalesce",
+  "ring",
+  "rates",
+  "only",
+  "rounds",
+  "seconds",
+  "p99",
+  "out",
+] as const;
 type TextName = (typeof TEXTS)[number];
 const FLAGS = ["quick", "keep", "help"] as const;
 type FlagName = (typeof FLAGS)[number];

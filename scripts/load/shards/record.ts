@@ -36,18 +36,22 @@ export interface SweepRecord {
  */
 export function keepEarlier(record: SweepRecord, earlier: SweepRecord): SweepRecord {
   checkSame("machine", record, earlier);
-  const isNew = ({ dimension }: SweptDimension): boolean =>
-    record.dimensions.some((own) => own.dimension.name === dimension.name);
-  const kept = earlier.dimensions.filter((dimension) => !isNew(dimension));
-  const both = { ...record, cost: record.cost ?? earlier.cost ?? null };
   // The load and the bound are those of the dimensions; the cost has a load of its own.
-  if (kept.length === 0) return both;
-  if (record.dimensions.length > 0) {
+  if (record.dimensions.length > 0 && earlier.dimensions.length > 0) {
     checkSame("load", record, earlier);
     checkSame("boundMs", record, earlier);
   }
-  const { load, boundMs } = earlier;
-  return { ...both, load, boundMs, dimensions: [...kept, ...record.dimensions] };
+  const { load, boundMs } = record.dimensions.length > 0 ? record : earlier;
+  const isNew = ({ dimension }: SweptDimension): boolean =>
+    record.dimensions.some((own) => own.dimension.name === dimension.name);
+  const kept = earlier.dimensions.filter((dimension) => !isNew(dimension));
+  return {
+    ...record,
+    load,
+    boundMs,
+    dimensions: [...kept, ...record.dimensions],
+    cost: record.cost ?? earlier.cost ?? null,
+  };
 }
 
 function checkSame(

@@ -131,9 +131,7 @@ function limitOf({ search }: GeneratorResult): string | null {
 }
 
 /** Returns the reasons why a window at a fixed rate cannot be compared. */
-export function marksOf(
-  result: Pick<GeneratorResult, "window" | "failures">,
-): readonly Mark[] {
+export function marksOf(result: Pick<GeneratorResult, "window" | "failures">): readonly Mark[] {
   const { isServerStarved, isServerBehind, bottleneck } = result.window;
   return [
     ...(isServerStarved ? (["starved"] as const) : []),
