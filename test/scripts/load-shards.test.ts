@@ -369,6 +369,14 @@ describe("the cost of a delivery", () => {
     const words = costWords({ shards: 1, rate: 60_000, seconds: 2, countsCalls: false });
     assert.match(words.join(" "), /^fanout --connections 2000 --topics 100 --rate 3000 /);
   });
+  it("has a longer warm-up with more shards, and for counting", () => {
+    const warmupOf = (shards: number | null, countsCalls: boolean): string | undefined => {
+      const words = costWords({ shards, rate: 60_000, seconds: 2, countsCalls });
+      return words[words.indexOf("--warmup") + 1];
+    };
+    const warmups = [warmupOf(null, false), warmupOf(8, false), warmupOf(8, true)];
+    assert.deepEqual(warmups, ["1750ms", "3500ms", "5000ms"]);
+  });
   it("is what was counted a second, by the deliveries a second", () => {
     const window = {
       isServerStarved: false,

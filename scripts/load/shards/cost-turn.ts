@@ -34,10 +34,11 @@ const LIVE_MS = 100;
 /** Number of live lines of the warm-up before calls are counted: half a second of load. */
 const LEAD_LINES = 5;
 const COUNTED_SECONDS = 1;
-/** The JavaScript of a newly started server is not compiled yet. */
+/** The JavaScript of a newly started server is not compiled yet, and each shard compiles its own. */
 const WARMUP_MS = 1_500;
-/** Time for the lead, the counting, and the start and end of perf. */
-const COUNTING_WARMUP_MS = 3_000;
+const SHARD_WARMUP_MS = 250;
+/** Additional time for the lead, the counting, and the start and end of perf. */
+const COUNTING_MS = 1_500;
 
 /** Measures a server at one rate. @throws Error if the server or the generator fails */
 export async function measureCost(setting: CostTurnSetting): Promise<CostTurn> {
@@ -60,17 +61,19 @@ export async function measureCost(setting: CostTurnSetting): Promise<CostTurn> {
 
 /** Returns the generator's arguments. */
 export function costWords({
+  shards,
   rate,
   seconds,
   countsCalls,
   load = COST_LOAD,
 }: CostTurnSetting): readonly string[] {
+  const warmupMs = WARMUP_MS + (shards ?? 1) * SHARD_WARMUP_MS + (countsCalls ? COUNTING_MS : 0);
   return [
     ...load,
     "--rate",
     String(broadcastsOf(rate)),
     "--warmup",
-    `${countsCalls ? COUNTING_WARMUP_MS : WARMUP_MS}ms`,
+    `${warmupMs}ms`,
     "--duration",
     `${seconds * 1_000}ms`,
     // Heartbeats would cost calls and switches, but are no deliveries.
