@@ -334,6 +334,11 @@ function costRecord(whyNoCalls: string | null = null): CostRecord {
   };
 }
 
+function warmupOf(shards: number | null, countsCalls: boolean): string | undefined {
+  const words = costWords({ shards, rate: 60_000, seconds: 2, countsCalls });
+  return words[words.indexOf("--warmup") + 1];
+}
+
 describe("the cost of a delivery", () => {
   it("is the median of the runs that can be compared, and of no others", () => {
     const cell = makeCell(2, 60_000, [
@@ -370,10 +375,6 @@ describe("the cost of a delivery", () => {
     assert.match(words.join(" "), /^fanout --connections 2000 --topics 100 --rate 3000 /);
   });
   it("has a longer warm-up with more shards, and for counting", () => {
-    const warmupOf = (shards: number | null, countsCalls: boolean): string | undefined => {
-      const words = costWords({ shards, rate: 60_000, seconds: 2, countsCalls });
-      return words[words.indexOf("--warmup") + 1];
-    };
     const warmups = [warmupOf(null, false), warmupOf(8, false), warmupOf(8, true)];
     assert.deepEqual(warmups, ["1750ms", "3500ms", "5000ms"]);
   });
