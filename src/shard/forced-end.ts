@@ -18,11 +18,10 @@ export const PREPARE_FOR_END = `globalThis[Symbol.for("simurgh.prepareForEnd")]?
 /** Time between the immediates that join others (ms). */
 const JOIN_MS = 10;
 
-/** The parts of Node's Immediate that are needed. They are private, so any of them may be missing. */
-interface Running {
-  _onImmediate?: unknown;
-  _destroyed?: unknown;
-}
+/** Properties of Node's Immediate. They are private, so any of them may be missing. */
+const CALLBACK = "_onImmediate";
+const IS_DESTROYED = "_destroyed";
+type Running = Partial<Record<typeof CALLBACK | typeof IS_DESTROYED, unknown>>;
 
 /** Makes this thread ready for `PREPARE_FOR_END`. */
 export function allowEnds(): void {
@@ -31,9 +30,9 @@ export function allowEnds(): void {
 
 function prepareForEnd(): void {
   const running = executionAsyncResource() as Running;
-  if (typeof running._onImmediate !== "function" || running._destroyed !== true) return;
-  running._onImmediate = doNothing;
-  running._destroyed = false;
+  if (typeof running[CALLBACK] !== "function" || running[IS_DESTROYED] !== true) return;
+  running[CALLBACK] = doNothing;
+  running[IS_DESTROYED] = false;
   setInterval(() => setImmediate(doNothing), JOIN_MS).unref();
 }
 
