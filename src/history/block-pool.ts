@@ -10,6 +10,7 @@
  */
 
 import { makeError } from "../errors.ts";
+import type { Scratch } from "./scratch.ts";
 import {
   BLOCK_BYTES,
   BYTES_SHIFT,
@@ -163,7 +164,8 @@ export class BlockPool {
   /** Copies bytes into a chain that is long enough. */
   copyIn(block: number, cell: number, source: Uint8Array): void {
     const { length } = source;
-    let [into, done] = [block, 0];
+    let into = block;
+    let done = 0;
     for (let at = cell; done < length; at = 0) {
       const count = this.contiguous(into, at, length - done);
       copyBytes(source, done, this.bytesOf(into), this.startOf(into) + (at << 4), count);
@@ -174,7 +176,8 @@ export class BlockPool {
 
   /** Copies bytes out of a chain, to the start of `target`, which is rounded up to whole words. */
   copyOut(block: number, cell: number, length: number, target: Scratch): void {
-    let [from, done] = [block, 0];
+    let from = block;
+    let done = 0;
     for (let at = cell; done < length; at = 0) {
       const count = this.contiguous(from, at, length - done);
       const start = this.startOf(from) + (at << 4);
@@ -206,19 +209,6 @@ export class BlockPool {
 
   #slabOf(block: number): Slab {
     return this.#slabs[block >>> this.#slabShift] as Slab;
-  }
-}
-
-/** Memory to which a message is copied if its bytes are not contiguous. Grows as needed. */
-export class Scratch {
-  bytes = new Uint8Array(BLOCK_BYTES);
-  words = new Int32Array(this.bytes.buffer);
-
-  /** Makes room for a number of bytes. Discards the content. */
-  hold(length: number): void {
-    if (length <= this.bytes.length) return;
-    this.bytes = new Uint8Array(2 ** Math.ceil(Math.log2(length)));
-    this.words = new Int32Array(this.bytes.buffer);
   }
 }
 

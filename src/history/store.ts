@@ -122,12 +122,7 @@ export interface HistoryStore {
    * @returns false if the topic already has an epoch, the position is not one of this kind of store,
    *   or there is no room
    */
-  restore(
-    topic: string,
-    limits: HistoryLimits,
-    position: HistoryPosition,
-    nowMs: number,
-  ): boolean;
+  restore(topic: string, limits: HistoryLimits, position: HistoryPosition, nowMs: number): boolean;
 
   /** Returns the epoch of a topic, or undefined if it has none. */
   epoch(topic: string): string | undefined;

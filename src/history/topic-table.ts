@@ -10,7 +10,8 @@
  */
 
 import { topicHash } from "../memory/topic-hash.ts";
-import { type BlockPool, Scratch } from "./block-pool.ts";
+import type { BlockPool } from "./block-pool.ts";
+import { Scratch } from "./scratch.ts";
 import { BLOCK_BYTES, CELL_BYTES, ENTRY, ENTRY_BYTES, NONE } from "./slab-layout.ts";
 
 const LAST_NARROW_UNIT = 0xff;
@@ -145,12 +146,14 @@ export class TopicTable {
     const unitBytes = this.#pool.word(entry, ENTRY.unitBytes);
     if (this.#pool.word(entry, ENTRY.nameBytes) !== topic.length * unitBytes) return false;
     let block = entry;
-    let [bytes, start] = [this.#pool.bytesOf(block), this.#pool.startOf(block)];
+    let bytes = this.#pool.bytesOf(block);
+    let start = this.#pool.startOf(block);
     let at = ENTRY_BYTES;
     for (let index = 0; index < topic.length; index += 1) {
       if (at === BLOCK_BYTES) {
         block = this.#pool.next(block);
-        [bytes, start] = [this.#pool.bytesOf(block), this.#pool.startOf(block)];
+        bytes = this.#pool.bytesOf(block);
+        start = this.#pool.startOf(block);
         at = 0;
       }
       let unit = bytes[start + at] as number;
