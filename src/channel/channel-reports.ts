@@ -66,6 +66,14 @@ export class ChannelReports {
     }
   }
 
+  historyJoined(channel: Reported, recovered: boolean, count: number, startedMs: number): void {
+    if (!telemetry.history_joined.hasSubscribers) return;
+    const { topic, owner } = channel;
+    const durationMs = performance.now() - startedMs;
+    const connection = owner.connection.id;
+    telemetry.history_joined.publish({ topic, connection, recovered, count, durationMs });
+  }
+
   handled(
     channel: Reported & { readonly definition: HandleInLevel },
     event: unknown,

@@ -31,19 +31,24 @@ import { hasCode, makeError } from "../errors.ts";
 import type { Buckets } from "../limits/own-limits.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import { checkEvent } from "../protocol/broadcast-encoder.ts";
+import { JsonText } from "../protocol/json-text.ts";
 import { nameOfJoin, type Message, type Ref } from "../protocol/message.ts";
 import { EVENT, REASON, STATUS } from "../protocol/reserved.ts";
 import { keptRefJson, refJson } from "../protocol/serializer.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
 import type { Listener, TopicEntry } from "../pubsub/registry.ts";
+import { ChannelHistory, withHistory } from "./channel-history.ts";
 import { causeOf } from "./channel-reports.ts";
 import type { ChannelSocket } from "./channel-socket.ts";
 import { STATE, takeStep, type ChannelState } from "./channel-state.ts";
 import type { ShardContext } from "./context.ts";
 import type { ChannelDefinition } from "./definition.ts";
+import { askingJoin } from "./history-option.ts";
+import { markOf, type KeptFrames } from "./kept-frames.ts";
 import type { Lane, Subscriber } from "./lane.ts";
 import { LaterReply } from "./later-reply.ts";
 import type { ChannelLimiter } from "./limits.ts";
+import { Replay, type HistoryStart, type ReplayedChannel } from "./replay.ts";
 import type { ChannelOwner, NewChannel, PendingJoin, RoutedChannel } from "./routed-channel.ts";
 import type { InHandler } from "./schemas/in-handlers.ts";
 import type { PayloadWriter } from "./schemas/payload-writer.ts";
@@ -69,6 +74,14 @@ export type ChannelLetter =
       readonly payload: unknown;
       readonly bytes: number;
     }
+  | {
+      readonly kind: "kept";
+      readonly event: string;
+      readonly payload: unknown;
+      readonly bytes: number;
+      readonly position: number;
+    }
+  | { readonly kind: "frames"; readonly frames: KeptFrames; readonly bytes: number }
   | { readonly kind: "info"; readonly message: unknown; readonly bytes: number }
   | { readonly kind: "expiring"; readonly leftMs: number }
   | { readonly kind: "leftOut"; readonly count: number }
@@ -84,7 +97,8 @@ export class Channel
     Subscriber,
     Listener,
     Callee<ChannelLetter>,
-    TimerOwner
+    TimerOwner,
+    ReplayedChannel
 {
   readonly topic: string;
   readonly sentJoinRef: Ref;
@@ -117,6 +131,8 @@ export class Channel
   tasks: Set<Task> | undefined = undefined;
   /** State of the rate limits. Absent until a limit applies. */
   declare buckets?: Buckets;
+  /** Absent unless the client asked for the history of the topic. */
+  declare history: ChannelHistory;
   /** Writer for replies to the event that is being handled. Absent until an event has a writer. */
   declare replyWriter?: PayloadWriter | undefined;
   #locals: unknown = undefined;
@@ -170,7 +186,13 @@ export class Channel
     if (this.state === STATE.closed) return;
     checkEvent(event);
     const { connection, serializer } = this.owner;
-    connection.send(serializer.push(this.joinRefJson, this.topicJson, event, written));
+    const ref = this.asking?.ref;
+    const frame = serializer.push(this.joinRefJson, this.topicJson, event, written, ref);
+    connection.send(frame);
+    // Binary frames of version 2 have no place for a ref.
+    if (typeof ref === "string" && (typeof frame === "string" || serializer.broadcast)) {
+      this.history.hasTold = true;
+    }
   }
 
   broadcast(event: string, payload: unknown = {}): void {
@@ -248,12 +270,21 @@ export class Channel
     return this.definition.limiter;
   }
 
-  join(ref: Ref, payload: unknown): void {
+  join(ref: Ref, sent: unknown): void {
     const { definition, shared } = this;
     const { callbacks, options } = shared;
     callbacks.live.born();
     this.ref = ref;
     const startedMs = performance.now();
+    const asking = this.isKept ? askingJoin(sent) : undefined;
+    if (asking && !asking.asked) {
+      const refusal = { reason: REASON.invalidHistory };
+      shared.reports.joined(this, STATUS.error, refusal, sent, startedMs);
+      this.refuseJoin(refusal);
+      return;
+    }
+    if (asking?.asked) this.history = new ChannelHistory(asking.asked);
+    const payload = asking ? asking.payload : sent;
     // Queued first in the mailbox, so that it runs before any message that is waiting for the
     // answer.
     if (definition.joined) callbacks.keepAlways(this, JOINED);
@@ -331,6 +362,18 @@ export class Channel
     this.shared.callbacks.receive(this, { kind: "out", event, payload, bytes });
   }
 
+  receiveKept(event: string, payload: unknown, bytes: number, position: number): void {
+    this.history.began();
+    this.shared.callbacks.receive(this, { kind: "kept", event, payload, bytes, position });
+  }
+
+  sendLater({ bytes, isBinary, mark }: KeptFrames): void {
+    this.history.began();
+    // Copied, because they may be views of a ring.
+    const frames = { bytes: new Uint8Array(bytes), isBinary, mark };
+    this.shared.callbacks.receive(this, { kind: "frames", frames, bytes: bytes.length });
+  }
+
   private receiveInfo(message: unknown, bytes: number): void {
     this.shared.callbacks.receive(this, { kind: "info", message, bytes });
   }
@@ -357,6 +400,28 @@ export class Channel
   }
 
   // -- Callee: for the runner of callbacks -------------------------------------------------------
+
+  // -- ReplayedChannel: for its replay -----------------------------------------------------------
+
+  historyOpened({ epoch, position, recovered, count }: HistoryStart): boolean {
+    const { entry } = this;
+    if (!entry || this.state !== STATE.joining) return false;
+    this.shared.fastlane.join(entry, this);
+    const payload = withHistory(this.history.accepted, {
+      epoch,
+      offset: String(position),
+      recovered,
+      count,
+    });
+    this.history.accepted = NOTHING;
+    this.shared.reports.historyJoined(this, recovered, count, this.history.startedMs);
+    this.settleJoin(STATUS.ok, payload);
+    return this.isOpenNow();
+  }
+
+  historyFailed(error: Error): void {
+    if (this.state === STATE.joining) this.failJoin(error);
+  }
 
   get takesAtOnce(): boolean {
     return this.state === STATE.open && !this.owner.isSerial;
@@ -397,6 +462,16 @@ export class Channel
       case "out":
         this.handleOut(letter.event, letter.payload);
         break;
+      case "kept":
+        this.handleKept(letter.event, letter.payload, letter.position);
+        break;
+      case "frames": {
+        const { bytes, isBinary, mark } = letter.frames;
+        this.owner.connection.sendEncoded(bytes, isBinary);
+        if (mark) this.owner.connection.sendEncoded(mark, false);
+        this.history.done();
+        break;
+      }
       case "info":
         if (definition.handleInfo) this.call("handleInfo", definition.handleInfo, letter.message);
         else this.shared.reports.noHandleInfo(this, letter.message);
@@ -476,6 +551,37 @@ export class Channel
     else this.crash(event, noHandler("intercept", event));
   }
 
+  private handleKept(event: string, payload: unknown, position: number): void {
+    const handler = this.definition.intercept.get(event);
+    if (!handler) {
+      this.crash(event, noHandler("intercept", event));
+      return;
+    }
+    this.history.handling = position;
+    this.history.hasTold = false;
+    const result = this.shared.callbacks.run(this, event, handler, payload);
+    if (result === FAILED) return;
+    if (isThenable(result)) this.await(result, event, (value) => this.finishKept(event, value));
+    else this.finishKept(event, result);
+  }
+
+  private finishKept(event: string, value: unknown): void {
+    const { history, entry } = this;
+    const { handling, hasTold } = history;
+    // Before the mark, which must not wait behind itself.
+    history.handling = 0;
+    if (!hasTold && entry && this.state === STATE.open) {
+      const { connection, serializer } = this.owner;
+      try {
+        connection.send(markOf(serializer, entry.json, handling));
+      } catch {
+        // The client keeps an older position, and gets later messages again if it rejoins.
+      }
+    }
+    this.finishCall(event, value);
+    history.done();
+  }
+
   // Runs a callback that may return nothing or a stop.
   private call(
     name: string,
@@ -511,22 +617,50 @@ export class Channel
   // -- join --------------------------------------------------------------------------------------
 
   private finishJoin(result: unknown, params: unknown, startedMs: number): void {
-    const { callbacks, reports, counters } = this.shared;
+    const { reports } = this.shared;
     if (!isInstance(result, Reply) || (result.status !== "ok" && result.status !== "error")) {
       this.failJoin(badResult("join", "ok(payload?) or error(payload?)", result));
       return;
     }
     reports.joined(this, result.status, result.payload, params, startedMs);
+    if (result.status === "ok" && this.asking) {
+      this.askHistory(result.payload, startedMs);
+      return;
+    }
     // Subscribe before the answer is sent: the client must receive all broadcasts from then on.
     if (result.status === "ok") this.attach();
+    this.settleJoin(result.status, result.payload);
+  }
+
+  /** Subscribes, and asks the keeper of the topic. The join is answered when the keeper has. */
+  private askHistory(payload: unknown, startedMs: number): void {
+    const { pubsub, fastlane, counters, openJoins, options } = this.shared;
+    const accepted = JsonText.decoded(payload ?? NOTHING);
+    const { keeping } = pubsub;
+    if (!isPlainObject(accepted) || Object.hasOwn(accepted, EVENT.history) || !keeping) {
+      this.failJoin(badResult("join", ALLOWED_BESIDE_HISTORY, payload));
+      return;
+    }
+    this.history.accepted = accepted;
+    this.history.startedMs = startedMs;
+    this.entry = pubsub.acquire(this.topic);
+    const joinTimeoutMs = this.definition.joinTimeoutMs ?? options.joinTimeoutMs;
+    const parts = { pubsub, keeping, fastlane, counters, openJoins, joinTimeoutMs };
+    const replay = new Replay(this, this.entry, parts);
+    this.history.replay = replay;
+    replay.start();
+  }
+
+  private settleJoin(status: "ok" | "error", payload: unknown): void {
+    const { callbacks, counters } = this.shared;
     try {
-      this.answerJoin(result.status, result.payload);
+      this.answerJoin(status, payload);
     } catch (error) {
       // An answer that cannot be encoded counts as a crash of the join.
       this.failJoin(error);
       return;
     }
-    if (result.status === "error") {
+    if (status === "error") {
       takeStep(this, "refused");
       this.owner.channelGone(this);
       this.terminate("shutdown", () => this.ended());
@@ -544,21 +678,26 @@ export class Channel
 
   private failJoin(error: unknown): void {
     const isLate = hasCode(error, "SIM_ERR_JOIN_TIMEOUT");
-    const reason = isLate ? REASON.joinTimeout : REASON.joinCrashed;
+    this.refuseJoin({ reason: isLate ? REASON.joinTimeout : REASON.joinCrashed });
+    this.shared.reports.joinCrashed(this, EVENT.join, error);
+  }
+
+  /** Answers a join with an error, and ends the channel without its `terminate`. */
+  private refuseJoin(response: object): void {
     try {
-      this.answerJoin(STATUS.error, { reason });
+      this.answerJoin(STATUS.error, response);
     } catch (failure) {
       this.owner.failed(failure);
     }
     this.owner.channelGone(this);
     this.ended();
     this.owner.joinSettled(this);
-    this.shared.reports.joinCrashed(this, EVENT.join, error);
   }
 
   private attach(): void {
     const { pubsub, fastlane } = this.shared;
     this.entry = pubsub.acquire(this.topic);
+    pubsub.learnHead(this.entry);
     fastlane.join(this.entry, this);
   }
 
@@ -566,6 +705,7 @@ export class Channel
     const { entry } = this;
     if (!entry) return;
     this.entry = undefined;
+    this.asking?.end();
     this.shared.fastlane.leave(entry, this);
     this.shared.pubsub.release(entry);
   }
@@ -616,8 +756,16 @@ export class Channel
   // its own channel cannot receive).
   private lose(error: Error): void {
     const isLater = this.state === STATE.joining || this.isRunning;
+    // Nothing with an offset may follow what was lost.
+    if (isLater && this.entry) this.stopHistory(this.entry);
     if (isLater) this.shared.callbacks.keepAlways(this, { kind: "lost", error });
     else this.crash(null, error);
+  }
+
+  private stopHistory(entry: TopicEntry<Lane>): void {
+    if (!this.asking) return;
+    this.asking.end();
+    this.shared.fastlane.leave(entry, this);
   }
 
   private beginEnd(): void {
@@ -652,6 +800,7 @@ export class Channel
     this.topics = undefined;
     for (const task of this.tasks ?? []) task.cancel();
     this.tasks = undefined;
+    if (this.definition.history) pubsub.keeping?.ended(this);
     onEnded(this);
     callbacks.live.gone();
   }
@@ -689,6 +838,22 @@ export class Channel
     this.shared.pubsub.broadcast(this.entry ?? this.topic, event, written, "cluster", from);
   }
 
+  /** The history of a channel that asked for it. */
+  private get asking(): ChannelHistory | undefined {
+    return this.history as ChannelHistory | undefined;
+  }
+
+  /** Whether the broadcasts of the topic are kept, and clients may ask for them. */
+  private get isKept(): boolean {
+    if (!this.definition.history) return false;
+    return this.shared.pubsub.keeping?.find(this.topic) !== undefined;
+  }
+
+  // A call, since user code may have changed the state since it was last read.
+  private isOpenNow(): boolean {
+    return this.state === STATE.open;
+  }
+
   private checkJoined(name: string): void {
     if (this.state !== STATE.joining) return;
     const message = `${name} must be called after the join was answered; use joined, or send yourself a message`;
@@ -697,6 +862,14 @@ export class Channel
 }
 
 const JOINED: ChannelLetter = { kind: "joined" };
+const NOTHING = Object.freeze({});
+const ALLOWED_BESIDE_HISTORY =
+  "ok(payload) with an object without the key history, since its client asked for the history,";
+
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  return !(value instanceof Uint8Array || value instanceof ArrayBuffer);
+}
 
 /** Returns the reason sent to the client: Phoenix's, or the name of the limit that was exceeded. */
 function wireReasonOf(cause: unknown): string {

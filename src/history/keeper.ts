@@ -278,8 +278,11 @@ export class Keeper implements ExchangeHandler {
     const nowMs = now();
     const answer = this.#answer;
     answer.begin();
+    const slot = slotOf(topicHash(hashSeed, topic));
     if (!history || !store.open(topic, history, nowMs)) {
       this.#parts.logger.log("historyFull", { topic });
+      const length = answer.finish({ ...NOWHERE, request });
+      post.send(from, slot, ANSWER_TYPE, answer.bytes, length);
       return;
     }
     const head = store.head(topic);
@@ -303,7 +306,7 @@ export class Keeper implements ExchangeHandler {
     const { count } = range;
     const epoch = store.epoch(topic) ?? "";
     const length = answer.finish({ request, epoch, after, head, count, recovered, isLast });
-    post.send(from, slotOf(topicHash(hashSeed, topic)), ANSWER_TYPE, answer.bytes, length);
+    post.send(from, slot, ANSWER_TYPE, answer.bytes, length);
   }
 
   /** Returns what an answer may draw from: always a range from which nothing is missing. */
@@ -373,6 +376,8 @@ export class Keeper implements ExchangeHandler {
   }
 }
 
+/** The answer about a topic for which there is no room. */
+const NOWHERE = { epoch: "", after: 0, head: 0, count: 0, recovered: false, isLast: true };
 const MAX_TOLD_SLOTS = 1_024;
 const MAX_MESSAGES = 65_536;
 const EVERYTHING = { messages: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER };

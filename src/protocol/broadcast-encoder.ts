@@ -112,6 +112,13 @@ export class BroadcastEncoder implements BroadcastParts {
     return this.length + this.bytes.write(text, this.length, "utf8");
   }
 
+  /** Adds an empty byte after the frame, after the header was written. */
+  mark(): void {
+    this.#ensure(this.length + 1, this.length);
+    this.bytes[this.length] = 0;
+    this.length += 1;
+  }
+
   /**
    * Makes room after the frame.
    *

@@ -8,7 +8,8 @@
  *   +------+-----------+-----------+-----------+-----------+----------+-----------+-----------+---
  *     hash     of the topic, by this node's seed
  *     offsets  in bytes from the start of the header; all words little-endian
- *     after the frame, in a direct broadcast: the name of the node it is for, as UTF-8
+ *     after the frame, in a direct broadcast: the name of the node it is for, as UTF-8; in a broadcast
+ *              that is left out of its topic's history: a zero byte
  *
  * The offsets point into the frame. A text frame contains JSON; topic and event are without their
  * quotes. A binary frame, which its first byte identifies, contains topic and event as plain UTF-8,

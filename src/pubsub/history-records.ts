@@ -227,6 +227,7 @@ const HEAD_ROOM_BYTES = 512;
 export class Answer {
   readonly head: AnswerHead;
   readonly #bytes: Uint8Array;
+  readonly #first: number;
   readonly #end: number;
   #at: number;
   /** Position of the current message. */
@@ -240,12 +241,18 @@ export class Answer {
     const first = offset + LENGTH_BYTES;
     this.head = JSON.parse(textAt(bytes, first, headBytes)) as AnswerHead;
     this.#bytes = bytes;
-    this.#at = first + headBytes;
+    this.#first = first + headBytes;
+    this.#at = this.#first;
     this.#end = offset + length;
   }
 
   get bytes(): Uint8Array {
     return this.#bytes;
+  }
+
+  /** Moves before the first message. */
+  rewind(): void {
+    this.#at = this.#first;
   }
 
   /** Moves to the next message. @returns false if there is none */

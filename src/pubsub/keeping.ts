@@ -69,7 +69,8 @@ export interface Pull {
   readonly answered: (answer: Answer) => void;
   /** Number of the question; 0 while it waits. */
   request: number;
-  isCancelled: boolean;
+  /** Whether it was answered or cancelled. */
+  isOver: boolean;
 }
 
 /** Where a message was kept. */
@@ -273,7 +274,7 @@ export class Keeping {
 
   /** Asks for messages of a topic. */
   pull(spec: PullSpec, answered: (answer: Answer) => void): Pull {
-    const pull: Pull = { spec, answered, request: 0, isCancelled: false };
+    const pull: Pull = { spec, answered, request: 0, isOver: false };
     this.#waiting.push(pull);
     this.#pump();
     return pull;
@@ -281,7 +282,8 @@ export class Keeping {
 
   /** Cancels a pull: its answer is ignored. */
   cancel(pull: Pull): void {
-    pull.isCancelled = true;
+    if (pull.isOver) return;
+    pull.isOver = true;
     if (pull.request === 0) return;
     this.#asked.delete(pull.request);
     this.#pump();
@@ -294,6 +296,7 @@ export class Keeping {
     // Another answer to the same pull, which was asked for again, is not wanted any more.
     if (pull === undefined) return;
     this.#asked.delete(pull.request);
+    pull.isOver = true;
     try {
       pull.answered(answer);
     } finally {
@@ -332,7 +335,7 @@ export class Keeping {
     while (this.#asked.size < MAX_PULLS) {
       const pull = this.#waiting.shift();
       if (pull === undefined) return;
-      if (pull.isCancelled || this.#send(pull)) continue;
+      if (pull.isOver || this.#send(pull)) continue;
       this.#waiting.unshift(pull);
       this.#retry ??= setTimeout(() => {
         this.#retry = undefined;

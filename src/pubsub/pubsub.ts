@@ -28,6 +28,7 @@ import {
   TRAILER_BYTES,
   type Answer,
 } from "./history-records.ts";
+import { readHistory, type HistoryPage, type HistoryRequest } from "./history-reader.ts";
 import { KeptEntry } from "./kept-entry.ts";
 import { isKeptEvent, type TopicHistory } from "./kept-topics.ts";
 import type { KeptAt, Keeping } from "./keeping.ts";
@@ -197,11 +198,15 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     encoder.encode(entry ?? topicName(topic as string), event, payload);
     const hash = entry ? entry.hash : this.registry.hashOf(topic as string);
     writeHeader(hash, encoder);
-    if (this.#keeping && isKept && scope === "cluster") {
+    if (this.#keeping && scope === "cluster") {
       const history = entry ? entry.kept?.history : this.#keeping.find(topic as string);
       if (history && isKeptEvent(history, event)) {
-        this.#sendToKeeper(this.#keeping, hash, from);
-        return;
+        if (isKept) {
+          this.#sendToKeeper(this.#keeping, hash, from);
+          return;
+        }
+        // Tells other nodes that it is not to be kept there either.
+        encoder.mark();
       }
     }
     if (!this.#publish(hash, scope)) throw tooLarge(encoder.length);
@@ -277,6 +282,22 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     }
     this.member.counters.add(COUNTER.broadcasts);
     return kept;
+  }
+
+  /** Reads the history of a topic. Throws like `readHistory`. */
+  async history(topic: string, request?: HistoryRequest): Promise<HistoryPage> {
+    return readHistory(this.#keeping, topic, this.registry.hashOf(topic), request);
+  }
+
+  /**
+   * Removes what is kept of a topic. Its offsets go on.
+   *
+   * @throws SIM_ERR_NO_HISTORY if the topic has no history; SIM_ERR_NOT_KEPT if its keeper does not
+   *   answer in time
+   */
+  async clearHistory(topic: string): Promise<void> {
+    if (!this.#keeping?.find(topic)) throw noHistory(topic);
+    await this.#keeping.clear(topic, this.registry.hashOf(topic));
   }
 
   /** Asks where a kept topic is, unless this thread knows: so what is lapped can be fetched again. */
@@ -460,7 +481,9 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     const { topic, hash } = entry;
     const { epoch, delivered: after } = kept;
     const spec = { topic, hash, epoch, after, maxBytes: FETCH_BYTES };
-    kept.fetching = this.#keeping?.pull(spec, (answer) => this.#onFetched(entry, kept, answer));
+    const pull = this.#keeping?.pull(spec, (answer) => this.#onFetched(entry, kept, answer));
+    // Without threads, the answer has come within the call.
+    if (pull?.isOver === false) kept.fetching = pull;
   }
 
   #onFetched(entry: TopicEntry<Lane>, kept: KeptEntry, answer: Answer): void {

@@ -20,7 +20,7 @@ import { serveWithThisCopy } from "../package-copy.ts";
 import { loadEngine } from "../transport/engine/engine.ts";
 import { loadAppModule } from "../app/app-module.ts";
 import type { DrainPace, MainMessage, MemberMessage, ShardWorkerData } from "./control.ts";
-import { isEndpoint, type EndpointDefinition } from "../endpoint/endpoint.ts";
+import { isEndpoint, keptPatternsOf, type EndpointDefinition } from "../endpoint/endpoint.ts";
 import { outgoingSchemasOf } from "../endpoint/outgoing-schemas.ts";
 import { reportOf } from "../error-report.ts";
 import type { Question } from "./introspection.ts";
@@ -82,7 +82,8 @@ async function startShard(): Promise<void> {
   await shard.start();
   if (isClosed) return;
   const outgoing = outgoingSchemasOf(endpoint);
-  tell({ kind: "ready", descriptor: shard.app.getDescriptor(), outgoing });
+  const kept = start.kept ?? keptPatternsOf(endpoint);
+  tell({ kind: "ready", descriptor: shard.app.getDescriptor(), outgoing, kept });
 }
 
 function endpointOf(value: unknown): EndpointDefinition {
@@ -115,6 +116,8 @@ async function handleMain(message: MainMessage): Promise<void> {
       break;
     case "ask":
       await answer(message.id, message.question);
+      break;
+    case "kept":
       break;
     default:
       tasks?.settle(message);
