@@ -471,6 +471,15 @@ export function testHistoryStore(name: string, makeStore: MakeStore): void {
       assert.equal(readAll(store, "a", 199 - seen.length).isComplete, true);
     });
 
+    it("does not count messages that have expired as evicted", () => {
+      const store = make({ maxBytes: 8_192 });
+      const limits = { ...AMPLE, ttlMs: 10 };
+      appendAll(store, "a", Array(30).fill("x".repeat(100)), { limits });
+      appendAll(store, "a", ["x"], { limits, nowMs: NOW_MS + 1 });
+      appendAll(store, "b", Array(30).fill("x".repeat(100)), { nowMs: NOW_MS + 10 });
+      assert.deepEqual([store.evictedMessages, store.messages], [0, 31]);
+    });
+
     it("makes room for topics by forgetting those without messages", () => {
       const store = make({ maxBytes: 8_192 });
       for (let at = 0; at < 1_000; at += 1) {
@@ -484,7 +493,8 @@ export function testHistoryStore(name: string, makeStore: MakeStore): void {
     it("does not make it forget topics in use", () => {
       const store = make({ maxBytes: 8_192, isInUse: () => true });
       let count = 0;
-      while (store.open(`topic ${count}`, AMPLE, NOW_MS)) count += 1;
+      while (count < 1_000 && store.open(`topic ${count}`, AMPLE, NOW_MS)) count += 1;
+      assert.ok(count < 1_000, "topics in use were forgotten");
       assert.equal(store.topics, count);
       assert.equal(store.append("topic 0", AMPLE, bytesOf("x"), NOW_MS), undefined);
       assert.equal(store.burn("topic 0", AMPLE, NOW_MS), FIRST_OFFSET);
