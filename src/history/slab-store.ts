@@ -235,7 +235,7 @@ export class SlabStore implements HistoryStore {
       }
     }
     if (read.isAtHead) read.position = head;
-    read.isComplete = after <= head && read.position - after === read.messages;
+    read.isComplete = read.position - after === read.messages;
     return read;
   }
 
