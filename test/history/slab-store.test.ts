@@ -21,7 +21,7 @@ describe("SlabStore", () => {
       message: "maxBytes of a history must be at least 4096 (bytes), got 4095",
     });
     const store = new SlabStore({ ...SETTINGS, maxBytes: 4_096 });
-    assert.equal(store.append("a", AMPLE, bytesOf("x"), 1), 1_000_000_000_000);
+    assert.equal(store.append("a", AMPLE, bytesOf("x"), 1), 1_000_000_000_001);
   });
 
   it("allocates memory as it is needed, and reuses what was freed", () => {

@@ -81,19 +81,19 @@ export function testHistoryStore(name: string, makeStore: MakeStore): void {
     makeStore({ ...SETTINGS, ...settings });
 
   describe(`${name}: offsets`, () => {
-    it("begin at 1000000000000 and rise by one in each topic", () => {
+    it("begin after 1000000000000 and rise by one in each topic", () => {
       const store = make();
-      assert.equal(store.append("a", AMPLE, bytesOf("x"), NOW_MS), 1_000_000_000_000);
       assert.equal(store.append("a", AMPLE, bytesOf("x"), NOW_MS), 1_000_000_000_001);
-      assert.equal(store.append("b", AMPLE, bytesOf("x"), NOW_MS), 1_000_000_000_000);
-      assert.equal(store.head("a"), 1_000_000_000_001);
+      assert.equal(store.append("a", AMPLE, bytesOf("x"), NOW_MS), 1_000_000_000_002);
+      assert.equal(store.append("b", AMPLE, bytesOf("x"), NOW_MS), 1_000_000_000_001);
+      assert.equal(store.head("a"), 1_000_000_000_002);
     });
 
     it("have the head before the first one while none is used", () => {
       const store = make();
-      assert.equal(store.head("a"), 999_999_999_999);
+      assert.equal(store.head("a"), 1_000_000_000_000);
       assert.equal(store.open("a", AMPLE, NOW_MS), true);
-      assert.equal(store.head("a"), 999_999_999_999);
+      assert.equal(store.head("a"), 1_000_000_000_000);
     });
 
     it("are used up by burns", () => {
