@@ -756,16 +756,8 @@ export class Channel
   // its own channel cannot receive).
   private lose(error: Error): void {
     const isLater = this.state === STATE.joining || this.isRunning;
-    // Nothing with an offset may follow what was lost.
-    if (isLater && this.entry) this.stopHistory(this.entry);
     if (isLater) this.shared.callbacks.keepAlways(this, { kind: "lost", error });
     else this.crash(null, error);
-  }
-
-  private stopHistory(entry: TopicEntry<Lane>): void {
-    if (!this.asking) return;
-    this.asking.end();
-    this.shared.fastlane.leave(entry, this);
   }
 
   private beginEnd(): void {

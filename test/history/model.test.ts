@@ -12,7 +12,7 @@ import { describe, it } from "node:test";
 import { setImmediate } from "node:timers/promises";
 
 import type { ChannelSocket } from "../../src/channel/channel-socket.ts";
-import { BASE, KeptNode } from "../support/kept-node.ts";
+import { BASE, KeptNode, type TopicModel } from "../support/kept-node.ts";
 import { makeRandom } from "../support/litmus.ts";
 import { channel, World, type WorldClient } from "../support/world.ts";
 
@@ -210,9 +210,14 @@ async function run(seed: number): Promise<{ got: number; told: number; lapped: n
   node.join(host.pubsub);
   const clients = Array.from({ length: CLIENTS }, (_, at) => new Returning(node, worlds, at));
   let n = 0;
+  const said = new Map<string, number[]>([
+    [TOPIC, []],
+    [`seen:${TOPIC}`, []],
+  ]);
   const say = (): void => {
     n += 1;
     const topic = random(4) === 0 ? `seen:${TOPIC}` : TOPIC;
+    said.get(topic)?.push(n);
     const only = random(3) === 0 ? { only: random(2) } : {};
     const pad = random(20) === 0 ? { pad: "x".repeat(random(600)) } : {};
     host.broadcast(topic, "said", { n, ...only, ...pad });
@@ -251,11 +256,33 @@ async function run(seed: number): Promise<{ got: number; told: number; lapped: n
     assert.ok(performance.now() < untilMs, `not level: ${late.join(", ")}`);
     await setImmediate();
   }
+  for (const [topic, numbers] of said) checkLosses(node.model(topic).messages, numbers);
   const sum = (of: (client: Returning) => number): number =>
     clients.reduce((total, client) => total + of(client), 0);
   node.stop();
   const lapped = node.node.counter(3, "lapped");
   return { got: sum((client) => client.got), told: sum((client) => client.told), lapped };
+}
+
+/**
+ * Checks that an offset was burned wherever a message of the host was lost on its way to the keeper.
+ *
+ * @param said - the numbers of the host's messages on the topic, in order
+ */
+function checkLosses(messages: TopicModel["messages"], said: readonly number[]): void {
+  let next: number | undefined;
+  let isBurned = false;
+  for (const message of messages) {
+    isBurned ||= message === undefined;
+    const { n } = (message?.payload ?? { n: 0 }) as Sent;
+    const at = said.indexOf(n);
+    if (at < 0) continue;
+    // What was said before this keeper began is unknown to it.
+    assert.ok(next === undefined || at === next || isBurned, `lost before ${n} in silence`);
+    assert.ok(at >= (next ?? 0), `${n} came after a later message of its sender`);
+    next = at + 1;
+    isBurned = false;
+  }
 }
 
 describe("A history, compared with a plain list", () => {
