@@ -31,24 +31,22 @@ import { hasCode, makeError } from "../errors.ts";
 import type { Buckets } from "../limits/own-limits.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import { checkEvent } from "../protocol/broadcast-encoder.ts";
-import { JsonText } from "../protocol/json-text.ts";
 import { nameOfJoin, type Message, type Ref } from "../protocol/message.ts";
 import { EVENT, REASON, STATUS } from "../protocol/reserved.ts";
 import { keptRefJson, refJson } from "../protocol/serializer.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
 import type { Listener, TopicEntry } from "../pubsub/registry.ts";
-import { ChannelHistory, withHistory } from "./channel-history.ts";
-import { causeOf } from "./channel-reports.ts";
+import { ChannelHistory, type HistoryOwner } from "./channel-history.ts";
+import type { ChannelLetter, KeptLetter } from "./channel-letters.ts";
+import { causeOf, wireReasonOf } from "./channel-reports.ts";
 import type { ChannelSocket } from "./channel-socket.ts";
 import { STATE, takeStep, type ChannelState } from "./channel-state.ts";
 import type { ShardContext } from "./context.ts";
 import type { ChannelDefinition } from "./definition.ts";
 import { askingJoin } from "./history-option.ts";
-import { markOf, type KeptFrames } from "./kept-frames.ts";
 import type { Lane, Subscriber } from "./lane.ts";
 import { LaterReply } from "./later-reply.ts";
 import type { ChannelLimiter } from "./limits.ts";
-import { Replay, type HistoryStart, type ReplayedChannel } from "./replay.ts";
 import type { ChannelOwner, NewChannel, PendingJoin, RoutedChannel } from "./routed-channel.ts";
 import type { InHandler } from "./schemas/in-handlers.ts";
 import type { PayloadWriter } from "./schemas/payload-writer.ts";
@@ -57,37 +55,6 @@ import type { ShardChannels } from "./shard-channels.ts";
 import type { Task, TaskOptions } from "./tasks/tasks.ts";
 import type { Incoming } from "./verbatim.ts";
 import { isInstance } from "../errors.ts";
-
-/** An item in a channel's mailbox. */
-export type ChannelLetter =
-  | { readonly kind: "joined" }
-  | {
-      readonly kind: "in";
-      readonly event: unknown;
-      readonly payload: unknown;
-      readonly ref: Ref;
-      readonly bytes: number;
-    }
-  | {
-      readonly kind: "out";
-      readonly event: string;
-      readonly payload: unknown;
-      readonly bytes: number;
-    }
-  | {
-      readonly kind: "kept";
-      readonly event: string;
-      readonly payload: unknown;
-      readonly bytes: number;
-      readonly position: number;
-    }
-  | { readonly kind: "frames"; readonly frames: KeptFrames; readonly bytes: number }
-  | { readonly kind: "info"; readonly message: unknown; readonly bytes: number }
-  | { readonly kind: "expiring"; readonly leftMs: number }
-  | { readonly kind: "leftOut"; readonly count: number }
-  | { readonly kind: "lost"; readonly error: Error }
-  | { readonly kind: "leave"; readonly ref: Ref }
-  | { readonly kind: "close"; readonly reason: ExitReason };
 
 /** A channel. */
 export class Channel
@@ -98,7 +65,7 @@ export class Channel
     Listener,
     Callee<ChannelLetter>,
     TimerOwner,
-    ReplayedChannel
+    HistoryOwner
 {
   readonly topic: string;
   readonly sentJoinRef: Ref;
@@ -132,7 +99,7 @@ export class Channel
   /** State of the rate limits. Absent until a limit applies. */
   declare buckets?: Buckets;
   /** Absent unless the client asked for the history of the topic. */
-  declare history: ChannelHistory;
+  declare history?: ChannelHistory;
   /** Writer for replies to the event that is being handled. Absent until an event has a writer. */
   declare replyWriter?: PayloadWriter | undefined;
   #locals: unknown = undefined;
@@ -186,13 +153,10 @@ export class Channel
     if (this.state === STATE.closed) return;
     checkEvent(event);
     const { connection, serializer } = this.owner;
-    const ref = this.asking?.ref;
+    const ref = this.history?.ref;
     const frame = serializer.push(this.joinRefJson, this.topicJson, event, written, ref);
     connection.send(frame);
-    // Binary frames of version 2 have no place for a ref.
-    if (typeof ref === "string" && (typeof frame === "string" || serializer.broadcast)) {
-      this.history.hasTold = true;
-    }
+    if (typeof ref === "string") this.history?.pushed(frame, serializer);
   }
 
   broadcast(event: string, payload: unknown = {}): void {
@@ -272,7 +236,7 @@ export class Channel
 
   join(ref: Ref, sent: unknown): void {
     const { definition, shared } = this;
-    const { callbacks, options } = shared;
+    const { callbacks } = shared;
     callbacks.live.born();
     this.ref = ref;
     const startedMs = performance.now();
@@ -283,7 +247,7 @@ export class Channel
       this.refuseJoin(refusal);
       return;
     }
-    if (asking?.asked) this.history = new ChannelHistory(asking.asked);
+    if (asking?.asked) this.history = new ChannelHistory(this, asking.asked);
     const payload = asking ? asking.payload : sent;
     // Queued first in the mailbox, so that it runs before any message that is waiting for the
     // answer.
@@ -299,7 +263,7 @@ export class Channel
       result,
       (value) => this.finishJoin(value, payload, startedMs),
       (error) => this.failJoin(error),
-      definition.joinTimeoutMs ?? options.joinTimeoutMs,
+      this.joinTimeoutMs,
     );
   }
 
@@ -362,18 +326,6 @@ export class Channel
     this.shared.callbacks.receive(this, { kind: "out", event, payload, bytes });
   }
 
-  receiveKept(event: string, payload: unknown, bytes: number, position: number): void {
-    this.history.began();
-    this.shared.callbacks.receive(this, { kind: "kept", event, payload, bytes, position });
-  }
-
-  sendLater({ bytes, isBinary, mark }: KeptFrames): void {
-    this.history.began();
-    // Copied, because they may be views of a ring.
-    const frames = { bytes: new Uint8Array(bytes), isBinary, mark };
-    this.shared.callbacks.receive(this, { kind: "frames", frames, bytes: bytes.length });
-  }
-
   private receiveInfo(message: unknown, bytes: number): void {
     this.shared.callbacks.receive(this, { kind: "info", message, bytes });
   }
@@ -401,26 +353,18 @@ export class Channel
 
   // -- Callee: for the runner of callbacks -------------------------------------------------------
 
-  // -- ReplayedChannel: for its replay -----------------------------------------------------------
+  // -- HistoryOwner: for its history -------------------------------------------------------------
 
-  historyOpened({ epoch, position, recovered, count }: HistoryStart): boolean {
-    const { entry } = this;
-    if (!entry || this.state !== STATE.joining) return false;
-    this.shared.fastlane.join(entry, this);
-    const payload = withHistory(this.history.accepted, {
-      epoch,
-      offset: String(position),
-      recovered,
-      count,
-    });
-    this.history.accepted = NOTHING;
-    this.shared.reports.historyJoined(this, recovered, count, this.history.startedMs);
-    this.settleJoin(STATUS.ok, payload);
-    return this.isOpenNow();
+  get joinTimeoutMs(): number {
+    return this.definition.joinTimeoutMs ?? this.shared.options.joinTimeoutMs;
   }
 
-  historyFailed(error: Error): void {
-    if (this.state === STATE.joining) this.failJoin(error);
+  acceptJoin(payload: object): void {
+    this.settleJoin(STATUS.ok, payload);
+  }
+
+  receiveLetter(letter: KeptLetter): void {
+    this.shared.callbacks.receive(this, letter);
   }
 
   get takesAtOnce(): boolean {
@@ -463,15 +407,8 @@ export class Channel
         this.handleOut(letter.event, letter.payload);
         break;
       case "kept":
-        this.handleKept(letter.event, letter.payload, letter.position);
+        this.handleKept(letter.message);
         break;
-      case "frames": {
-        const { bytes, isBinary, mark } = letter.frames;
-        this.owner.connection.sendEncoded(bytes, isBinary);
-        if (mark) this.owner.connection.sendEncoded(mark, false);
-        this.history.done();
-        break;
-      }
       case "info":
         if (definition.handleInfo) this.call("handleInfo", definition.handleInfo, letter.message);
         else this.shared.reports.noHandleInfo(this, letter.message);
@@ -551,14 +488,15 @@ export class Channel
     else this.crash(event, noHandler("intercept", event));
   }
 
-  private handleKept(event: string, payload: unknown, position: number): void {
-    const handler = this.definition.intercept.get(event);
-    if (!handler) {
-      this.crash(event, noHandler("intercept", event));
+  private handleKept(message: KeptLetter["message"]): void {
+    if ("isBinary" in message) {
+      this.history?.sendNow(message);
       return;
     }
-    this.history.handling = position;
-    this.history.hasTold = false;
+    const { event, payload, position } = message;
+    // A channel gets such a message only if it intercepts the event.
+    const handler = this.definition.intercept.get(event) as OutHandler;
+    this.history?.handles(position);
     const result = this.shared.callbacks.run(this, event, handler, payload);
     if (result === FAILED) return;
     if (isThenable(result)) this.await(result, event, (value) => this.finishKept(event, value));
@@ -566,20 +504,9 @@ export class Channel
   }
 
   private finishKept(event: string, value: unknown): void {
-    const { history, entry } = this;
-    const { handling, hasTold } = history;
-    // Before the mark, which must not wait behind itself.
-    history.handling = 0;
-    if (!hasTold && entry && this.state === STATE.open) {
-      const { connection, serializer } = this.owner;
-      try {
-        connection.send(markOf(serializer, entry.json, handling));
-      } catch {
-        // The client keeps an older position, and gets later messages again if it rejoins.
-      }
-    }
+    this.history?.handled();
     this.finishCall(event, value);
-    history.done();
+    this.history?.finished();
   }
 
   // Runs a callback that may return nothing or a stop.
@@ -623,32 +550,13 @@ export class Channel
       return;
     }
     reports.joined(this, result.status, result.payload, params, startedMs);
-    if (result.status === "ok" && this.asking) {
-      this.askHistory(result.payload, startedMs);
+    if (result.status === "ok" && this.history) {
+      this.history.open(result.payload, startedMs);
       return;
     }
     // Subscribe before the answer is sent: the client must receive all broadcasts from then on.
     if (result.status === "ok") this.attach();
     this.settleJoin(result.status, result.payload);
-  }
-
-  /** Subscribes, and asks the keeper of the topic. The join is answered when the keeper has. */
-  private askHistory(payload: unknown, startedMs: number): void {
-    const { pubsub, fastlane, counters, openJoins, options } = this.shared;
-    const accepted = JsonText.decoded(payload ?? NOTHING);
-    const { keeping } = pubsub;
-    if (!isPlainObject(accepted) || Object.hasOwn(accepted, EVENT.history) || !keeping) {
-      this.failJoin(badResult("join", ALLOWED_BESIDE_HISTORY, payload));
-      return;
-    }
-    this.history.accepted = accepted;
-    this.history.startedMs = startedMs;
-    this.entry = pubsub.acquire(this.topic);
-    const joinTimeoutMs = this.definition.joinTimeoutMs ?? options.joinTimeoutMs;
-    const parts = { pubsub, keeping, fastlane, counters, openJoins, joinTimeoutMs };
-    const replay = new Replay(this, this.entry, parts);
-    this.history.replay = replay;
-    replay.start();
   }
 
   private settleJoin(status: "ok" | "error", payload: unknown): void {
@@ -676,7 +584,7 @@ export class Channel
     else callbacks.flush(this);
   }
 
-  private failJoin(error: unknown): void {
+  failJoin(error: unknown): void {
     const isLate = hasCode(error, "SIM_ERR_JOIN_TIMEOUT");
     this.refuseJoin({ reason: isLate ? REASON.joinTimeout : REASON.joinCrashed });
     this.shared.reports.joinCrashed(this, EVENT.join, error);
@@ -705,7 +613,7 @@ export class Channel
     const { entry } = this;
     if (!entry) return;
     this.entry = undefined;
-    this.asking?.end();
+    this.history?.end();
     this.shared.fastlane.leave(entry, this);
     this.shared.pubsub.release(entry);
   }
@@ -830,20 +738,10 @@ export class Channel
     this.shared.pubsub.broadcast(this.entry ?? this.topic, event, written, "cluster", from);
   }
 
-  /** The history of a channel that asked for it. */
-  private get asking(): ChannelHistory | undefined {
-    return this.history as ChannelHistory | undefined;
-  }
-
   /** Whether the broadcasts of the topic are kept, and clients may ask for them. */
   private get isKept(): boolean {
     if (!this.definition.history) return false;
     return this.shared.pubsub.keeping?.find(this.topic) !== undefined;
-  }
-
-  // A call, since user code may have changed the state since it was last read.
-  private isOpenNow(): boolean {
-    return this.state === STATE.open;
   }
 
   private checkJoined(name: string): void {
@@ -853,21 +751,6 @@ export class Channel
   }
 }
 
+type OutHandler = (socket: object, payload: unknown) => unknown;
+
 const JOINED: ChannelLetter = { kind: "joined" };
-const NOTHING = Object.freeze({});
-const ALLOWED_BESIDE_HISTORY =
-  "ok(payload) with an object without the key history, since its client asked for the history,";
-
-function isPlainObject(value: unknown): value is object {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  return !(value instanceof Uint8Array || value instanceof ArrayBuffer);
-}
-
-/** Returns the reason sent to the client: Phoenix's, or the name of the limit that was exceeded. */
-function wireReasonOf(cause: unknown): string {
-  if (hasCode(cause, "SIM_ERR_HANDLER_TIMEOUT")) return REASON.handlerTimeout;
-  if (hasCode(cause, "SIM_ERR_MAILBOX_FULL")) return REASON.mailboxFull;
-  if (hasCode(cause, "SIM_ERR_SLOW_CLIENT")) return REASON.slowClient;
-  const hasMissed = hasCode(cause, "SIM_ERR_LAPPED") || hasCode(cause, "SIM_ERR_NO_FORM");
-  return hasMissed ? REASON.missed : REASON.channelCrash;
-}

@@ -120,12 +120,11 @@ export class Fastlane implements Dispatcher<Lane> {
     const sender = from as Subscriber | undefined;
     let event: string | undefined;
     let others: Lane[] | undefined;
-    let asking: Lane[] | undefined;
+    let isAsked = false;
     for (const lane of entry.lanes) {
       const { intercepts, serializer, tracks } = lane.kind;
       if (tracks !== TRACKS.nothing && envelope.position > 0) {
-        // Channels that are being brought level get kept broadcasts from their replay.
-        if (tracks === TRACKS.live) asking = [...(asking ?? []), lane];
+        isAsked = true;
         continue;
       }
       const isIntercepted = intercepts.size > 0 && intercepts.has((event ??= envelope.event()));
@@ -134,7 +133,7 @@ export class Fastlane implements Dispatcher<Lane> {
     }
     // These lanes come last because they run user code, which may broadcast and thus overwrite the
     // bytes. Kept broadcasts come from a keeper, so their bytes are not those of the encoder.
-    if (asking) for (const lane of asking) this.#dispatchKept(entry, lane, envelope, sender);
+    if (isAsked) this.#dispatchKept(entry, envelope, sender);
     if (!others) return;
     event ??= envelope.event();
     this.#dispatchDecoded(others, { topic: entry.topic, event, envelope }, sender);
@@ -179,7 +178,7 @@ export class Fastlane implements Dispatcher<Lane> {
     if (intercept.size > 0) {
       const event = envelope.event();
       if (intercept.has(event)) {
-        channel.receiveKept(event, envelope.payload(), envelope.payloadLength, position);
+        channel.history?.receive(event, envelope.payload(), envelope.payloadLength, position);
         return true;
       }
     }
@@ -204,26 +203,39 @@ export class Fastlane implements Dispatcher<Lane> {
     }
   }
 
-  #dispatchKept(
+  // Channels that are being brought level get kept broadcasts from their replay.
+  #dispatchKept(entry: TopicEntry<Lane>, envelope: Envelope, from: Subscriber | undefined): void {
+    for (const lane of entry.lanes) {
+      if (lane.kind.tracks !== TRACKS.live) continue;
+      if (lane.kind.isNative) this.#publishKept(entry, lane, envelope, from);
+      else this.#sendKeptToEach(entry, lane, envelope, from);
+    }
+  }
+
+  #sendKeptToEach(
     entry: TopicEntry<Lane>,
     lane: Lane,
     envelope: Envelope,
     from: Subscriber | undefined,
   ): void {
-    const { kind } = lane;
-    const { position } = envelope;
-    if (!kind.isNative) {
-      for (const channel of lane.subscribers.slice()) {
-        if (channel.lane !== lane) continue;
-        if (this.sendKept(channel, entry, envelope, channel === from)) continue;
-        this.#skipKept(channel, entry, position, NO_FORM);
-      }
-      return;
+    for (const channel of lane.subscribers.slice()) {
+      if (channel.lane !== lane) continue;
+      if (this.sendKept(channel, entry, envelope, channel === from)) continue;
+      this.#skipKept(channel, entry, envelope.position, NO_FORM);
     }
+  }
+
+  #publishKept(
+    entry: TopicEntry<Lane>,
+    lane: Lane,
+    envelope: Envelope,
+    from: Subscriber | undefined,
+  ): void {
+    const { position } = envelope;
     let frames: KeptFrames | undefined;
     let why = NO_FORM;
     try {
-      frames = keptFrames(kind.serializer, entry, envelope);
+      frames = keptFrames(lane.kind.serializer, entry, envelope);
     } catch (error) {
       why = notWritten(error);
     }
@@ -399,8 +411,7 @@ export class Fastlane implements Dispatcher<Lane> {
     const { native } = connection;
     const tracks = channel.history?.tracks ?? TRACKS.nothing;
     // A channel that gets kept broadcasts one by one, and so must not be published to.
-    const isSingle =
-      tracks === TRACKS.replaying || (tracks === TRACKS.live && intercept.size > 0);
+    const isSingle = tracks === TRACKS.replaying || (tracks === TRACKS.live && intercept.size > 0);
     const isNative = native !== undefined && !isQueued && !isSingle;
     const isCompressed = native?.isCompressed ?? false;
     // Definitions that intercept nothing share a class.
@@ -433,7 +444,7 @@ const MARK: Outgoing = { isBinary: false, isReceived: true, event: NO_EVENT };
 /** Sends frames now, or after the kept messages that are being handled. */
 function sendFrames(channel: Subscriber, frames: KeptFrames): void {
   if (channel.history?.isPending === true) {
-    channel.sendLater(frames);
+    channel.history.sendLater(frames);
     return;
   }
   const { connection } = channel.owner;

@@ -44,9 +44,12 @@ export function historyOf(given: unknown, slow: unknown): TopicHistory | undefin
   checkCount("ttlMs of history", ttlMs, MAX_TTL_MS, "ms");
   checkCount("maxBytes of history", maxBytes, MAX_BYTES, "bytes");
   const isList = Array.isArray(ephemeral) && ephemeral.every((one) => typeof one === "string");
-  if (!isList) throw invalid(`ephemeral of history must be a list of events, got ${shown(ephemeral)}`);
+  if (!isList)
+    throw invalid(`ephemeral of history must be a list of events, got ${shown(ephemeral)}`);
   if (slow !== undefined) {
-    throw invalid("a channel must not have both history and slow, which lets clients miss broadcasts");
+    throw invalid(
+      "a channel must not have both history and slow, which lets clients miss broadcasts",
+    );
   }
   return { size, ttlMs, maxBytes, ephemeral: [...ephemeral] };
 }
@@ -84,20 +87,23 @@ export function askingJoin(payload: unknown): AskingJoin | undefined {
 function askedOf(given: unknown): Asked | undefined {
   if (given === null) return LIVE;
   if (typeof given !== "object" || Array.isArray(given)) return undefined;
-  const keys = Object.keys(given as object);
+  const keys = Object.keys(given);
   if (keys.length === 0 || keys.some((key) => !ASKED_KEYS.includes(key))) return undefined;
   const { epoch, offset, last } = given as Readonly<Record<string, unknown>>;
-  if ((epoch === undefined) !== (offset === undefined)) return undefined;
   if (last !== undefined && !isLast(last)) return undefined;
-  if (epoch === undefined) return { ...LIVE, last: last as number };
-  if (typeof epoch !== "string" || epoch.length > MAX_EPOCH_UNITS) return undefined;
+  const known = last as number | undefined;
+  if (epoch === undefined && offset === undefined) return { ...LIVE, last: known };
   const after = positionOf(offset);
-  if (after === undefined) return undefined;
-  return { epoch, after, last: last as number | undefined };
+  if (after === undefined || !isEpoch(epoch)) return undefined;
+  return { epoch, after, last: known };
+}
+
+function isEpoch(epoch: unknown): epoch is string {
+  return typeof epoch === "string" && epoch.length <= MAX_EPOCH_UNITS;
 }
 
 /** Returns the position of an offset on the wire; undefined if it is malformed. */
-export function positionOf(offset: unknown): number | undefined {
+function positionOf(offset: unknown): number | undefined {
   if (typeof offset !== "string" || !/^\d{1,16}$/.test(offset)) return undefined;
   const position = Number(offset);
   return Number.isSafeInteger(position) ? position : undefined;

@@ -33,14 +33,10 @@ export interface Subscriber extends QueueOwner {
   lane: Lane | undefined;
   laneAt: number;
   /** Present if the client asked for a history. */
-  readonly history?: SubscriberHistory;
+  readonly history?: SubscriberHistory | undefined;
 
   /** Handles a broadcast with an intercepted event. @param bytes - length of the encoded payload */
   receiveOut(event: string, payload: unknown, bytes: number): void;
-  /** Handles a kept broadcast with an intercepted event, for a channel that asked for a history. */
-  receiveKept(event: string, payload: unknown, bytes: number, position: number): void;
-  /** Sends the frames of a kept broadcast once those before it have been handled. */
-  sendLater(frames: KeptFrames): void;
   /** Called, with the reason, when a broadcast cannot be encoded for the client. */
   noForm(reason: string): void;
   /** Called when broadcasts were lost between threads. */
@@ -52,6 +48,10 @@ export interface SubscriberHistory {
   readonly tracks: Tracks;
   /** Whether a kept message must wait for another one. */
   readonly isPending: boolean;
+  /** Handles a kept broadcast with an intercepted event. */
+  receive(event: string, payload: unknown, bytes: number, position: number): void;
+  /** Sends the frames of a kept broadcast once those before it have been handled. */
+  sendLater(frames: KeptFrames): void;
 }
 
 /** Properties shared by the subscribers of a lane. */

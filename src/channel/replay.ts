@@ -34,10 +34,10 @@ import {
 import type { Keeping, Pull } from "../pubsub/keeping.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import type { TopicEntry } from "../pubsub/registry.ts";
-import type { ChannelHistory } from "./channel-history.ts";
 import type { RoomWaiter } from "./connection.ts";
 import type { Fastlane } from "./fastlane.ts";
-import { TRACKS, type Lane, type Subscriber } from "./lane.ts";
+import type { Asked } from "./history-option.ts";
+import { TRACKS, type Lane, type Subscriber, type SubscriberHistory, type Tracks } from "./lane.ts";
 import type { OpenJoin } from "./shard-channels.ts";
 
 /** Size of an answer (bytes). */
@@ -55,14 +55,17 @@ export interface HistoryStart {
   readonly count: number;
 }
 
-/** A channel that is brought level. */
-export interface ReplayedChannel extends Subscriber {
-  readonly topic: string;
-  readonly history: ChannelHistory;
+/** The history of a channel, as its replay knows it. */
+export interface ReplayedHistory extends SubscriberHistory {
+  readonly asked: Asked;
+  /** Selects the lane of the channel. Written by the replay. */
+  tracks: Tracks;
   /** Answers the join. @returns false if the channel has ended meanwhile */
-  historyOpened(start: HistoryStart): boolean;
+  opened(start: HistoryStart): boolean;
   /** Fails the join, because the keeper did not answer in time. */
-  historyFailed(error: Error): void;
+  failed(error: Error): void;
+  /** Called when the channel is level, and the replay over. */
+  isLive(): void;
 }
 
 /** What a replay needs of its shard. */
@@ -80,7 +83,8 @@ export interface ReplayParts {
 export class Replay implements RoomWaiter, OpenJoin {
   readonly startedMs = performance.now();
   readonly joinTimeoutMs: number;
-  readonly #channel: ReplayedChannel;
+  readonly #channel: Subscriber;
+  readonly #history: ReplayedHistory;
   readonly #entry: TopicEntry<Lane>;
   readonly #parts: ReplayParts;
   readonly #envelope = new Envelope(true);
@@ -101,8 +105,14 @@ export class Replay implements RoomWaiter, OpenJoin {
   /** Number of messages without a form for the client. */
   #formless = 0;
 
-  constructor(channel: ReplayedChannel, entry: TopicEntry<Lane>, parts: ReplayParts) {
+  constructor(
+    channel: Subscriber,
+    history: ReplayedHistory,
+    entry: TopicEntry<Lane>,
+    parts: ReplayParts,
+  ) {
     this.#channel = channel;
+    this.#history = history;
     this.#entry = entry;
     this.#parts = parts;
     this.joinTimeoutMs = parts.joinTimeoutMs;
@@ -111,7 +121,7 @@ export class Replay implements RoomWaiter, OpenJoin {
   /** Asks for what the client wants. */
   start(): void {
     this.#parts.openJoins.add(this);
-    const { epoch, after, last } = this.#channel.history.asked;
+    const { epoch, after, last } = this.#history.asked;
     const { topic, hash } = this.#entry;
     const isLive = after === undefined && last === undefined;
     const maxBytes = isLive ? 0 : this.#answerBytes();
@@ -132,7 +142,7 @@ export class Replay implements RoomWaiter, OpenJoin {
   timedOut(): void {
     const message = `a join with a history must be answered within ${this.joinTimeoutMs} (ms), got no answer of its keeper`;
     this.end();
-    this.#channel.historyFailed(makeError("SIM_ERR_JOIN_TIMEOUT", message));
+    this.#history.failed(makeError("SIM_ERR_JOIN_TIMEOUT", message));
   }
 
   /** Continues when there is room in the connection again. */
@@ -195,9 +205,9 @@ export class Replay implements RoomWaiter, OpenJoin {
   #open(answer: Answer): void {
     const isLevel = answer.head.isLast && answer.head.after === answer.head.head;
     // Without a replay, the channel enters its lane at once.
-    if (isLevel && this.#isEntryLevel(answer.head)) this.#channel.history.tracks = TRACKS.live;
+    if (isLevel && this.#isEntryLevel(answer.head)) this.#history.tracks = TRACKS.live;
     if (!this.#opened() || this.#isOver) return;
-    if (this.#channel.history.tracks === TRACKS.live) this.#done();
+    if (this.#history.tracks === TRACKS.live) this.#done();
     else this.#send(answer);
   }
 
@@ -210,7 +220,7 @@ export class Replay implements RoomWaiter, OpenJoin {
     const isRecovered = recovered && this.#formless === 0;
     const { counters } = this.#parts;
     counters.add(isRecovered ? COUNTER.historyRecovered : COUNTER.historyNotRecovered);
-    return this.#channel.historyOpened({
+    return this.#history.opened({
       epoch,
       position: after,
       recovered: isRecovered,
@@ -250,7 +260,7 @@ export class Replay implements RoomWaiter, OpenJoin {
     const { fastlane, counters, keeping } = this.#parts;
     const channel = this.#channel;
     while (answer.next()) {
-      if (channel.history.isPending) {
+      if (this.#history.isPending) {
         this.#isWaiting = true;
         return;
       }
@@ -290,7 +300,7 @@ export class Replay implements RoomWaiter, OpenJoin {
       pubsub.fetchAgain(this.#entry);
       return;
     }
-    this.#channel.history.tracks = TRACKS.live;
+    this.#history.tracks = TRACKS.live;
     fastlane.leave(this.#entry, this.#channel);
     fastlane.join(this.#entry, this.#channel);
     this.#done();
@@ -298,7 +308,7 @@ export class Replay implements RoomWaiter, OpenJoin {
 
   #done(): void {
     this.#isOver = true;
-    this.#channel.history.replay = undefined;
+    this.#history.isLive();
   }
 
   /**

@@ -18,6 +18,7 @@ import type { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
 import { topicHash } from "../memory/topic-hash.ts";
+import type { ResolvedOptions } from "../options/options.ts";
 import { Envelope, KIND } from "../pubsub/envelope.ts";
 import { flagsOf, kindAndFlags, kindOf, NO_MEMBER } from "../pubsub/exchange-layout.ts";
 import { CONTROL_SLOT, type ExchangeHandler, type LappedNotice } from "../pubsub/exchange.ts";
@@ -47,17 +48,17 @@ const BURNED_TYPE = kindAndFlags(KIND.burned, 0);
 const UP_TYPE = kindAndFlags(KIND.keeperUp, 0);
 const NO_BYTES = new Uint8Array(0);
 
-/** Largest answer, apart from an answer with a single message (bytes). */
-const MAX_ANSWER_BYTES = 65_536;
-/** Interval at which expired messages are removed, and a message of no room is sent again. */
+/** Interval at which expired messages are removed, and how much of that is done at a time. */
 const TRIM_MS = 1_000;
 const TRIM_WORK = 20_000;
+/** Time after which an answer that found no room is sent again. */
 const RETRY_MS = 20;
 /** Number of times that a settled publish is sent again if its member has no room. */
 const MAX_TRIES = 250;
 
 /** How a keeper sends records; implemented by the exchange, and without threads by `solo`. */
 export interface KeeperPost {
+  /** As `Exchange.publish` and `Exchange.send`. */
   publish(slot: number, type: number, record: Uint8Array, length: number, also: number): boolean;
   send(to: number, slot: number, type: number, record: Uint8Array, length: number): boolean;
 }
@@ -70,6 +71,8 @@ export interface KeeperParts {
   readonly slotOf: (hash: number) => number;
   readonly kept: KeptTopics;
   readonly store: HistoryStore;
+  /** Largest answer, apart from an answer with a single message (bytes). */
+  readonly maxAnswerBytes: number;
   /** Memory for the keys of publishes (bytes). */
   readonly maxKeyBytes: number;
   readonly counters: Counters;
@@ -84,12 +87,32 @@ interface Unsettled {
   tries: number;
 }
 
+/** A publish that was numbered. */
+interface Published {
+  readonly topic: string;
+  readonly note: PublishNote;
+  readonly history: TopicHistory;
+  readonly position: number;
+  readonly isKept: boolean;
+  readonly nowMs: number;
+}
+
 /** The range of a topic that an answer may draw from. */
 interface Range {
   /** Position after which nothing is missing. */
   readonly after: number;
   readonly count: number;
   readonly recovered: boolean;
+}
+
+/**
+ * Returns the size of the largest answer (bytes). Several must find room among the records that wait for
+ * one member.
+ */
+export function maxAnswerBytesOf({
+  overflowBytes,
+}: Pick<ResolvedOptions, "overflowBytes">): number {
+  return Math.min(LARGE_ANSWER_BYTES, overflowBytes >> 2);
 }
 
 /** A keeper of histories. */
@@ -149,7 +172,7 @@ export class Keeper implements ExchangeHandler {
         this.#keep(from, flagsOf(type), bytes, offset, length);
         break;
       case KIND.ask:
-        this.#onAsk(from, unpackJson<Ask>(bytes, offset, length));
+        this.#onAsk(from, unpackJson(bytes, offset, length) as Ask);
         break;
       case KIND.gap: {
         const { isConcerned } = unpackGap(bytes, offset, length);
@@ -180,12 +203,13 @@ export class Keeper implements ExchangeHandler {
   // -- broadcasts --------------------------------------------------------------------------------
 
   #keep(from: number, flags: number, bytes: Uint8Array, offset: number, length: number): void {
-    const { store, kept, counters, now, post, slotOf } = this.#parts;
+    const { kept, counters, now, post, slotOf } = this.#parts;
     const envelope = this.#envelope.read(bytes, offset, length);
     const topic = envelope.topic();
+    const { hash } = envelope;
     const end = trailerAt(0, envelope.frameLength) + TRAILER_BYTES;
     const isAsked = (flags & ASKED_FLAG) !== 0;
-    const note = isAsked ? unpackJson<PublishNote>(bytes, offset + end, length - end) : undefined;
+    const note = isAsked ? noteIn(bytes, offset + end, length - end) : undefined;
     const history = kept.find(topic);
     const nowMs = now();
     if (note && this.#isSettled(from, topic, note, history, nowMs)) return;
@@ -194,22 +218,39 @@ export class Keeper implements ExchangeHandler {
     record.set(bytes.subarray(offset, offset + end));
     const trailer = end - TRAILER_BYTES;
     const stored = record.subarray(0, trailer + SENDER_BYTES);
-    const appended = history && store.append(topic, history, stored, nowMs);
-    const position = appended ?? (history && store.burn(topic, history, nowMs)) ?? 0;
+    const { position, isKept } = this.#number(topic, history, stored, nowMs);
     setPositionIn(record, trailer, position);
-    post.publish(slotOf(envelope.hash), KEPT_TYPE, record, end, NO_MEMBER);
-    counters.add(appended === undefined ? COUNTER.historyRefused : COUNTER.historyKept);
-    if (!note || !history) return;
-    if (appended === undefined) {
-      const error = `a message must be at most maxBytes of its topic (${history.maxBytes} bytes) and find room in historyBytes, got ${stored.length} (bytes)`;
-      this.#settle(from, { request: note.request, error });
+    post.publish(slotOf(hash), KEPT_TYPE, record, end, NO_MEMBER);
+    counters.add(isKept ? COUNTER.historyKept : COUNTER.historyRefused);
+    if (note && history)
+      this.#answerPublish(from, { topic, note, history, position, isKept, nowMs });
+  }
+
+  /** Stores a message. If it cannot be kept, its position is burned, or 0 if there is no room for that. */
+  #number(
+    topic: string,
+    history: TopicHistory | undefined,
+    stored: Uint8Array,
+    nowMs: number,
+  ): { readonly position: number; readonly isKept: boolean } {
+    const { store } = this.#parts;
+    if (!history) return { position: 0, isKept: false };
+    const position = store.append(topic, history, stored, nowMs);
+    if (position !== undefined) return { position, isKept: true };
+    return { position: store.burn(topic, history, nowMs) ?? 0, isKept: false };
+  }
+
+  #answerPublish(from: number, published: Published): void {
+    const { topic, note, history, position, isKept, nowMs } = published;
+    const { request, key } = note;
+    if (!isKept) {
+      const error = `a message must be at most maxBytes of its topic (${history.maxBytes} bytes), and find room in historyBytes`;
+      this.#settle(from, { request, error });
       return;
     }
-    const epoch = store.epoch(topic) ?? "";
-    if (note.key !== undefined) {
-      this.#keys.add(topic, note.key, { epoch, position }, nowMs + history.ttlMs);
-    }
-    this.#settle(from, { request: note.request, epoch, position });
+    const epoch = this.#parts.store.epoch(topic) ?? "";
+    if (key !== undefined) this.#keys.add(topic, key, { epoch, position }, nowMs + history.ttlMs);
+    this.#settle(from, { request, epoch, position });
   }
 
   /** Settles a publish that is not to be kept: its key is known, or cannot be remembered. */
@@ -231,7 +272,8 @@ export class Keeper implements ExchangeHandler {
       return true;
     }
     if (this.#keys.hasRoomFor(topic, key)) return false;
-    const error = "an idempotencyKey must find room in historyBytes, got too many keys within ttlMs";
+    const error =
+      "an idempotencyKey must find room in historyBytes, got too many keys within ttlMs";
     this.#settle(from, { request, error });
     return true;
   }
@@ -290,7 +332,10 @@ export class Keeper implements ExchangeHandler {
     let { after, recovered } = range;
     let isLast = after === head;
     if (!isLast) {
-      const limits = { messages: MAX_MESSAGES, bytes: Math.min(maxBytes, MAX_ANSWER_BYTES) };
+      const limits = {
+        messages: MAX_MESSAGES,
+        bytes: Math.min(maxBytes, this.#parts.maxAnswerBytes),
+      };
       const read = store.read(topic, after, limits, nowMs, (at, _timeMs, bytes, start, length) => {
         answer.add(at, bytes, start, length);
         return true;
@@ -376,8 +421,13 @@ export class Keeper implements ExchangeHandler {
   }
 }
 
+function noteIn(bytes: Uint8Array, offset: number, length: number): PublishNote {
+  return unpackJson(bytes, offset, length) as PublishNote;
+}
+
 /** The answer about a topic for which there is no room. */
 const NOWHERE = { epoch: "", after: 0, head: 0, count: 0, recovered: false, isLast: true };
+const LARGE_ANSWER_BYTES = 65_536;
 const MAX_TOLD_SLOTS = 1_024;
 const MAX_MESSAGES = 65_536;
 const EVERYTHING = { messages: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER };

@@ -102,6 +102,10 @@ export const LOG_LINES = {
     level: "warn",
     text: "broadcasts to a thread were lost: affected channels get phx_error",
   },
+  keptLapped: {
+    level: "warn",
+    text: "broadcasts with a history were lost on their way to a thread: it fetches them again",
+  },
   channelLapped: { level: "debug", text: "a channel missed broadcasts: its client should rejoin" },
   linkLapped: {
     level: "warn",

@@ -165,7 +165,8 @@ export const COUNTERS = {
   historyBytes: { kind: "gauge", about: "Memory in use by histories. Belongs to keepers." },
   historyReplayed: {
     kind: "total",
-    about: "Kept messages sent to clients that joined with a history, or fetched again after a loss.",
+    about:
+      "Kept messages sent to clients that joined with a history, or fetched again after a loss.",
   },
   historyRecovered: {
     kind: "total",

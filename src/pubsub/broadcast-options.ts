@@ -89,6 +89,18 @@ function checkNames(options: unknown, known: readonly string[], subject: string)
   }
 }
 
+function checkValues({ scope, except, history }: ContextBroadcastOptions): void {
+  if (scope !== undefined && !SCOPES.includes(scope)) {
+    throw invalidOption(`scope must be "cluster", "node" or "thread", got ${shown(scope)}`);
+  }
+  if (except !== undefined && (typeof except !== "object" || except === null)) {
+    throw invalidOption(`except must be the socket of a channel, got ${shown(except)}`);
+  }
+  if (history !== undefined && typeof history !== "boolean") {
+    throw invalidOption(`history must be true or false, got ${shown(history)}`);
+  }
+}
+
 /**
  * Broadcasts as the options say. Topic and keys of the options have been checked.
  *
@@ -102,18 +114,11 @@ export function broadcastTo(
   options: ContextBroadcastOptions = {},
 ): void {
   const { scope, node, except, history } = options;
-  if (scope !== undefined && !SCOPES.includes(scope)) {
-    throw invalidOption(`scope must be "cluster", "node" or "thread", got ${shown(scope)}`);
-  }
-  if (except !== undefined && (typeof except !== "object" || except === null)) {
-    throw invalidOption(`except must be the socket of a channel, got ${shown(except)}`);
-  }
-  if (history !== undefined && typeof history !== "boolean") {
-    throw invalidOption(`history must be true or false, got ${shown(history)}`);
-  }
+  checkValues(options);
   if (node === undefined) {
-    const isKept = scope === undefined && history !== false;
-    pubsub.broadcast(topic, event, payload, scope ?? "cluster", except, isKept);
+    if (scope === undefined && history !== false) {
+      pubsub.broadcast(topic, event, payload, "cluster", except);
+    } else pubsub.broadcastUnkept(topic, event, payload, scope ?? "cluster", except);
     return;
   }
   if (typeof node !== "string") {

@@ -63,24 +63,21 @@ export async function readHistory(
     throw makeError("SIM_ERR_NO_HISTORY", message);
   }
   const { since, last, limit, after } = checked(request);
-  let epoch = since?.epoch;
-  let position = after;
-  let recovered: boolean | undefined;
   const messages: HistoryMessage[] = [];
   const deadlineMs = performance.now() + keeping.timeoutMs;
-  for (;;) {
-    const spec = { topic, hash, epoch, after: position, maxBytes: PAGE_BYTES };
-    const first = recovered === undefined && { last, whole: true };
-    const add = (answer: Answer): boolean => addTo(messages, limit, answer);
-    const page = await pulled(keeping, { ...spec, ...first }, deadlineMs, add);
-    epoch = page.epoch;
+  const add = (answer: Answer): boolean => addTo(messages, limit, answer);
+  const spec = { topic, hash, maxBytes: PAGE_BYTES };
+  const first = { ...spec, epoch: since?.epoch, after, last, whole: true };
+  let page = await pulled(keeping, first, deadlineMs, add);
+  const { epoch, recovered } = page;
+  while (!page.isLast && messages.length < limit) {
+    const next = { ...spec, epoch, after: page.position };
+    const { position } = page;
+    page = await pulled(keeping, next, deadlineMs, add);
     // If something was trimmed between two pages, what was read before it is still complete.
-    if (recovered !== undefined && !page.recovered) break;
-    recovered ??= page.recovered;
-    position = page.position;
-    if (page.isLast || messages.length === limit) break;
+    if (!page.recovered) page = { ...page, position, isLast: true };
   }
-  return { epoch, offset: String(position), recovered: recovered ?? false, messages };
+  return { epoch, offset: String(page.position), recovered, messages };
 }
 
 interface PulledPage {

@@ -217,7 +217,7 @@ export class Keeping {
 
   /** Handles a settled publish, clear or probe. */
   onSettled(from: number, bytes: Uint8Array, offset: number, length: number): void {
-    const settled = unpackJson<Settled>(bytes, offset, length);
+    const settled = unpackJson(bytes, offset, length) as Settled;
     const waiting = this.#settling.get(settled.request);
     if (waiting?.keeper !== from) return;
     this.#settling.delete(settled.request);

@@ -83,16 +83,24 @@ export function conflictOf(
   const mounts = patterns.map((rows) => rows.map(rowOf));
   for (const [at, rows] of mounts.entries()) {
     for (const others of mounts.slice(at + 1)) {
-      for (const one of rows) {
-        for (const other of others) {
-          if (!one.history || !other.history || isSame(one.history, other.history)) continue;
-          const shared = sharedBy(one, other);
-          if (shared && firstOver(rows, shared) === one && firstOver(others, shared) === other) {
-            return [nameOf(one), nameOf(other)];
-          }
-        }
-      }
+      const conflict = conflictBetween(rows, others);
+      if (conflict) return conflict;
     }
+  }
+  return undefined;
+}
+
+function conflictBetween(
+  rows: readonly Row[],
+  others: readonly Row[],
+): readonly [one: string, other: string] | undefined {
+  for (const one of rows) {
+    const conflict = others.find((other) => {
+      if (!one.history || !other.history || isSame(one.history, other.history)) return false;
+      const shared = sharedBy(one, other);
+      return shared && firstOver(rows, shared) === one && firstOver(others, shared) === other;
+    });
+    if (conflict) return [nameOf(one), nameOf(conflict)];
   }
   return undefined;
 }

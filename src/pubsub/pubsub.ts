@@ -182,7 +182,6 @@ export class PubSub<Lane = never> implements ExchangeHandler {
    * @param topic - the topic's entry if the sender has it, otherwise its name
    * @param payload - an object, or bytes
    * @param from - the subscriber on this thread to exclude
-   * @param isKept - false to leave the broadcast out of the topic's history
    * @throws SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE; nothing is sent in these cases
    */
   broadcast(
@@ -191,24 +190,51 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     payload: unknown,
     scope: Scope,
     from?: object,
-    isKept = true,
   ): void {
-    const encoder = this.#encoder;
     const entry = topic instanceof TopicEntry ? topic : this.registry.get(topic);
-    encoder.encode(entry ?? topicName(topic as string), event, payload);
-    const hash = entry ? entry.hash : this.registry.hashOf(topic as string);
-    writeHeader(hash, encoder);
+    const hash = this.#encode(entry ?? topic, event, payload);
     if (this.#keeping && scope === "cluster") {
       const history = entry ? entry.kept?.history : this.#keeping.find(topic as string);
       if (history && isKeptEvent(history, event)) {
-        if (isKept) {
-          this.#sendToKeeper(this.#keeping, hash, from);
-          return;
-        }
-        // Tells other nodes that it is not to be kept there either.
-        encoder.mark();
+        this.#sendToKeeper(this.#keeping, hash, from);
+        return;
       }
     }
+    this.#send(entry, hash, scope, from);
+  }
+
+  /** Broadcasts like `broadcast`, but leaves the message out of the topic's history. */
+  broadcastUnkept(
+    topic: string,
+    event: string,
+    payload: unknown,
+    scope: Scope,
+    from?: object,
+  ): void {
+    const entry = this.registry.get(topic);
+    const hash = this.#encode(entry ?? topic, event, payload);
+    // Tells other nodes that it is not to be kept there either.
+    if (this.#keeping?.find(topic)) this.#encoder.mark();
+    this.#send(entry, hash, scope, from);
+  }
+
+  /** Encodes a broadcast and its header. @returns the hash of the topic */
+  #encode(topic: TopicEntry<Lane> | string, event: string, payload: unknown): number {
+    const isKnown = topic instanceof TopicEntry;
+    this.#encoder.encode(isKnown ? topic : topicName(topic), event, payload);
+    const hash = isKnown ? topic.hash : this.registry.hashOf(topic);
+    writeHeader(hash, this.#encoder);
+    return hash;
+  }
+
+  /** Sends the broadcast in the encoder. */
+  #send(
+    entry: TopicEntry<Lane> | undefined,
+    hash: number,
+    scope: Scope,
+    from: object | undefined,
+  ): void {
+    const encoder = this.#encoder;
     if (!this.#publish(hash, scope)) throw tooLarge(encoder.length);
     this.member.counters.add(COUNTER.broadcasts);
     if (scope === "otherThreads" || scope === "otherNodes") {
@@ -380,7 +406,8 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   /** Notifies all subscribers to topics in these index slots that broadcasts were lost. */
   onLapped(from: number, slots: LappedNotice): void {
     const count = slots === "all" ? slots : slots.length;
-    this.member.logger.log("lapped", { from, slots: count });
+    const isKept = this.#keeping?.isKeeper(from) === true;
+    this.member.logger.log(isKept ? "keptLapped" : "lapped", { from, slots: count });
     if (telemetry.lapped.hasSubscribers) telemetry.lapped.publish({ from, slots: count });
     const lost = slots === "all" ? undefined : new Set(slots);
     // A gap may have been lost, and it is unknown which topics it affected.
@@ -456,11 +483,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   }
 
   /** Fetches again what a keeper has sent in vain. */
-  #lappedByKeeper(
-    keeping: Keeping,
-    from: number,
-    isConcerned: (slot: number) => boolean,
-  ): void {
+  #lappedByKeeper(keeping: Keeping, from: number, isConcerned: (slot: number) => boolean): void {
     for (const entry of this.registry.all()) {
       const { kept, hash } = entry;
       if (!kept || keeping.keeperOf(hash) !== from) continue;

@@ -242,10 +242,10 @@ export class Supervisor
     const finished = Promise.all(shards.map((shard) => shard.finish()));
     await within(this.#parts.options.shutdownMs, finished);
     // The keepers last, so that they get what the others still send.
-    const threads = [...this.#threads];
-    const isKeeper = ({ role }: MemberThread): boolean => role === "keeper";
-    await Promise.all(threads.filter((it) => !isKeeper(it)).map((it) => this.end(it)));
-    await Promise.all(threads.filter(isKeeper).map((it) => this.end(it)));
+    const keepers = [...this.#threads].filter(({ role }) => role === "keeper");
+    const others = [...this.#threads].filter((thread) => !keepers.includes(thread));
+    await Promise.all(others.map((thread) => this.end(thread)));
+    await Promise.all(keepers.map((thread) => this.end(thread)));
     this.#watchdog.stop();
   }
 

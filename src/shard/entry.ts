@@ -111,8 +111,7 @@ async function handleMain(message: MainMessage): Promise<void> {
       parentPort?.close();
       break;
     case "retire":
-      shard?.retire(message.member, message.hasLost);
-      tell({ kind: "retired", member: message.member });
+      retire(message.member, message.hasLost);
       break;
     case "ask":
       await answer(message.id, message.question);
@@ -122,6 +121,11 @@ async function handleMain(message: MainMessage): Promise<void> {
     default:
       tasks?.settle(message);
   }
+}
+
+function retire(member: number, hasLost: boolean): void {
+  shard?.retire(member, hasLost);
+  tell({ kind: "retired", member });
 }
 
 async function drain(pace: DrainPace): Promise<void> {

@@ -8,7 +8,7 @@ import { randomInt } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
 
 import { reportOf } from "../error-report.ts";
-import { Keeper } from "../history/keeper.ts";
+import { Keeper, maxAnswerBytesOf } from "../history/keeper.ts";
 import { SlabStore } from "../history/slab-store.ts";
 import { watchBuffers } from "../memory/buffer-watch.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
@@ -56,6 +56,7 @@ try {
       idleMs: IDLE_MS,
       isInUse: (topic) => index.hasAny(index.slotOf(topicHash(hashSeed, topic))),
     }),
+    maxAnswerBytes: maxAnswerBytesOf(options),
     maxKeyBytes: maxBytes * KEY_SHARE,
     counters,
     logger,

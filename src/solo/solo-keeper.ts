@@ -7,7 +7,7 @@
  * Runs on: the thread of a test.
  */
 
-import { Keeper } from "../history/keeper.ts";
+import { Keeper, maxAnswerBytesOf } from "../history/keeper.ts";
 import { SlabStore } from "../history/slab-store.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Counters } from "../memory/counters.ts";
@@ -59,6 +59,7 @@ export class SoloKeeper implements KeeperLine {
       slotOf: () => 0,
       kept,
       store: new SlabStore({ maxBytes: options.historyBytes, seed: 0, idleMs: IDLE_MS }),
+      maxAnswerBytes: maxAnswerBytesOf(options),
       maxKeyBytes: options.historyBytes,
       counters,
       logger,

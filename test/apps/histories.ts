@@ -9,6 +9,7 @@ import type { Message } from "../../src/protocol/message.ts";
 
 const socket = defineSocket({
   connect: ({ params }) => ok({ user: params["user"] ?? "nobody" }),
+  id: ({ assigns }) => `users:${assigns.user}`,
 });
 
 const kept = { size: 5, ttlMs: 60_000, ephemeral: ["typing"] };
@@ -43,6 +44,28 @@ const room = defineChannel(socket, {
   },
 });
 
+/** Keeps enough for a client that is away for a while. */
+const long = defineChannel(socket, {
+  history: { size: 10_000, ttlMs: 60_000, ephemeral: ["typing"] },
+  join: (_socket, payload) => (Object(payload)["refused"] === true ? error() : ok()),
+  handleIn: {
+    say: (channel, payload: object) => channel.broadcast("said", payload),
+    sayToOthers: (channel, payload: object) => channel.broadcastFrom("said", payload),
+    /** Broadcasts first, and then sends everything that may overtake that. */
+    overtake: (channel) => {
+      channel.broadcast("said", { n: 1 });
+      channel.broadcast("typing", { n: 2 });
+      channel.push("pushed", { n: 3 });
+      return ok({ n: 4 });
+    },
+    shard: (channel) => ok({ shard: channel.shard }),
+    spin: (_channel, { ms }: { ms: number }) => {
+      const untilMs = performance.now() + ms;
+      while (performance.now() < untilMs);
+    },
+  },
+});
+
 /** Shows messages to the users that they are for, and `slow` ones later. */
 const filtered = defineChannel(socket, {
   history: { size: 100, ttlMs: 60_000 },
@@ -71,7 +94,7 @@ const plain = defineChannel(socket, { join: (_socket, payload) => ok({ payload }
 const picky = defineSerializer({
   decode: (frame) => {
     const [joinRef, ref, topic, event, payload] = JSON.parse(String(frame)) as unknown[];
-    return { joinRef, ref, topic, event, payload } as Message;
+    return { joinRef, ref, topic, event, payload } satisfies Message;
   },
   encode: ({ joinRef, ref, topic, event, payload }) => {
     if (JSON.stringify(payload).includes("unspeakable")) throw new Error("unspeakable");
@@ -83,7 +106,7 @@ export default defineEndpoint({
   sockets: {
     "/socket": {
       socket,
-      channels: { "room:*": room, "filtered:*": filtered, "plain:*": plain },
+      channels: { "room:*": room, "long:*": long, "filtered:*": filtered, "plain:*": plain },
       longpoll: true,
     },
     "/picky": {

@@ -47,7 +47,7 @@ function makeWorld(node: KeptNode, member: number): World {
       const { n, only } = payload as Sent;
       if (n % 3 === 0) await setImmediate();
       const { number } = socket.assigns as { number?: number };
-      if (only === undefined || only === Number(number) % 2) socket.push("said", payload as object);
+      if (only === undefined || only === Number(number) % 2) socket.push("said", payload);
     },
   };
   const world = new World({
@@ -192,7 +192,11 @@ class Returning {
 interface Reply {
   readonly status: string;
   readonly response: {
-    readonly history: { readonly epoch: string; readonly offset: string; readonly recovered: boolean };
+    readonly history: {
+      readonly epoch: string;
+      readonly offset: string;
+      readonly recovered: boolean;
+    };
   };
 }
 
@@ -227,21 +231,31 @@ async function run(seed: number): Promise<{ got: number; told: number; lapped: n
     for (const world of worlds) world.member.drain();
     host.drain();
   };
+  const someone = (): Returning => clients[random(CLIENTS)] as Returning;
+  const burst = (): void => {
+    for (let count = random(80); count > 0; count -= 1) say();
+  };
+  const comeOrGo = (): void => {
+    const client = someone();
+    if (client.isAway) client.connect(random);
+    else if (random(4) === 0) client.drop();
+  };
+  const actions: readonly (readonly [chance: number, run: () => unknown])[] = [
+    [30, say],
+    [4, burst],
+    [10, () => someone().say((n += 1), random)],
+    [10, comeOrGo],
+    [6, () => someone().setRoom(random(3) === 0 ? random(3) : Infinity)],
+    [15, () => node.drain(1 + random(20))],
+    [15, () => (worlds[random(2)] as World).member.drain()],
+    [6, () => someone().read()],
+    [1, () => random(10) === 0 && node.replace()],
+    [3, setImmediate],
+  ];
   for (let step = 0; step < STEPS; step += 1) {
-    const client = clients[random(CLIENTS)] as Returning;
-    const dice = random(100);
-    if (dice < 30) say();
-    else if (dice < 34) for (let count = random(80); count > 0; count -= 1) say();
-    else if (dice < 44) client.say((n += 1), random);
-    else if (dice < 54) {
-      if (client.isAway) client.connect(random);
-      else if (random(4) === 0) client.drop();
-    } else if (dice < 60) client.setRoom(random(3) === 0 ? random(3) : Infinity);
-    else if (dice < 75) node.drain(1 + random(20));
-    else if (dice < 90) (worlds[random(2)] as World).member.drain();
-    else if (dice < 96) client.read();
-    else if (dice < 97 && random(10) === 0) node.replace();
-    else await setImmediate();
+    let dice = random(100);
+    const [, act] = actions.find(([chance]) => (dice -= chance) < 0) ?? [0, say];
+    await act();
   }
   // Everybody comes back, has room, and gets everything.
   for (const client of clients) {

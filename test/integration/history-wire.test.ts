@@ -45,6 +45,13 @@ describe("A channel with a history", () => {
     return client;
   }
 
+  /** Joins as a user. */
+  async function entered(user: string, payload: object): Promise<HistoryClient> {
+    const client = await connect({ user });
+    await client.joined(topic, payload);
+    return client;
+  }
+
   /** Has the host keep messages with these texts. */
   async function keep(...texts: string[]): Promise<void> {
     for (const text of texts) await server.publish(topic, "said", { text });
@@ -317,13 +324,6 @@ describe("A channel with a history", () => {
   });
 
   describe("that intercepts", () => {
-    /** Joins as a user. */
-    async function entered(user: string, payload: object): Promise<HistoryClient> {
-      const client = await connect({ user });
-      await client.joined(topic, payload);
-      return client;
-    }
-
     test(
       "tells offsets with the pushes of the handler, or instead of them",
       async () => {
@@ -392,14 +392,17 @@ describe("A channel with a history", () => {
     test("is read in pages by the host and by channels", async () => {
       await keep("a", "b", "c", "d");
       const { messages, recovered, ...position } = await server.history(topic, { limit: 2 });
-      assert.deepEqual([recovered, messages.map(({ payload }) => payload)], [
-        true,
-        [{ text: "c" }, { text: "d" }],
-      ]);
+      assert.deepEqual(
+        [recovered, messages.map(({ payload }) => payload)],
+        [true, [{ text: "c" }, { text: "d" }]],
+      );
       assert.equal(messages.at(-1)?.offset, position.offset);
       await keep("e");
       const next = await server.history(topic, { since: position });
-      assert.deepEqual(next.messages.map(({ payload }) => payload), [{ text: "e" }]);
+      assert.deepEqual(
+        next.messages.map(({ payload }) => payload),
+        [{ text: "e" }],
+      );
       const client = await connect();
       await client.joined(topic, {});
       const page = await client.asked(topic, "history", { last: 1 });

@@ -4,7 +4,7 @@
  * Runs on: the test's thread.
  */
 
-import { Keeper } from "../../src/history/keeper.ts";
+import { Keeper, maxAnswerBytesOf } from "../../src/history/keeper.ts";
 import { SlabStore } from "../../src/history/slab-store.ts";
 import type { HistoryLimits, HistoryStore } from "../../src/history/store.ts";
 import { Logger } from "../../src/log/logger.ts";
@@ -67,7 +67,7 @@ export class KeptNode {
   keeper: Keeper;
   #store: HistoryStore;
   readonly #kept: KeptTopics;
-  readonly #pubsubs: PubSub<never>[] = [];
+  readonly #pubsubs: PubSub[] = [];
   nowMs = 1_800_000_000_000;
 
   constructor({ pattern = "room:*", history = {}, ...sizes }: KeptNodeOptions = {}) {
@@ -87,7 +87,7 @@ export class KeptNode {
   /** Makes a thread's PubSub know the keeper. */
   join(pubsub: PubSub<unknown>): void {
     pubsub.keep(new Keeping(pubsub.member, this.#kept, 5_000));
-    this.#pubsubs.push(pubsub as PubSub<never>);
+    this.#pubsubs.push(pubsub as PubSub);
   }
 
   model(topic: string): TopicModel {
@@ -143,6 +143,7 @@ export class KeptNode {
       slotOf: (hash) => index.slotOf(hash),
       kept: this.#kept,
       store: this.#store,
+      maxAnswerBytes: maxAnswerBytesOf(this.node.options),
       maxKeyBytes: 100_000,
       counters,
       logger: SILENT,
