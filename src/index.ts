@@ -80,7 +80,17 @@ export type { BroadcastOptions } from "./pubsub/broadcast-options.ts";
 
 // Types that the compiler names in the declarations of apps that export definitions, servers or
 // parts of them. Few programs import these.
-export type { BroadcastArguments, BroadcastEvent, BroadcastPayload } from "./endpoint/app-types.ts";
+export type {
+  BroadcastArguments,
+  BroadcastEvent,
+  BroadcastPayload,
+  PublishArguments,
+} from "./endpoint/app-types.ts";
+export type { HistoryOption } from "./channel/history-option.ts";
+export type { PublishOptions } from "./pubsub/broadcast-options.ts";
+export type { HistoryMessage, HistoryPage, HistoryRequest } from "./pubsub/history-reader.ts";
+export type { KeptAt } from "./pubsub/keeping.ts";
+export type { TopicHistory } from "./pubsub/kept-topics.ts";
 export type { SlowChannel, SlowPolicy } from "./channel/definition.ts";
 export type { ChannelLimiter } from "./channel/limits.ts";
 export type { DeclaredReply, Sent, SentPayload } from "./channel/schemas/declarations.ts";

@@ -38,6 +38,8 @@ export const EVENTS = {
   shard_stuck:
     "shard, isStuck (true, false), forMs, topic, event, stack: a shard's event loop has been blocked for stallMs, or turns again (published on main; without stack if the code cannot be interrupted)",
   server_failed: "error: no shard serves any more (published on main)",
+  history_joined:
+    "topic, connection, recovered (true, false), count, durationMs: a join with a history was answered; count messages follow",
   lapped: "from, slots: records from another thread were lost",
   gap: "topics: broadcasts from another node were lost; topics is the number affected in this thread",
   stalled:

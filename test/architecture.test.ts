@@ -37,6 +37,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "callbacks",
     "limits",
     "presence",
+    "history",
     "pubsub",
     "memory",
     "protocol",
@@ -51,6 +52,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "callbacks",
     "limits",
     "presence",
+    "history",
     "pubsub",
     "output",
     "memory",
@@ -76,6 +78,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   limits: ["memory"],
   output: ["memory"],
   presence: ["pubsub", "memory"],
+  history: ["pubsub", "memory"],
   pubsub: ["memory", "protocol"],
   client: ["endpoint", "channel"],
   protocol: [],
@@ -122,7 +125,7 @@ const ONLY_FILES: Readonly<Record<string, readonly string[]>> = {
 
 /** Files that run on a thread of their own: whoever imported one would run it. */
 const ENTRIES =
-  /^(?:shard\/(?:entry|link-entry)|output\/writer-entry|tasks\/task-worker|app\/typescript-hooks)\.ts$/;
+  /^(?:shard\/(?:entry|keeper-entry|link-entry)|output\/writer-entry|tasks\/task-worker|app\/typescript-hooks)\.ts$/;
 
 /** What is declared low and implemented high: never a value to import. */
 const PORT = /^\/\*\*\n \* PORT:/;

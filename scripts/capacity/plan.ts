@@ -16,7 +16,7 @@
  * Runs on: the process of `npm run capacity`.
  */
 
-import { automaticRingBytes, EXTRA_MEMBERS } from "../../src/options/resolution.ts";
+import { automaticRingBytes, memberCount } from "../../src/options/resolution.ts";
 import { OPTIONS } from "../../src/options/options.ts";
 import { subscriptionIndexBytes } from "../../src/pubsub/subscription-index-layout.ts";
 import type { Demand, Machine } from "./demand.ts";
@@ -194,7 +194,7 @@ function coresOf(perSecond: number, us: number): number {
 }
 
 function memoryOf(connections: number, shards: number, { bytes }: UnitCosts): MemoryShares {
-  const members = shards + EXTRA_MEMBERS;
+  const members = memberCount({ shards, historyThreads: OPTIONS.historyThreads.default });
   return {
     node: bytes.node,
     shards: shards * bytes.shard,

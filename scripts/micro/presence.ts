@@ -53,7 +53,7 @@ const options = resolveOptions(
 function makeShard(memory: NodeMemory, shard: number): ShardCore {
   const member = shard + 2;
   const core = new ShardCore({
-    start: { memory, options, member, shard, data: undefined },
+    start: { memory, options, member, shard, data: undefined, kept: undefined },
     counters: new Counters(memory.counters, member),
     publisher: { charge() {}, publish() {} },
     tasks: new InlineTasks(undefined),

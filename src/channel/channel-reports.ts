@@ -9,6 +9,7 @@ import { hasCode, isError, kindOf } from "../errors.ts";
 import type { LineLevel, Logger } from "../log/logger.ts";
 import { JsonText } from "../protocol/json-text.ts";
 import type { Ref } from "../protocol/message.ts";
+import { REASON } from "../protocol/reserved.ts";
 import { telemetry } from "../telemetry.ts";
 import type { ExitReason } from "../callbacks/results.ts";
 
@@ -69,6 +70,22 @@ export class ChannelReports {
     if (telemetry.channel_joined.hasSubscribers) {
       telemetry.channel_joined.publish({ durationMs, topic, params, result });
     }
+  }
+
+  historyJoined(
+    channel: {
+      readonly topic: string;
+      readonly owner: { readonly connection: { readonly id: number } };
+    },
+    recovered: boolean,
+    count: number,
+    startedMs: number,
+  ): void {
+    if (!telemetry.history_joined.hasSubscribers) return;
+    const { topic, owner } = channel;
+    const durationMs = performance.now() - startedMs;
+    const connection = owner.connection.id;
+    telemetry.history_joined.publish({ topic, connection, recovered, count, durationMs });
   }
 
   handled(
@@ -155,4 +172,13 @@ export function causeOf(cause: unknown): Error {
   if (isError(cause)) return cause;
   const text = typeof cause === "string" ? JSON.stringify(cause) : shownValue(cause);
   return new Error(`ended with ${text}`);
+}
+
+/** Returns the reason sent to the client: Phoenix's, or the name of the limit that was exceeded. */
+export function wireReasonOf(cause: unknown): string {
+  if (hasCode(cause, "SIM_ERR_HANDLER_TIMEOUT")) return REASON.handlerTimeout;
+  if (hasCode(cause, "SIM_ERR_MAILBOX_FULL")) return REASON.mailboxFull;
+  if (hasCode(cause, "SIM_ERR_SLOW_CLIENT")) return REASON.slowClient;
+  const hasMissed = hasCode(cause, "SIM_ERR_LAPPED") || hasCode(cause, "SIM_ERR_NO_FORM");
+  return hasMissed ? REASON.missed : REASON.channelCrash;
 }

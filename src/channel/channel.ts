@@ -36,11 +36,14 @@ import { EVENT, REASON, STATUS } from "../protocol/reserved.ts";
 import { keptRefJson, refJson } from "../protocol/serializer.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
 import type { Listener, TopicEntry } from "../pubsub/registry.ts";
-import { causeOf } from "./channel-reports.ts";
+import { ChannelHistory, type HistoryOwner } from "./channel-history.ts";
+import type { ChannelLetter, KeptLetter } from "./channel-letters.ts";
+import { causeOf, wireReasonOf } from "./channel-reports.ts";
 import type { ChannelSocket } from "./channel-socket.ts";
 import { STATE, takeStep, type ChannelState } from "./channel-state.ts";
 import type { ShardContext } from "./context.ts";
 import type { ChannelDefinition } from "./definition.ts";
+import { askingJoin } from "./history-option.ts";
 import type { Lane, Subscriber } from "./lane.ts";
 import { LaterReply } from "./later-reply.ts";
 import type { ChannelLimiter } from "./limits.ts";
@@ -52,29 +55,6 @@ import type { ShardChannels } from "./shard-channels.ts";
 import type { Task, TaskOptions } from "./tasks/tasks.ts";
 import type { Incoming } from "./verbatim.ts";
 
-/** An item in a channel's mailbox. */
-export type ChannelLetter =
-  | { readonly kind: "joined" }
-  | {
-      readonly kind: "in";
-      readonly event: unknown;
-      readonly payload: unknown;
-      readonly ref: Ref;
-      readonly bytes: number;
-    }
-  | {
-      readonly kind: "out";
-      readonly event: string;
-      readonly payload: unknown;
-      readonly bytes: number;
-    }
-  | { readonly kind: "info"; readonly message: unknown; readonly bytes: number }
-  | { readonly kind: "expiring"; readonly leftMs: number }
-  | { readonly kind: "leftOut"; readonly count: number }
-  | { readonly kind: "lost"; readonly error: Error }
-  | { readonly kind: "leave"; readonly ref: Ref }
-  | { readonly kind: "close"; readonly reason: ExitReason };
-
 /** A channel. */
 export class Channel
   implements
@@ -83,7 +63,8 @@ export class Channel
     Subscriber,
     Listener,
     Callee<ChannelLetter>,
-    TimerOwner
+    TimerOwner,
+    HistoryOwner
 {
   readonly topic: string;
   readonly sentJoinRef: Ref;
@@ -116,6 +97,8 @@ export class Channel
   tasks: Set<Task> | undefined = undefined;
   /** State of the rate limits. Absent until a limit applies. */
   declare buckets?: Buckets;
+  /** Absent unless the client asked for the history of the topic. */
+  declare history?: ChannelHistory;
   /** Writer for replies to the event that is being handled. Absent until an event has a writer. */
   declare replyWriter?: PayloadWriter | undefined;
   #locals: unknown = undefined;
@@ -169,7 +152,10 @@ export class Channel
     if (this.state === STATE.closed) return;
     checkEvent(event);
     const { connection, serializer } = this.owner;
-    connection.send(serializer.push(this.joinRefJson, this.topicJson, event, written));
+    const ref = this.history?.ref;
+    const frame = serializer.push(this.joinRefJson, this.topicJson, event, written, ref);
+    connection.send(frame);
+    if (typeof ref === "string") this.history?.pushed(frame, serializer);
   }
 
   broadcast(event: string, payload: unknown = {}): void {
@@ -247,12 +233,21 @@ export class Channel
     return this.definition.limiter;
   }
 
-  join(ref: Ref, payload: unknown): void {
+  join(ref: Ref, sent: unknown): void {
     const { definition, shared } = this;
-    const { callbacks, options } = shared;
+    const { callbacks } = shared;
     callbacks.live.born();
     this.ref = ref;
     const startedMs = performance.now();
+    const asking = this.isKept ? askingJoin(sent) : undefined;
+    if (asking && !asking.asked) {
+      const refusal = { reason: REASON.invalidHistory };
+      shared.reports.joined(this, STATUS.error, refusal, sent, startedMs);
+      this.refuseJoin(refusal);
+      return;
+    }
+    if (asking?.asked) this.history = new ChannelHistory(this, asking.asked);
+    const payload = asking ? asking.payload : sent;
     // Queued first in the mailbox, so that it runs before any message that is waiting for the
     // answer.
     if (definition.joined) callbacks.keepAlways(this, JOINED);
@@ -267,7 +262,7 @@ export class Channel
       result,
       (value) => this.finishJoin(value, payload, startedMs),
       (error) => this.failJoin(error),
-      definition.joinTimeoutMs ?? options.joinTimeoutMs,
+      this.joinTimeoutMs,
     );
   }
 
@@ -357,6 +352,20 @@ export class Channel
 
   // -- Callee: for the runner of callbacks -------------------------------------------------------
 
+  // -- HistoryOwner: for its history -------------------------------------------------------------
+
+  get joinTimeoutMs(): number {
+    return this.definition.joinTimeoutMs ?? this.shared.options.joinTimeoutMs;
+  }
+
+  acceptJoin(payload: object): void {
+    this.settleJoin(STATUS.ok, payload);
+  }
+
+  receiveLetter(letter: KeptLetter): void {
+    this.shared.callbacks.receive(this, letter);
+  }
+
   get takesAtOnce(): boolean {
     return this.state === STATE.open && !this.owner.isSerial;
   }
@@ -395,6 +404,9 @@ export class Channel
         break;
       case "out":
         this.handleOut(letter.event, letter.payload);
+        break;
+      case "kept":
+        this.handleKept(letter.message);
         break;
       case "info":
         if (definition.handleInfo) this.call("handleInfo", definition.handleInfo, letter.message);
@@ -475,6 +487,27 @@ export class Channel
     else this.crash(event, noHandler("intercept", event));
   }
 
+  private handleKept(message: KeptLetter["message"]): void {
+    if ("isBinary" in message) {
+      this.history?.sendNow(message);
+      return;
+    }
+    const { event, payload, position } = message;
+    // A channel gets such a message only if it intercepts the event.
+    const handler = this.definition.intercept.get(event) as OutHandler;
+    this.history?.handles(position);
+    const result = this.shared.callbacks.run(this, event, handler, payload);
+    if (result === FAILED) return;
+    if (isThenable(result)) this.await(result, event, (value) => this.finishKept(event, value));
+    else this.finishKept(event, result);
+  }
+
+  private finishKept(event: string, value: unknown): void {
+    this.history?.handled();
+    this.finishCall(event, value);
+    this.history?.finished();
+  }
+
   // Runs a callback that may return nothing or a stop.
   private call(
     name: string,
@@ -517,22 +550,42 @@ export class Channel
   // -- join --------------------------------------------------------------------------------------
 
   private finishJoin(result: unknown, params: unknown, startedMs: number): void {
-    const { callbacks, reports, counters } = this.shared;
     let status: unknown;
     let payload: unknown;
     try {
       // A Proxy may throw at any of these.
       if (result instanceof Reply) ({ status, payload } = result);
       if (status !== STATUS.ok && status !== STATUS.error) throw badJoin(result);
+    } catch (error) {
+      this.failJoin(error);
+      return;
+    }
+    const join = { params, startedMs };
+    if (status === STATUS.error || !this.history) {
+      this.settleJoin(status, payload, join);
+      return;
+    }
+    this.shared.reports.joined(this, status, payload, params, startedMs);
+    this.history.open(payload, startedMs);
+  }
+
+  /** @param join - the join, if it is not reported and its topic not subscribed to yet */
+  private settleJoin(
+    status: "ok" | "error",
+    payload: unknown,
+    join?: { readonly params: unknown; readonly startedMs: number },
+  ): void {
+    const { callbacks, reports, counters } = this.shared;
+    try {
       // Subscribe before the answer is sent: the client must receive all broadcasts from then on.
-      if (status === STATUS.ok) this.attach();
+      if (status === STATUS.ok && join) this.attach();
       this.answerJoin(status, payload);
     } catch (error) {
       // An answer that cannot be encoded counts as a crash of the join.
       this.failJoin(error);
       return;
     }
-    reports.joined(this, status, payload, params, startedMs);
+    if (join) reports.joined(this, status, payload, join.params, join.startedMs);
     if (status === STATUS.error) {
       takeStep(this, "refused");
       this.owner.channelGone(this);
@@ -549,23 +602,28 @@ export class Channel
     else callbacks.flush(this);
   }
 
-  private failJoin(error: unknown): void {
+  failJoin(error: unknown): void {
     const isLate = hasCode(error, "SIM_ERR_JOIN_TIMEOUT");
-    const reason = isLate ? REASON.joinTimeout : REASON.joinCrashed;
+    this.refuseJoin({ reason: isLate ? REASON.joinTimeout : REASON.joinCrashed });
+    this.shared.reports.joinCrashed(this, EVENT.join, error);
+  }
+
+  /** Answers a join with an error, and ends the channel without its `terminate`. */
+  private refuseJoin(response: object): void {
     try {
-      this.answerJoin(STATUS.error, { reason });
+      this.answerJoin(STATUS.error, response);
     } catch (failure) {
       this.owner.failed(failure);
     }
     this.owner.channelGone(this);
     this.ended();
     this.owner.joinSettled(this);
-    this.shared.reports.joinCrashed(this, EVENT.join, error);
   }
 
   private attach(): void {
     const { pubsub, fastlane } = this.shared;
     this.entry = pubsub.acquire(this.topic);
+    pubsub.learnHead(this.entry);
     fastlane.join(this.entry, this);
   }
 
@@ -573,6 +631,7 @@ export class Channel
     const { entry } = this;
     if (!entry) return;
     this.entry = undefined;
+    this.history?.end();
     this.shared.fastlane.leave(entry, this);
     this.shared.pubsub.release(entry);
   }
@@ -661,6 +720,7 @@ export class Channel
     this.topics = undefined;
     for (const task of this.tasks ?? []) task.cancel();
     this.tasks = undefined;
+    if (this.definition.history) pubsub.keeping?.ended(this);
     onEnded(this);
     callbacks.live.gone();
   }
@@ -698,6 +758,12 @@ export class Channel
     this.shared.pubsub.broadcast(this.entry ?? this.topic, event, written, "cluster", from);
   }
 
+  /** Whether the broadcasts of the topic are kept, and clients may ask for them. */
+  private get isKept(): boolean {
+    if (!this.definition.history) return false;
+    return this.shared.pubsub.keeping?.find(this.topic) !== undefined;
+  }
+
   private checkJoined(name: string): void {
     if (this.state !== STATE.joining) return;
     const message = `${name} must be called after the join was answered; use joined, or send yourself a message`;
@@ -705,13 +771,6 @@ export class Channel
   }
 }
 
-const JOINED: ChannelLetter = { kind: "joined" };
+type OutHandler = (socket: object, payload: unknown) => unknown;
 
-/** Returns the reason sent to the client: Phoenix's, or the name of the limit that was exceeded. */
-function wireReasonOf(cause: unknown): string {
-  if (hasCode(cause, "SIM_ERR_HANDLER_TIMEOUT")) return REASON.handlerTimeout;
-  if (hasCode(cause, "SIM_ERR_MAILBOX_FULL")) return REASON.mailboxFull;
-  if (hasCode(cause, "SIM_ERR_SLOW_CLIENT")) return REASON.slowClient;
-  const hasMissed = hasCode(cause, "SIM_ERR_LAPPED") || hasCode(cause, "SIM_ERR_NO_FORM");
-  return hasMissed ? REASON.missed : REASON.channelCrash;
-}
+const JOINED: ChannelLetter = { kind: "joined" };

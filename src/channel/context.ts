@@ -4,7 +4,9 @@
  * Runs on: shard. Each shard creates one, which `start`, `stop`, routes and callbacks share.
  */
 
-import type { ContextBroadcastOptions } from "../pubsub/broadcast-options.ts";
+import type { ContextBroadcastOptions, PublishOptions } from "../pubsub/broadcast-options.ts";
+import type { HistoryPage, HistoryRequest } from "../pubsub/history-reader.ts";
+import type { KeptAt } from "../pubsub/keeping.ts";
 import type { BroadcastHandler } from "../pubsub/envelope.ts";
 import type { TaskOptions } from "./tasks/tasks.ts";
 
@@ -44,6 +46,26 @@ export interface ShardContext {
     payload?: unknown,
     options?: ContextBroadcastOptions,
   ): void;
+  /**
+   * Broadcasts on a topic with a history, and resolves when the message is kept.
+   *
+   * @throws SIM_ERR_NO_HISTORY, SIM_ERR_NOT_KEPT, SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE,
+   *   SIM_ERR_OPTION_INVALID; as rejections
+   */
+  publish(
+    topic: string,
+    event: string,
+    payload?: unknown,
+    options?: PublishOptions,
+  ): Promise<KeptAt>;
+  /**
+   * Reads the history of a topic.
+   *
+   * @throws SIM_ERR_NO_HISTORY, SIM_ERR_NOT_KEPT, SIM_ERR_OPTION_INVALID; as rejections
+   */
+  history(topic: string, request?: HistoryRequest): Promise<HistoryPage>;
+  /** Removes what is kept of a topic. Its offsets go on. Rejects like `history`. */
+  clearHistory(topic: string): Promise<void>;
   /** Closes all connections with a socket id, on all nodes, with code 1001. */
   disconnect(id: string): void;
   /**

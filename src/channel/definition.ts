@@ -35,6 +35,8 @@ import { inHandlersOf, joinOf, ratesOf, type InHandler } from "./schemas/in-hand
 import { OutWriters } from "./schemas/out-writers.ts";
 import type { ExitReason, HandleOutResult, JoinResult } from "../callbacks/results.ts";
 import type { Typed } from "./schemas/typed.ts";
+import type { TopicHistory } from "../pubsub/kept-topics.ts";
+import { historyOf, type HistoryOption } from "./history-option.ts";
 import { isVerbatim } from "./verbatim.ts";
 
 declare const ASSIGNS: unique symbol;
@@ -134,6 +136,11 @@ export interface ChannelCallbacks<
   /** With `slow`: maximum number of broadcasts waiting for one client. Default: 64. */
   readonly queue?: number;
   /**
+   * Keeps the broadcasts of each topic, so that clients which were away get what they missed. Default:
+   * none. Cannot be combined with `slow`.
+   */
+  readonly history?: HistoryOption;
+  /**
    * With `slow`: runs when a client that has missed broadcasts has been sent all waiting
    * broadcasts. Its pushes arrive after those.
    */
@@ -184,6 +191,8 @@ export interface ChannelDefinition<
   /** If undefined, the socket's policy applies. */
   readonly slow: SlowChannel | undefined;
   readonly missed: ((socket: object, count: unknown) => unknown) | undefined;
+  /** If undefined, broadcasts are not kept. */
+  readonly history: TopicHistory | undefined;
   /** If undefined, the server's time limit applies. */
   readonly joinTimeoutMs: number | undefined;
   /** Undefined if the channel has no rate limits. */
@@ -198,7 +207,7 @@ export interface ChannelDefinition<
  * @param _socket - the definition of the socket that the channel will be mounted under, which
  *   determines the types of assigns and context in the callbacks
  * @throws SIM_ERR_DEFINITION_INVALID if an object literal has an unknown key, a callback is not a function, a declaration is not a
- *   schema, an event in `in` has no handler, or `slow`, `queue` or a log level is invalid;
+ *   schema, an event in `in` has no handler, or `slow`, `queue`, `history` or a log level is invalid;
  *   SIM_ERR_OPTION_INVALID if `joinTimeoutMs` is out of range
  */
 export function defineChannel<
@@ -256,6 +265,7 @@ export function defineChannel<
     terminate: callbacks.terminate?.bind(callbacks) as ChannelDefinition["terminate"],
     slow: slowOf(callbacks.slow, callbacks.queue),
     missed: callbacks.missed?.bind(callbacks) as ChannelDefinition["missed"],
+    history: historyOf(callbacks.history, callbacks.slow),
     joinTimeoutMs,
     limiter: channelLimiterOf(callbacks.limits, ratesOf(handleIn)),
     logJoin: callbacks.logJoin ?? "info",
@@ -283,6 +293,7 @@ const KEYS = Object.keys({
   terminate: true,
   slow: true,
   queue: true,
+  history: true,
   missed: true,
   joinTimeoutMs: true,
   limits: true,

@@ -26,7 +26,8 @@ import { COUNTER } from "../memory/counters-layout.ts";
 import { isLarge, type BroadcastRoom } from "./broadcast-room.ts";
 import type { Publisher } from "./connection.ts";
 import type { HeldBroadcasts } from "./held-broadcasts.ts";
-import { Lane, type LaneClass, type Subscriber } from "./lane.ts";
+import { keptFrames, markOf, type KeptFrames } from "./kept-frames.ts";
+import { Lane, TRACKS, type LaneClass, type Subscriber } from "./lane.ts";
 import { QueuedBroadcasts, type QueuedBroadcast } from "./queued-broadcasts.ts";
 import { SendQueue } from "./send-queue.ts";
 import { errorText } from "../error-report.ts";
@@ -121,13 +122,20 @@ export class Fastlane implements Dispatcher<Lane> {
     const sender = from as Subscriber | undefined;
     let event: string | undefined;
     let others: Lane[] | undefined;
+    let isAsked = false;
     for (const lane of entry.lanes) {
-      const { intercepts, serializer } = lane.kind;
+      const { intercepts, serializer, tracks } = lane.kind;
+      if (tracks !== TRACKS.nothing && envelope.position > 0) {
+        isAsked = true;
+        continue;
+      }
       const isIntercepted = intercepts.size > 0 && intercepts.has((event ??= envelope.event()));
       if (isIntercepted || !hasForm(serializer, envelope)) others = [...(others ?? []), lane];
       else this.#deliver(lane, frameFor(serializer, envelope), envelope, sender);
     }
-    // These come last because they run user code, which may broadcast and thus overwrite the bytes.
+    // These come last because they run user code, which may broadcast and thus overwrite the bytes. Kept broadcasts
+    // come from a keeper, so their bytes are not those of the encoder.
+    if (isAsked) this.#dispatchKept(entry, envelope, sender);
     if (others) {
       event ??= envelope.event();
       this.#dispatchDecoded(others, { topic: entry.topic, event, envelope }, sender);
@@ -139,6 +147,125 @@ export class Fastlane implements Dispatcher<Lane> {
     const subscribers = entry.lanes.flatMap((lane) => [...lane.subscribers]);
     for (const subscriber of subscribers) subscriber.missed();
   }
+
+  // -- kept broadcasts ---------------------------------------------------------------------------
+
+  /** Reports whether a kept broadcast can be encoded for a channel, or is handled by it. */
+  hasForm(channel: Subscriber, entry: TopicEntry<Lane>, envelope: Envelope): boolean {
+    const { intercept } = channel.definition;
+    if (intercept.size > 0 && intercept.has(envelope.event())) return true;
+    try {
+      return keptFrames(channel.owner.serializer, entry, envelope) !== undefined;
+    } catch {
+      return false;
+    }
+  }
+
+  /**
+   * Sends a kept broadcast to a channel that asked for a history, or lets it handle it.
+   *
+   * @param isExcluded - true if the channel gets only the offset
+   * @returns false if it has no form for the client; then nothing is sent
+   */
+  sendKept(
+    channel: Subscriber,
+    entry: TopicEntry<Lane>,
+    envelope: Envelope,
+    isExcluded: boolean,
+  ): boolean {
+    const { intercept } = channel.definition;
+    const { position } = envelope;
+    if (isExcluded) {
+      this.sendMark(channel, entry, position);
+      return true;
+    }
+    if (intercept.size > 0) {
+      const event = envelope.event();
+      if (intercept.has(event)) {
+        channel.history?.receive(event, envelope.payload(), envelope.payloadLength, position);
+        return true;
+      }
+    }
+    try {
+      const frames = keptFrames(channel.owner.serializer, entry, envelope);
+      if (!frames) return false;
+      sendFrames(channel, frames);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Sends an offset in place of a message that a channel does not get. */
+  sendMark(channel: Subscriber, entry: TopicEntry<Lane>, position: number): void {
+    try {
+      const mark = markOf(channel.owner.serializer, entry.json, position);
+      const bytes = typeof mark === "string" ? Buffer.from(mark) : mark;
+      sendFrames(channel, { bytes, isBinary: typeof mark !== "string", mark: undefined });
+    } catch {
+      // The client keeps an older position, and gets later messages again if it rejoins.
+    }
+  }
+
+  // Channels that are being brought level get kept broadcasts from their replay.
+  #dispatchKept(entry: TopicEntry<Lane>, envelope: Envelope, from: Subscriber | undefined): void {
+    for (const lane of entry.lanes) {
+      if (lane.kind.tracks !== TRACKS.live) continue;
+      if (lane.kind.isNative) this.#publishKept(entry, lane, envelope, from);
+      else this.#sendKeptToEach(entry, lane, envelope, from);
+    }
+  }
+
+  #sendKeptToEach(
+    entry: TopicEntry<Lane>,
+    lane: Lane,
+    envelope: Envelope,
+    from: Subscriber | undefined,
+  ): void {
+    for (const channel of lane.subscribers.slice()) {
+      if (channel.lane !== lane) continue;
+      if (this.sendKept(channel, entry, envelope, channel === from)) continue;
+      this.#skipKept(channel, entry, envelope.position, NO_FORM);
+    }
+  }
+
+  #publishKept(
+    entry: TopicEntry<Lane>,
+    lane: Lane,
+    envelope: Envelope,
+    from: Subscriber | undefined,
+  ): void {
+    const { position } = envelope;
+    let frames: KeptFrames | undefined;
+    let why = NO_FORM;
+    try {
+      frames = keptFrames(lane.kind.serializer, entry, envelope);
+    } catch (error) {
+      why = notWritten(error);
+    }
+    if (frames) {
+      const { bytes, isBinary, mark } = frames;
+      this.#deliver(lane, bytes, { isBinary, isReceived: true, event: NO_EVENT }, from);
+      if (mark) this.#deliver(lane, mark, MARK, from);
+      if (from?.lane === lane) this.sendMark(from, entry, position);
+      return;
+    }
+    for (const channel of lane.subscribers.slice()) {
+      if (channel.lane !== lane) continue;
+      if (channel === from) this.sendMark(channel, entry, position);
+      else this.#skipKept(channel, entry, position, why);
+    }
+  }
+
+  // The channel ends without this offset, so that a rejoin is told that something is missing. Later ones get only the
+  // offset: as with other broadcasts, a client is told once.
+  #skipKept(channel: Subscriber, entry: TopicEntry<Lane>, position: number, why: string): void {
+    this.#counters.add(COUNTER.skippedOnV1);
+    if (this.#told.has(channel.owner)) this.sendMark(channel, entry, position);
+    else this.#skip([channel], why);
+  }
+
+  // -- delivery ----------------------------------------------------------------------------------
 
   #deliver(lane: Lane, frame: Uint8Array, outgoing: Outgoing, from: Subscriber | undefined): void {
     const { kind } = lane;
@@ -243,7 +370,7 @@ export class Fastlane implements Dispatcher<Lane> {
     try {
       frame = lane.kind.serializer.broadcast?.(topic, event, payload);
     } catch (error) {
-      const why = `the serializer could not write a broadcast: ${errorText(error)}`;
+      const why = notWritten(error);
       const channels = lane.subscribers.filter((channel) => channel !== from);
       this.#skip(channels, why);
     }
@@ -290,7 +417,10 @@ export class Fastlane implements Dispatcher<Lane> {
     const { serializer, connection } = channel.owner;
     const isQueued = slow !== undefined;
     const { native } = connection;
-    const isNative = native !== undefined && !isQueued;
+    const tracks = channel.history?.tracks ?? TRACKS.nothing;
+    // A channel that gets kept broadcasts one by one, and so must not be published to.
+    const isSingle = tracks === TRACKS.replaying || (tracks === TRACKS.live && intercept.size > 0);
+    const isNative = native !== undefined && !isQueued && !isSingle;
     const isCompressed = native?.isCompressed ?? false;
     // Definitions that intercept nothing share a class.
     const key = intercept.size === 0 ? NOTHING : intercept;
@@ -301,11 +431,12 @@ export class Fastlane implements Dispatcher<Lane> {
         one.serializer === serializer &&
         one.isNative === isNative &&
         one.isQueued === isQueued &&
+        one.tracks === tracks &&
         one.isCompressed === isCompressed,
     );
     if (!kind) {
       const prefix = `${this.#classCount}:`;
-      kind = { serializer, isNative, isQueued, isCompressed, intercepts: key, prefix };
+      kind = { serializer, isNative, isQueued, isCompressed, tracks, intercepts: key, prefix };
       this.#classCount += 1;
       classes.push(kind);
     }
@@ -314,6 +445,24 @@ export class Fastlane implements Dispatcher<Lane> {
 }
 
 const NOTHING: ReadonlyMap<string, unknown> = new Map();
+
+const NO_EVENT = (): string => "";
+const MARK: Outgoing = { isBinary: false, isReceived: true, event: NO_EVENT };
+
+/** Sends frames now, or after the kept messages that are being handled. */
+function sendFrames(channel: Subscriber, frames: KeptFrames): void {
+  if (channel.history?.isPending === true) {
+    channel.history.sendLater(frames);
+    return;
+  }
+  const { connection } = channel.owner;
+  connection.sendEncoded(frames.bytes, frames.isBinary);
+  if (frames.mark) connection.sendEncoded(frames.mark, false);
+}
+
+function notWritten(error: unknown): string {
+  return `the serializer could not write a broadcast: ${errorText(error)}`;
+}
 
 interface Intercepted {
   readonly channel: Subscriber;

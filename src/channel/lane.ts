@@ -12,7 +12,15 @@
 import type { Serializer } from "../protocol/serializer.ts";
 import type { Connection, Publisher } from "./connection.ts";
 import type { SlowChannel } from "./definition.ts";
+import type { KeptFrames } from "./kept-frames.ts";
 import type { QueueOwner } from "./send-queue.ts";
+
+/**
+ * What a channel gets of kept broadcasts: them as any other, with their offsets since it asked for
+ * a history, or nothing while it is being brought level.
+ */
+export const TRACKS = { nothing: 0, live: 1, replaying: 2 } as const;
+export type Tracks = (typeof TRACKS)[keyof typeof TRACKS];
 
 /** A channel that receives its topic's broadcasts. */
 export interface Subscriber extends QueueOwner {
@@ -24,6 +32,8 @@ export interface Subscriber extends QueueOwner {
   /** The lane that contains the channel, and the channel's index in that lane. */
   lane: Lane | undefined;
   laneAt: number;
+  /** Present if the client asked for a history. */
+  readonly history?: SubscriberHistory | undefined;
 
   /** Handles a broadcast with an intercepted event. @param bytes - length of the encoded payload */
   receiveOut(event: string, payload: unknown, bytes: number): void;
@@ -31,6 +41,17 @@ export interface Subscriber extends QueueOwner {
   noForm(reason: string): void;
   /** Called when broadcasts were lost between threads. */
   missed(): void;
+}
+
+/** The part of a channel's history that its lane needs. */
+export interface SubscriberHistory {
+  readonly tracks: Tracks;
+  /** Whether a kept message must wait for another one. */
+  readonly isPending: boolean;
+  /** Handles a kept broadcast with an intercepted event. */
+  receive(event: string, payload: unknown, bytes: number, position: number): void;
+  /** Sends the frames of a kept broadcast once those before it have been handled. */
+  sendLater(frames: KeptFrames): void;
 }
 
 /** Properties shared by the subscribers of a lane. */
@@ -43,6 +64,7 @@ export interface LaneClass {
    * native.
    */
   readonly isQueued: boolean;
+  readonly tracks: Tracks;
   /** Events that go to the channel instead of the client. */
   readonly intercepts: ReadonlyMap<string, unknown>;
   /**

@@ -8,7 +8,7 @@ import type { ChannelDefinition } from "../channel/definition.ts";
 import type { ChannelTypes } from "../channel/schemas/declarations.ts";
 import type { EndpointDefinition } from "./endpoint.ts";
 
-import type { BroadcastOptions } from "../pubsub/broadcast-options.ts";
+import type { BroadcastOptions, PublishOptions } from "../pubsub/broadcast-options.ts";
 
 /** The channels of an app's mounts at a path, by pattern. */
 type ChannelsAt<App, Path extends string> =
@@ -71,6 +71,11 @@ export type BroadcastEvent<App, Topic> = [AppChannel<App, Topic>] extends [never
 export type BroadcastArguments<Payload> = object extends Payload
   ? [payload?: Payload, options?: BroadcastOptions]
   : [payload: Payload, options?: BroadcastOptions];
+
+/** Arguments of a publish, like those of a broadcast. */
+export type PublishArguments<Payload> = object extends Payload
+  ? [payload?: Payload, options?: PublishOptions]
+  : [payload: Payload, options?: PublishOptions];
 
 /** Payload of an event that is broadcast to a topic. */
 export type BroadcastPayload<App, Topic, Event> = [AppChannel<App, Topic>] extends [never]

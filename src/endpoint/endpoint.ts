@@ -24,6 +24,7 @@ import {
   type MountOptions,
 } from "../transport/mount-options.ts";
 import { checkKeys, checkObject, checkPath, invalid } from "../definition-checks.ts";
+import { conflictOf, type KeptPattern } from "../pubsub/kept-topics.ts";
 
 /** A socket with channels at a path. */
 export interface MountDefinition extends MountOptions {
@@ -204,6 +205,7 @@ export function defineEndpoint<const Given extends Sockets, Own extends object =
     checkMount(path, mount);
     checkMountOptions(path, mount, callbacks);
   }
+  checkHistories(callbacks.sockets);
   return { ...(callbacks as unknown as EndpointCallbacks<Given>), [KIND]: true };
 }
 
@@ -282,6 +284,27 @@ function checkChannels(path: string, mount: MountDefinition): void {
   if (maxChannels !== undefined) {
     checkOption("maxChannels", `maxChannels of ${path}`, maxChannels);
   }
+}
+
+/** Returns the topic patterns of each mount, with the histories of their channels. */
+export function keptPatternsOf({ sockets }: { readonly sockets: Sockets }): KeptPattern[][] {
+  return Object.values(sockets).map((mount) => {
+    if (isRawMountDefinition(mount)) return [];
+    return Object.entries(mount.channels).map(([pattern, given]) => {
+      const { channel } = routeOf(given);
+      return { pattern, history: "start" in channel ? undefined : channel.history };
+    });
+  });
+}
+
+/** Checks that no topic has two different histories. */
+function checkHistories(sockets: Sockets): void {
+  const conflict = conflictOf(keptPatternsOf({ sockets }));
+  if (!conflict) return;
+  const [one, other] = conflict.map((pattern) => JSON.stringify(pattern));
+  throw invalid(
+    `channels of a topic must declare the same history, got two for ${one} and ${other}`,
+  );
 }
 
 function checkTransports(given: unknown): void {

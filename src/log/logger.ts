@@ -102,6 +102,10 @@ export const LOG_LINES = {
     level: "warn",
     text: "broadcasts to a thread were lost: affected channels get phx_error",
   },
+  keptLapped: {
+    level: "warn",
+    text: "broadcasts with a history were lost on their way to a thread: it fetches them again",
+  },
   channelLapped: { level: "debug", text: "a channel missed broadcasts: its client should rejoin" },
   linkLapped: {
     level: "warn",
@@ -117,6 +121,31 @@ export const LOG_LINES = {
   },
   stallEnded: { level: "info", text: "a stalled thread recovered or was replaced" },
   adapterFailed: { level: "error", text: "the adapter failed" },
+  keeperEnded: {
+    level: "error",
+    text: "the thread that keeps histories ended unexpectedly: channels of its topics get phx_error",
+  },
+  keeperFailed: { level: "error", text: "the thread that keeps histories could not be replaced" },
+  keeperReplaced: {
+    level: "warn",
+    text: "the thread that keeps histories was replaced: what it had kept is gone",
+  },
+  keeperGivenUp: {
+    level: "error",
+    text: "the thread that keeps histories ended too often: not replaced",
+  },
+  keeperTerminated: {
+    level: "warn",
+    text: "the thread that keeps histories did not finish in time: terminated",
+  },
+  keeperLapped: {
+    level: "warn",
+    text: "broadcasts were lost on their way to a history: affected channels get phx_error",
+  },
+  historyFull: {
+    level: "error",
+    text: "no room for another topic with a history: raise historyBytes",
+  },
   connected: { level: "info", text: "CONNECTED TO" },
   refused: { level: "info", text: "REFUSED CONNECTION TO" },
   expired: { level: "info", text: "EXPIRED CONNECTION TO" },

@@ -155,6 +155,36 @@ export const COUNTERS = {
     kind: "total",
     about: "Records dropped because their sender's number was retired.",
   },
+  historyKept: { kind: "total", about: "Messages kept in histories. Belongs to keepers." },
+  historyRefused: {
+    kind: "total",
+    about:
+      "Broadcasts of topics with a history that could not be kept and were sent to live subscribers only. Belongs to keepers.",
+  },
+  historyEvicted: {
+    kind: "total",
+    about: "Kept messages dropped early because of `historyBytes`. Belongs to keepers.",
+  },
+  historyMessages: { kind: "gauge", about: "Messages in histories. Belongs to keepers." },
+  historyTopics: { kind: "gauge", about: "Topics with a history in memory. Belongs to keepers." },
+  historyBytes: { kind: "gauge", about: "Memory in use by histories. Belongs to keepers." },
+  historyReplayed: {
+    kind: "total",
+    about:
+      "Kept messages sent to clients that joined with a history, or fetched again after a loss.",
+  },
+  historyRecovered: {
+    kind: "total",
+    about: "Joins with a history from which nothing was missing.",
+  },
+  historyNotRecovered: {
+    kind: "total",
+    about: "Joins with a history from which something was missing (`recovered: false`).",
+  },
+  historySkipped: {
+    kind: "total",
+    about: "Kept messages that could not be encoded for a client and were left out of its replay.",
+  },
   sentToNodes: { kind: "total", about: "Broadcasts that the link passed to its adapter." },
   heardFromNodes: { kind: "total", about: "Broadcasts received from other nodes." },
   lostToNodes: {

@@ -141,6 +141,29 @@ export const OPTIONS = {
     atLimit:
       "If topics share a slot, some records are sent to threads without a subscriber. Nothing is lost.",
   },
+  historyThreads: {
+    kind: "integer",
+    env: "SIMURGH_HISTORY_THREADS",
+    default: 1,
+    min: 1,
+    max: 16,
+    unit: "threads",
+    about:
+      "Threads that keep the histories of topics, each of a part of the topics. None is started if no channel declares a history.",
+    atLimit: "Broadcasts of topics with a history wait for their thread, like those for a shard.",
+  },
+  historyBytes: {
+    kind: "integer",
+    env: "SIMURGH_HISTORY_BYTES",
+    default: 268_435_456,
+    min: 1_048_576,
+    max: 68_719_476_736,
+    unit: "bytes",
+    about:
+      "Memory for the histories of all topics of the node, divided among `historyThreads`. It is allocated as it is needed.",
+    atLimit:
+      "Topics that were silent longest lose their oldest messages first (`historyEvicted`). Clients that need these get `recovered: false`.",
+  },
   maxFrameBytes: {
     kind: "integer",
     env: "SIMURGH_MAX_FRAME_BYTES",

@@ -18,8 +18,19 @@ import {
 import { OPTIONS, type OptionName, type Options, type ResolvedOptions } from "./options.ts";
 import { checkVariables, isServiceAddress } from "./variables.ts";
 
-/** Number of members besides the shards: main, the link, and a spare for replacing a shard. */
+/**
+ * Number of members besides the shards and the keepers of histories: main, the link, and a spare for
+ * replacing a shard.
+ */
 export const EXTRA_MEMBERS = 3;
+
+/** Returns the number of members of a node, whether or not they have threads. */
+export function memberCount({
+  shards,
+  historyThreads,
+}: Pick<ResolvedOptions, "shards" | "historyThreads">): number {
+  return shards + EXTRA_MEMBERS + historyThreads;
+}
 
 /** Provides the defaults that depend on the machine. */
 export interface AutomaticValues {
@@ -95,7 +106,7 @@ export function resolveOptions(
   }
   if (resolved["nodeName"] === "auto") resolved["nodeName"] = automatic.nodeName();
   if (resolved["secretKeyBase"] === "auto") resolved["secretKeyBase"] = automatic.secretKeyBase();
-  resolveQueues(resolved, (resolved["shards"] as number) + EXTRA_MEMBERS);
+  resolveQueues(resolved, memberCount(resolved as ResolvedOptions));
   const result = resolved as ResolvedOptions;
   checkTotalHoldsPair(result, (name) => subjectOf(name, given[name], environment));
   return Object.freeze(result);

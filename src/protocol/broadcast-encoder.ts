@@ -112,6 +112,23 @@ export class BroadcastEncoder implements BroadcastParts {
     return this.length + this.bytes.write(text, this.length, "utf8");
   }
 
+  /** Adds an empty byte after the frame, after the header was written. */
+  mark(): void {
+    this.#ensure(this.length + 1, this.length);
+    this.bytes[this.length] = 0;
+    this.length += 1;
+  }
+
+  /**
+   * Makes room after the frame.
+   *
+   * @returns the buffer, which contains the headroom and the frame
+   */
+  reserve(bytes: number): Uint8Array {
+    this.#ensure(this.length + bytes, this.length);
+    return this.bytes;
+  }
+
   #ensure(bytes: number, kept = 0): void {
     if (bytes > this.bytes.length) {
       const larger = Buffer.allocUnsafeSlow(Math.max(bytes, this.bytes.length * 2));

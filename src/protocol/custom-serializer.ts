@@ -17,7 +17,10 @@ export interface ServerMessage {
    * Ref of the join that the message belongs to; null for broadcasts and messages without a join.
    */
   readonly joinRef: unknown;
-  /** Ref of the message that this message replies to, or null. */
+  /**
+   * Ref of the message that this message replies to, or null. For channels that asked for a history,
+   * the offset of a kept broadcast.
+   */
   readonly ref: unknown;
   /** A string, or whatever value the client sent as the topic. */
   readonly topic: unknown;
@@ -62,10 +65,10 @@ export function defineSerializer(callbacks: SerializerCallbacks): Serializer {
         event: EVENT.reply,
         payload: { status, response: JsonText.decoded(response) },
       }),
-    push: (joinRef, topic, event, payload) =>
+    push: (joinRef, topic, event, payload, ref = null) =>
       encode({
         ...partsOf(joinRef, topic),
-        ref: null,
+        ref,
         event,
         payload: JsonText.decoded(payload),
       }),
@@ -73,8 +76,8 @@ export function defineSerializer(callbacks: SerializerCallbacks): Serializer {
       const parts = partsOf(joinRef, topic);
       return encode({ ...parts, ref: parts.joinRef, event, payload });
     },
-    broadcast(topic, event, payload) {
-      const message = { joinRef: null, ref: null, topic, event, payload };
+    broadcast(topic, event, payload, ref) {
+      const message = { joinRef: null, ref: ref ?? null, topic, event, payload };
       if (!callbacks.fastlane) return encode(message);
       return checkFrame(callbacks.fastlane(message), "fastlane");
     },

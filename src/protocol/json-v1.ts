@@ -39,8 +39,9 @@ export const jsonV1: Serializer = {
     return `{"topic":${topic},"event":"phx_reply","payload":${body},"ref":${refJson(ref)}}`;
   },
 
-  push(_joinRef, topic, event, payload) {
-    return `{"topic":${topic},"event":${JSON.stringify(event)},"payload":${textualJson(payload)},"ref":null}`;
+  push(_joinRef, topic, event, payload, ref = null) {
+    const refText = ref === null ? "null" : `"${ref}"`;
+    return `{"topic":${topic},"event":${JSON.stringify(event)},"payload":${textualJson(payload)},"ref":${refText}}`;
   },
 
   end(joinRef, topic, event, payload) {
@@ -68,10 +69,15 @@ const EVENT = Buffer.from('","event":"');
 const PAYLOAD = Buffer.from('","payload":');
 const END = Buffer.from(',"ref":null}');
 
-/** Assembles a version 1 frame from the parts of a version 2 broadcast. */
-export function v1Broadcast(parts: BroadcastParts): Uint8Array {
+/**
+ * Assembles a version 1 frame from the parts of a version 2 broadcast.
+ *
+ * @param ref - offset of a kept broadcast; decimal digits
+ */
+export function v1Broadcast(parts: BroadcastParts, ref?: string): Uint8Array {
   const { bytes, topicLength, eventLength, payloadLength } = parts;
-  const fixed = TOPIC.length + EVENT.length + PAYLOAD.length + END.length;
+  const end = ref === undefined ? END : Buffer.from(`,"ref":"${ref}"}`);
+  const fixed = TOPIC.length + EVENT.length + PAYLOAD.length + end.length;
   const frame = new Uint8Array(fixed + topicLength + eventLength + payloadLength);
   let at = 0;
   const put = (source: Uint8Array, from: number, length: number): void => {
@@ -84,6 +90,6 @@ export function v1Broadcast(parts: BroadcastParts): Uint8Array {
   put(bytes, parts.eventOffset, eventLength);
   put(PAYLOAD, 0, PAYLOAD.length);
   put(bytes, parts.payloadOffset, payloadLength);
-  put(END, 0, END.length);
+  put(end, 0, end.length);
   return frame;
 }

@@ -54,16 +54,26 @@ export const jsonV2: Serializer = {
     return `[${joinRef},${refJson(ref)},${topic},"phx_reply",${body}]`;
   },
 
-  push(joinRef, topic, event, payload) {
+  push(joinRef, topic, event, payload, ref = null) {
     const bytes = bytesOf(payload);
     if (bytes) return binaryPush(joinRef, topic, event, bytes);
-    return `[${joinRef},null,${topic},${JSON.stringify(event)},${objectJson(payload)}]`;
+    const refText = ref === null ? "null" : `"${ref}"`;
+    return `[${joinRef},${refText},${topic},${JSON.stringify(event)},${objectJson(payload)}]`;
   },
 
   end(joinRef, topic, event, payload) {
     return `[${joinRef},${joinRef},${topic},"${event}",${jsonOf(payload)}]`;
   },
 };
+
+/** Assembles a text frame with a ref from an encoded broadcast. @param ref - decimal digits */
+export function broadcastWithRef(frame: Uint8Array, ref: string): Uint8Array {
+  const head = `[null,"${ref}",`;
+  const withRef = new Uint8Array(frame.length - BROADCAST_HEAD.length + head.length);
+  for (let at = 0; at < head.length; at += 1) withRef[at] = head.charCodeAt(at);
+  withRef.set(frame.subarray(BROADCAST_HEAD.length), head.length);
+  return withRef;
+}
 
 /**
  * Parses a frame. Returns undefined if it is not JSON, is nested too deeply, or contains a lone

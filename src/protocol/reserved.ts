@@ -24,6 +24,8 @@ export const EVENT = {
   close: "phx_close",
   error: "phx_error",
   disconnect: "disconnect",
+  /** Tells a channel that asked for a history the offset of a message that cannot carry it. */
+  history: "history",
 } as const;
 
 /** Reply statuses that clients recognize. Any other string is allowed too. */
@@ -45,6 +47,7 @@ export const REASON = {
   expired: "expired",
   topicTooLong: "topic too long",
   eventTooLong: "event too long",
+  invalidHistory: "invalid history",
 } as const;
 
 /**

@@ -54,8 +54,14 @@ export interface Serializer {
    */
   reply(joinRef: string, ref: Ref, topic: string, status: string, response: unknown): Frame;
 
-  /** Encodes a message without a ref. @throws SIM_ERR_PAYLOAD if the payload cannot be sent */
-  push(joinRef: string, topic: string, event: string, payload: unknown): Frame;
+  /**
+   * Encodes a message that is no reply.
+   *
+   * @param ref - offset of the kept broadcast that the message belongs to; null if it belongs to none.
+   *   Bytes are encoded without it
+   * @throws SIM_ERR_PAYLOAD if the payload cannot be sent
+   */
+  push(joinRef: string, topic: string, event: string, payload: unknown, ref?: string | null): Frame;
 
   /** Encodes `phx_close` or `phx_error`. Its ref is the join_ref of the join. */
   end(joinRef: string, topic: string, event: string, payload: unknown): Frame;
@@ -63,8 +69,10 @@ export interface Serializer {
   /**
    * Encodes a broadcast from its decoded parts. If absent, frames are built from the encoded
    * broadcast that is sent between threads.
+   *
+   * @param ref - offset of a kept broadcast, for channels that asked for it
    */
-  readonly broadcast?: (topic: string, event: string, payload: unknown) => Frame;
+  readonly broadcast?: (topic: string, event: string, payload: unknown, ref?: string) => Frame;
 }
 
 /** Writes a ref as JSON. Most refs are short strings of digits that need no escaping. */

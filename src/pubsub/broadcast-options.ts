@@ -20,6 +20,11 @@ export interface BroadcastOptions {
    * that name. Cannot be combined with `scope`.
    */
   readonly node?: string;
+  /**
+   * False to leave this broadcast out of the topic's history. Default: true, if the topic has one.
+   * Broadcasts with a `scope` or a `node` are never kept.
+   */
+  readonly history?: boolean;
 }
 
 /** Options of a broadcast on a shard. */
@@ -28,15 +33,38 @@ export interface ContextBroadcastOptions extends BroadcastOptions {
   readonly except?: object;
 }
 
+/** Options of a publish. */
+export interface PublishOptions {
+  /**
+   * Text of at most 255 UTF-16 units. A message with the same key is kept once within the `ttlMs` of the
+   * topic: publishing it again resolves with where it was kept.
+   */
+  readonly idempotencyKey?: string;
+}
+
+const MAX_KEY_UNITS = 255;
+
+/** Returns the key of a publish. @throws SIM_ERR_OPTION_INVALID */
+export function keyOf(options: PublishOptions): string | undefined {
+  checkNames(options, ["idempotencyKey"], "a publish");
+  const { idempotencyKey: key } = options;
+  if (key === undefined) return undefined;
+  if (typeof key === "string" && key.length <= MAX_KEY_UNITS) return key;
+  const rule = `idempotencyKey must be a string of at most ${MAX_KEY_UNITS} UTF-16 units`;
+  throw invalidOption(`${rule}, got ${typeof key === "string" ? key.length : shown(key)}`);
+}
+
 /** The options of a broadcast by the host, which has no channels that it could leave out. */
 export const HOST_OPTIONS: readonly string[] = [
   "scope",
   "node",
+  "history",
 ] satisfies readonly (keyof BroadcastOptions)[];
 /** The options of a broadcast by code on a shard. */
 export const CONTEXT_OPTIONS: readonly string[] = [
   "scope",
   "node",
+  "history",
   "except",
 ] satisfies readonly (keyof ContextBroadcastOptions)[];
 const SCOPES: readonly unknown[] = ["cluster", "node", "thread"];
@@ -48,13 +76,28 @@ const SCOPES: readonly unknown[] = ["cluster", "node", "thread"];
  * @throws SIM_ERR_OPTION_INVALID
  */
 export function checkBroadcastOptions(options: unknown, known: readonly string[]): void {
-  if (options === undefined) return;
+  if (options !== undefined) checkNames(options, known, "a broadcast");
+}
+
+function checkNames(options: unknown, known: readonly string[], subject: string): void {
   if (typeof options !== "object" || options === null) {
-    throw invalidOption(`options of a broadcast must be an object, got ${kindOf(options)}`);
+    throw invalidOption(`options of ${subject} must be an object, got ${kindOf(options)}`);
   }
   for (const key in options) {
     if (known.includes(key)) continue;
-    throw invalidOption(`options of a broadcast may only be ${known.join(", ")}, got ${key}`);
+    throw invalidOption(`options of ${subject} may only be ${known.join(", ")}, got ${key}`);
+  }
+}
+
+function checkValues({ scope, except, history }: ContextBroadcastOptions): void {
+  if (scope !== undefined && !SCOPES.includes(scope)) {
+    throw invalidOption(`scope must be "cluster", "node" or "thread", got ${shown(scope)}`);
+  }
+  if (except !== undefined && (typeof except !== "object" || except === null)) {
+    throw invalidOption(`except must be the socket of a channel, got ${shown(except)}`);
+  }
+  if (history !== undefined && typeof history !== "boolean") {
+    throw invalidOption(`history must be true or false, got ${shown(history)}`);
   }
 }
 
@@ -70,15 +113,12 @@ export function broadcastTo(
   payload: unknown,
   options: ContextBroadcastOptions = {},
 ): void {
-  const { scope, node, except } = options;
-  if (scope !== undefined && !SCOPES.includes(scope)) {
-    throw invalidOption(`scope must be "cluster", "node" or "thread", got ${shown(scope)}`);
-  }
-  if (except !== undefined && (typeof except !== "object" || except === null)) {
-    throw invalidOption(`except must be the socket of a channel, got ${shown(except)}`);
-  }
+  const { scope, node, except, history } = options;
+  checkValues(options);
   if (node === undefined) {
-    pubsub.broadcast(topic, event, payload, scope ?? "cluster", except);
+    if (scope === undefined && history !== false) {
+      pubsub.broadcast(topic, event, payload, "cluster", except);
+    } else pubsub.broadcastUnkept(topic, event, payload, scope ?? "cluster", except);
     return;
   }
   if (typeof node !== "string") {

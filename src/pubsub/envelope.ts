@@ -8,7 +8,8 @@
  *   +------+-----------+-----------+-----------+-----------+----------+-----------+-----------+---
  *     hash     of the topic, by this node's seed
  *     offsets  in bytes from the start of the header; all words little-endian
- *     after the frame, in a direct broadcast: the name of the node it is for, as UTF-8
+ *     after the frame, in a direct broadcast: the name of the node it is for, as UTF-8; in a broadcast
+ *              that is left out of its topic's history: a zero byte
  *
  * The offsets point into the frame. A text frame contains JSON; topic and event are without their
  * quotes. A binary frame, which its first byte identifies, contains topic and event as plain UTF-8,
@@ -28,17 +29,39 @@ export const HEADER_BYTES = 32;
 const BINARY_FRAME = 2;
 
 /**
- * Kinds of record that cross the link: broadcasts to the subscribers of every node, or of one other
- * node. A gap reports lost broadcasts, and is written by the link. Mail is for one member of another
- * node, and has no topic (`node-mail` draws it).
+ * Kinds of record. The first four cross the link: broadcasts to the subscribers of every node, or of
+ * one other node. A gap reports lost broadcasts, and is written by the link. Mail is for one member of
+ * another node, and has no topic (`node-mail` draws it). The others are between members and keepers
+ * (`history-records` draws them).
  */
-export const KIND = { broadcast: 1, direct: 2, gap: 3, mail: 4 } as const;
+export const KIND = {
+  broadcast: 1,
+  direct: 2,
+  gap: 3,
+  mail: 4,
+  /** To a keeper: a broadcast to number, store and publish. */
+  keep: 5,
+  /** From a keeper: a broadcast with its position. */
+  kept: 6,
+  /** To a keeper: a question. */
+  ask: 7,
+  /** From a keeper: kept broadcasts, in answer to a question. */
+  answer: 8,
+  /** From a keeper: broadcasts were lost on their way to it. */
+  burned: 9,
+  /** From a keeper: it has replaced one that ended, with new epochs. */
+  keeperUp: 10,
+  /** From a keeper: a question or a publish is settled. */
+  settled: 11,
+} as const;
 
 /** A broadcast as received by listeners. */
 export interface Broadcast {
   readonly topic: string;
   readonly event: string;
   readonly payload: unknown;
+  /** Its offset in the history of the topic, as decimal digits. Absent if it is not kept. */
+  readonly offset?: string;
 }
 
 /** Handles broadcasts to a topic. If it throws, the error is logged. */
@@ -59,6 +82,8 @@ export class Envelope implements BroadcastParts {
   payloadOffset = 0;
   payloadLength = 0;
   frameLength = 0;
+  /** Position in the history of the topic; 0 if the broadcast is not kept. Set after `read`. */
+  position = 0;
   /** True if the envelope was sent by another thread. */
   readonly isReceived: boolean;
 
@@ -80,6 +105,7 @@ export class Envelope implements BroadcastParts {
     this.payloadOffset = offset + word(bytes, offset + 20);
     this.payloadLength = word(bytes, offset + 24);
     this.frameLength = word(bytes, offset + 28);
+    this.position = 0;
     return this;
   }
 

@@ -25,6 +25,9 @@ import { Envelope, KIND, rehash } from "./envelope.ts";
 import { kindAndFlags, kindOf, NO_MEMBER } from "./exchange-layout.ts";
 import { CONTROL_SLOT, type ExchangeHandler, type LappedNotice } from "./exchange.ts";
 import { GAP_SLOT, packGap } from "./gap.ts";
+import { Trailer, TRAILER_BYTES, trailerAt } from "./history-records.ts";
+import type { Keeping } from "./keeping.ts";
+import { isKeptEvent } from "./kept-topics.ts";
 import type { Member } from "./member.ts";
 import { isMail, unpackMail } from "./node-mail.ts";
 import { LappedSlots } from "./outgoing-records.ts";
@@ -44,6 +47,8 @@ export class Link implements ExchangeHandler {
   /** Slots of broadcasts that other nodes did not get, and have not been told about. */
   readonly #lost = new LappedSlots();
   #retry: NodeJS.Timeout | undefined = undefined;
+  #keeping: Keeping | undefined = undefined;
+  readonly #trailer = new Trailer();
 
   constructor(member: Member, adapter: Adapter) {
     this.#member = member;
@@ -75,6 +80,11 @@ export class Link implements ExchangeHandler {
       this.#deliverGap(ALL_TOPICS);
     }
     this.#member.start(this);
+  }
+
+  /** Sets which topics are kept, so that broadcasts of other nodes to them are kept too. */
+  keep(keeping: Keeping): void {
+    this.#keeping = keeping;
   }
 
   /** Sends all remaining records, and disconnects. */
@@ -206,12 +216,30 @@ export class Link implements ExchangeHandler {
     counters.add(COUNTER.heardFromNodes);
     const hash = topicHash(hashSeed, topic);
     rehash(envelope, hash);
+    if (this.#keeping && this.#isKept(this.#keeping, topic, envelope)) return;
     const slot = index.slotOf(hash);
     const type = kindAndFlags(KIND.broadcast, 0);
     if (exchange.publish(slot, type, envelope, envelope.length, NO_MEMBER)) return;
     this.#deliverGap(this.#gapOf(Int32Array.of(slot)));
     const message = `a broadcast of another node must fit into overflowBytes, got ${envelope.length} (bytes)`;
     this.onError(new Error(message));
+  }
+
+  /** Passes a broadcast to the keeper of its topic. @returns false if it is not kept */
+  #isKept(keeping: Keeping, topic: string, envelope: Uint8Array): boolean {
+    const history = keeping.find(topic);
+    if (!history) return false;
+    const { hash, frameLength } = this.#envelope.read(envelope, 0, envelope.length);
+    if (!isKeptEvent(history, this.#envelope.event())) return false;
+    const end = trailerAt(0, frameLength);
+    // Something after the frame: a direct broadcast, or one that its sender left out of the history.
+    if (envelope.length > end || keeping.isTooLarge(end)) return false;
+    const record = new Uint8Array(end + TRAILER_BYTES);
+    record.set(envelope.subarray(0, end));
+    keeping.exclude(this.#trailer, undefined);
+    this.#trailer.write(record, end);
+    keeping.keep(hash, record, record.length);
+    return true;
   }
 
   #deliverMail(mail: Uint8Array): void {

@@ -32,6 +32,8 @@ export interface MemberMemory {
   readonly hashSeed: number;
   /** Number of the link's member; -1 if the node has no link. */
   readonly link: number;
+  /** Numbers of the members that keep histories. */
+  readonly keepers: readonly number[];
   /** Name of this node in its cluster. */
   readonly nodeName: string;
 }
@@ -54,6 +56,10 @@ export class Member {
   readonly node: string;
   /** Number of the member that links this node to others, or NO_MEMBER. */
   readonly link: number;
+  /** Numbers of the members that keep histories, of which each keeps a part of the topics. */
+  readonly keepers: readonly number[];
+  /** How often the number of this member had been retired when it began. */
+  readonly generation: number;
   /** Seed of the topic hash, the same for all members of the node. */
   readonly hashSeed: number;
   readonly counters: Counters;
@@ -67,6 +73,8 @@ export class Member {
     this.number = member;
     this.node = memory.nodeName;
     this.link = memory.link;
+    this.keepers = memory.keepers;
+    this.generation = Atomics.load(new Int32Array(memory.exchange.generations), member);
     this.hashSeed = memory.hashSeed;
     this.counters = counters;
     this.logger = logger;

@@ -18,11 +18,26 @@ import { BroadcastEncoder, topicName } from "../protocol/broadcast-encoder.ts";
 import { telemetry } from "../telemetry.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Envelope, HEADER_BYTES, KIND, writeHeader, type BroadcastHandler } from "./envelope.ts";
+import {
+  ASKED_FLAG,
+  packJson,
+  positionIn,
+  SENDER_BYTES,
+  Trailer,
+  trailerAt,
+  TRAILER_BYTES,
+  type Answer,
+} from "./history-records.ts";
+import { readHistory, type HistoryPage, type HistoryRequest } from "./history-reader.ts";
+import { KeptEntry } from "./kept-entry.ts";
+import { isKeptEvent, type TopicHistory } from "./kept-topics.ts";
+import type { KeptAt, Keeping } from "./keeping.ts";
 import { kindAndFlags, kindOf, NO_MEMBER } from "./exchange-layout.ts";
 import type { Exchange, ExchangeHandler, LappedNotice } from "./exchange.ts";
 import { GAP_SLOT, unpackGap, type Gap } from "./gap.ts";
 import { IdNotices, type NoticePace } from "./id-notices.ts";
 import type { Member } from "./member.ts";
+import { unpackLapped } from "./outgoing-records.ts";
 import { listenersOf, Registry, TopicEntry, type Listener } from "./registry.ts";
 import type { SubscriptionIndex } from "./subscription-index.ts";
 import { firstTopics, type TopicCount } from "./topic-counts.ts";
@@ -35,6 +50,9 @@ export type Scope = "cluster" | "node" | "thread" | "otherThreads" | "otherNodes
 
 const BROADCAST_TYPE = kindAndFlags(KIND.broadcast, 0);
 const DIRECT_TYPE = kindAndFlags(KIND.direct, 0);
+const PUBLISH_TYPE = kindAndFlags(KIND.keep, ASKED_FLAG);
+/** Size of the answers with which a topic is fetched again (bytes). */
+const FETCH_BYTES = 65_536;
 
 /** PubSub for one thread: its member's subscriptions and broadcasts. */
 export class PubSub<Lane = never> implements ExchangeHandler {
@@ -48,6 +66,8 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   readonly #received = new Envelope(true);
   readonly #deliveries: Deliveries;
   readonly #idNotices: IdNotices | undefined;
+  readonly #trailer = new Trailer();
+  #keeping: Keeping | undefined = undefined;
 
   /**
    * @param dispatcher - delivers frames to this thread's lanes; undefined if it has only listeners
@@ -66,6 +86,20 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     member.index.add(GAP_SLOT);
   }
 
+  /** The keepers; undefined if no topic is kept. */
+  get keeping(): Keeping | undefined {
+    return this.#keeping;
+  }
+
+  /** Sets which topics are kept. Called once, before clients connect. */
+  keep(keeping: Keeping): void {
+    this.#keeping = keeping;
+    for (const entry of this.registry.entries()) this.#setKept(entry);
+    this.member.onRetired((member) => {
+      if (keeping.isKeeper(member)) this.#keeperEnded(member);
+    });
+  }
+
   /** Stops notifying the listeners of IDs that they may have missed a disconnect. */
   stopNotices(): void {
     this.#idNotices?.stop();
@@ -79,7 +113,10 @@ export class PubSub<Lane = never> implements ExchangeHandler {
    */
   acquire(topic: string): TopicEntry<Lane> {
     const entry = this.registry.ensure(topic);
-    if (entry.count === 0) this.#index.add(this.#index.slotOf(entry.hash));
+    if (entry.count === 0) {
+      this.#index.add(this.#index.slotOf(entry.hash));
+      if (this.#keeping) this.#setKept(entry);
+    }
     entry.count += 1;
     return entry;
   }
@@ -88,6 +125,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   release(entry: TopicEntry<Lane>): void {
     entry.count -= 1;
     if (entry.count > 0) return;
+    if (entry.kept?.fetching) this.#keeping?.cancel(entry.kept.fetching);
     this.registry.delete(entry);
     this.#index.remove(this.#index.slotOf(entry.hash));
   }
@@ -97,6 +135,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     const entry = this.acquire(topic);
     entry.listeners ??= new Map();
     entry.listeners.set(listener, (entry.listeners.get(listener) ?? 0) + 1);
+    this.learnHead(entry);
   }
 
   /**
@@ -152,11 +191,50 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     scope: Scope,
     from?: object,
   ): void {
-    const encoder = this.#encoder;
     const entry = topic instanceof TopicEntry ? topic : this.registry.get(topic);
-    encoder.encode(entry ?? topicName(topic as string), event, payload);
-    const hash = entry ? entry.hash : this.registry.hashOf(topic as string);
-    writeHeader(hash, encoder);
+    const hash = this.#encode(entry ?? topic, event, payload);
+    if (this.#keeping && scope === "cluster") {
+      const history = entry ? entry.kept?.history : this.#keeping.find(topic as string);
+      if (history && isKeptEvent(history, event)) {
+        this.#sendToKeeper(this.#keeping, hash, from);
+        return;
+      }
+    }
+    this.#send(entry, hash, scope, from);
+  }
+
+  /** Broadcasts like `broadcast`, but leaves the message out of the topic's history. */
+  broadcastUnkept(
+    topic: string,
+    event: string,
+    payload: unknown,
+    scope: Scope,
+    from?: object,
+  ): void {
+    const entry = this.registry.get(topic);
+    const hash = this.#encode(entry ?? topic, event, payload);
+    // Tells other nodes that it is not to be kept there either.
+    if (this.#keeping?.find(topic)) this.#encoder.mark();
+    this.#send(entry, hash, scope, from);
+  }
+
+  /** Encodes a broadcast and its header. @returns the hash of the topic */
+  #encode(topic: TopicEntry<Lane> | string, event: string, payload: unknown): number {
+    const isKnown = topic instanceof TopicEntry;
+    this.#encoder.encode(isKnown ? topic : topicName(topic), event, payload);
+    const hash = isKnown ? topic.hash : this.registry.hashOf(topic);
+    writeHeader(hash, this.#encoder);
+    return hash;
+  }
+
+  /** Sends the broadcast in the encoder. */
+  #send(
+    entry: TopicEntry<Lane> | undefined,
+    hash: number,
+    scope: Scope,
+    from: object | undefined,
+  ): void {
+    const encoder = this.#encoder;
     if (!this.#publish(hash, scope)) throw tooLarge(encoder.length);
     this.member.counters.add(COUNTER.broadcasts);
     if (scope === "otherThreads" || scope === "otherNodes") {
@@ -193,6 +271,97 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   }
 
   /**
+   * Broadcasts, and resolves when the message is kept.
+   *
+   * @param key - a message with the same key is kept once within the `ttlMs` of the topic
+   * @throws SIM_ERR_NO_HISTORY if the topic has no history, or the event is ephemeral; SIM_ERR_PAYLOAD,
+   *   SIM_ERR_PAYLOAD_TOO_LARGE; SIM_ERR_NOT_KEPT if it was lost, or could not be kept
+   */
+  async publish(
+    topic: string,
+    event: string,
+    payload: unknown,
+    key: string | undefined,
+  ): Promise<KeptAt> {
+    const keeping = this.#keeping;
+    const history = keeping?.find(topic);
+    if (!keeping || !history) throw noHistory(topic);
+    if (!isKeptEvent(history, event)) throw notKept(event);
+    const encoder = this.#encoder;
+    encoder.encode(topicName(topic), event, payload);
+    const hash = this.registry.hashOf(topic);
+    writeHeader(hash, encoder);
+    this.#checkKept(keeping);
+    const request = keeping.nextRequest();
+    const { link } = this.member;
+    const frameEnd = encoder.length;
+    const at = frameEnd + TRAILER_BYTES;
+    const note = packJson({ request, ...(key !== undefined && { key }) });
+    const record = encoder.reserve(TRAILER_BYTES + note.length);
+    keeping.exclude(this.#trailer, undefined);
+    this.#trailer.write(record, frameEnd);
+    record.set(note, at);
+    const kept = keeping.publish(hash, request, PUBLISH_TYPE, encoder.bytes, at + note.length);
+    if (link !== NO_MEMBER) {
+      const slot = this.#index.slotOf(hash);
+      this.#exchange.send(link, slot, BROADCAST_TYPE, encoder.bytes, frameEnd);
+    }
+    this.member.counters.add(COUNTER.broadcasts);
+    return kept;
+  }
+
+  /** Reads the history of a topic. Throws like `readHistory`. */
+  async history(topic: string, request?: HistoryRequest): Promise<HistoryPage> {
+    return readHistory(this.#keeping, topic, this.registry.hashOf(topic), request);
+  }
+
+  /**
+   * Removes what is kept of a topic. Its offsets go on.
+   *
+   * @throws SIM_ERR_NO_HISTORY if the topic has no history; SIM_ERR_NOT_KEPT if its keeper does not
+   *   answer in time
+   */
+  async clearHistory(topic: string): Promise<void> {
+    if (!this.#keeping?.find(topic)) throw noHistory(topic);
+    await this.#keeping.clear(topic, this.registry.hashOf(topic));
+  }
+
+  /** Asks where a kept topic is, unless this thread knows: so what is lapped can be fetched again. */
+  learnHead(entry: TopicEntry<Lane>): void {
+    const { kept } = entry;
+    if (!this.#keeping || !kept || kept.delivered > 0 || kept.isLearning) return;
+    kept.isLearning = true;
+    const { topic, hash } = entry;
+    this.#keeping.pull({ topic, hash, maxBytes: 0 }, ({ head }) => {
+      kept.isLearning = false;
+      if (kept.delivered > 0) return;
+      kept.delivered = head.head;
+      kept.epoch = head.epoch;
+    });
+  }
+
+  /** Sends the broadcast in the encoder to its keeper, and to the link. */
+  #sendToKeeper(keeping: Keeping, hash: number, from: object | undefined): void {
+    const encoder = this.#encoder;
+    this.#checkKept(keeping);
+    const frameEnd = encoder.length;
+    keeping.exclude(this.#trailer, from);
+    this.#trailer.write(encoder.reserve(TRAILER_BYTES), frameEnd);
+    keeping.keep(hash, encoder.bytes, frameEnd + TRAILER_BYTES);
+    const { link } = this.member;
+    if (link !== NO_MEMBER) {
+      const slot = this.#index.slotOf(hash);
+      this.#exchange.send(link, slot, BROADCAST_TYPE, encoder.bytes, frameEnd);
+    }
+    this.member.counters.add(COUNTER.broadcasts);
+  }
+
+  #checkKept(keeping: Keeping): void {
+    const { length } = this.#encoder;
+    if (keeping.isTooLarge(length)) throw tooLarge(length);
+  }
+
+  /**
    * Writes the records of a broadcast. @returns false if it is too large, in which case nothing is
    * sent
    */
@@ -217,7 +386,11 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   // -- what other members wrote --------------------------------------------------------------------
 
   /** Delivers a record. */
-  onRecord(_from: number, type: number, bytes: Uint8Array, offset: number, length: number): void {
+  onRecord(from: number, type: number, bytes: Uint8Array, offset: number, length: number): void {
+    if (kindOf(type) >= KIND.keep) {
+      this.#onHistory(from, kindOf(type), bytes, offset, length);
+      return;
+    }
     if (kindOf(type) === KIND.gap) {
       const { isConcerned, ids } = unpackGap(bytes, offset, length);
       const topics = this.#tellMissed(({ topic }) => isConcerned(topic), ids);
@@ -233,11 +406,17 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   /** Notifies all subscribers to topics in these index slots that broadcasts were lost. */
   onLapped(from: number, slots: LappedNotice): void {
     const count = slots === "all" ? slots : slots.length;
-    this.member.logger.log("lapped", { from, slots: count });
+    const isKept = this.#keeping?.isKeeper(from) === true;
+    this.member.logger.log(isKept ? "keptLapped" : "lapped", { from, slots: count });
     if (telemetry.lapped.hasSubscribers) telemetry.lapped.publish({ from, slots: count });
     const lost = slots === "all" ? undefined : new Set(slots);
     // A gap may have been lost, and it is unknown which topics it affected.
     const isAll = lost === undefined || lost.has(GAP_SLOT);
+    const keeping = this.#keeping;
+    if (keeping?.isKeeper(from)) {
+      this.#lappedByKeeper(keeping, from, (slot) => isAll || lost.has(slot));
+      return;
+    }
     const ids = isAll ? "all" : "asTopics";
     this.#tellMissed(({ hash }) => isAll || lost.has(this.#index.slotOf(hash)), ids);
   }
@@ -246,6 +425,158 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   onError(error: unknown, from: number): void {
     this.member.logger.log("recordFailed", { from, err: error });
   }
+
+  // -- what keepers wrote ------------------------------------------------------------------------
+
+  #onHistory(from: number, kind: number, bytes: Uint8Array, offset: number, length: number): void {
+    const keeping = this.#keeping;
+    if (!keeping) return;
+    switch (kind) {
+      case KIND.kept:
+        this.#onKept(keeping, bytes, offset, length);
+        break;
+      case KIND.answer:
+        keeping.onAnswer(bytes, offset, length);
+        break;
+      case KIND.settled:
+        keeping.onSettled(from, bytes, offset, length);
+        break;
+      case KIND.burned: {
+        const slots = unpackLapped(bytes, offset, length);
+        const lost = slots === "all" ? undefined : new Set(slots);
+        const isConcerned = (slot: number): boolean => lost?.has(slot) !== false;
+        keeping.onBurned(from, isConcerned);
+        this.#loseKept(keeping, from, isConcerned);
+        break;
+      }
+      case KIND.keeperUp:
+        this.#loseKept(keeping, from, () => true);
+        break;
+    }
+  }
+
+  #onKept(keeping: Keeping, bytes: Uint8Array, offset: number, length: number): void {
+    const envelope = this.#received.read(bytes, offset, length);
+    const entry = this.registry.find(envelope);
+    if (!entry) {
+      this.member.counters.add(COUNTER.recordsWithoutSubscriber);
+      return;
+    }
+    const at = trailerAt(offset, envelope.frameLength);
+    const position = positionIn(bytes, at);
+    const { kept } = entry;
+    // A message that could not be kept has no position, and goes to live subscribers only.
+    if (kept && position > 0 && !this.#takes(entry, kept, position)) return;
+    envelope.position = kept ? position : 0;
+    this.#deliver(entry, envelope, keeping.excludedBy(this.#trailer.read(bytes, at)));
+  }
+
+  /** Reports whether a live message is the next one of its topic. */
+  #takes(entry: TopicEntry<Lane>, kept: KeptEntry, position: number): boolean {
+    if (kept.fetching) return false;
+    if (kept.delivered > 0 && position !== kept.delivered + 1) {
+      if (position > kept.delivered) this.#fetch(entry, kept);
+      return false;
+    }
+    kept.delivered = position;
+    return true;
+  }
+
+  /** Fetches again what a keeper has sent in vain. */
+  #lappedByKeeper(keeping: Keeping, from: number, isConcerned: (slot: number) => boolean): void {
+    for (const entry of this.registry.all()) {
+      const { kept, hash } = entry;
+      if (!kept || keeping.keeperOf(hash) !== from) continue;
+      if (isConcerned(this.#index.slotOf(hash))) this.fetchAgain(entry);
+    }
+    keeping.onLapped(from, isConcerned);
+  }
+
+  /** Fetches what follows the last delivered message of a kept topic, or tells that it is lost. */
+  fetchAgain(entry: TopicEntry<Lane>): void {
+    const { kept } = entry;
+    if (!kept || kept.fetching) return;
+    if (kept.delivered > 0) this.#fetch(entry, kept);
+    else this.#tellEntry(entry);
+  }
+
+  #fetch(entry: TopicEntry<Lane>, kept: KeptEntry): void {
+    const { topic, hash } = entry;
+    const { epoch, delivered: after } = kept;
+    const spec = { topic, hash, epoch, after, maxBytes: FETCH_BYTES };
+    const pull = this.#keeping?.pull(spec, (answer) => this.#onFetched(entry, kept, answer));
+    // Without threads, the answer has come within the call.
+    if (pull?.isOver === false) kept.fetching = pull;
+  }
+
+  #onFetched(entry: TopicEntry<Lane>, kept: KeptEntry, answer: Answer): void {
+    const { head } = answer;
+    kept.epoch = head.epoch;
+    if (!head.recovered) {
+      kept.fetching = undefined;
+      kept.delivered = head.head;
+      this.#tellEntry(entry);
+      kept.wake();
+      return;
+    }
+    const { bytes } = answer;
+    while (answer.next()) {
+      if (answer.position <= kept.delivered) continue;
+      kept.delivered = answer.position;
+      this.member.counters.add(COUNTER.historyReplayed);
+      const { offset, length } = answer;
+      const envelope = this.#received.read(bytes, offset, length - SENDER_BYTES);
+      envelope.position = answer.position;
+      this.#trailer.read(bytes, trailerAt(offset, envelope.frameLength));
+      this.#deliver(entry, envelope, this.#keeping?.excludedBy(this.#trailer));
+      // User code may have ended all subscriptions.
+      if (entry.count === 0) return;
+    }
+    if (!head.isLast) {
+      this.#fetch(entry, kept);
+      return;
+    }
+    kept.fetching = undefined;
+    kept.wake();
+  }
+
+  #keeperEnded(member: number): void {
+    const keeping = this.#keeping;
+    if (!keeping) return;
+    this.#loseKept(keeping, member, () => true);
+    keeping.keeperEnded(member);
+  }
+
+  /** Tells the subscribers of a keeper's topics that messages were lost. */
+  #loseKept(keeping: Keeping, from: number, isConcerned: (slot: number) => boolean): void {
+    for (const entry of this.registry.all()) {
+      const { kept, hash } = entry;
+      if (!kept || keeping.keeperOf(hash) !== from) continue;
+      if (!isConcerned(this.#index.slotOf(hash))) continue;
+      if (kept.fetching) keeping.cancel(kept.fetching);
+      kept.fetching = undefined;
+      kept.delivered = 0;
+      kept.epoch = undefined;
+      this.#tellEntry(entry);
+      kept.wake();
+      if (entry.count > 0) this.learnHead(entry);
+    }
+  }
+
+  #tellEntry(entry: TopicEntry<Lane>): void {
+    const { topic } = entry;
+    this.#tell(topic, () => this.#dispatcher?.missed(entry));
+    for (const listener of listenersOf(entry)) {
+      if (listener.isOfId !== true) this.#tell(topic, () => listener.missed(topic));
+    }
+  }
+
+  #setKept(entry: TopicEntry<Lane>): void {
+    const history: TopicHistory | undefined = this.#keeping?.find(entry.topic);
+    entry.kept = history && new KeptEntry(history);
+  }
+
+  // -- losses ------------------------------------------------------------------------------------
 
   /** Notifies the subscribers to topics that broadcasts were lost. @returns the number of topics */
   #tellMissed(isConcerned: (entry: TopicEntry<Lane>) => boolean, ids: Gap["ids"]): number {
@@ -282,8 +613,9 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     const listeners = listenersOf(entry);
     const payloads = listeners.map(() => envelope.payload());
     const { topic } = entry;
-    const { payloadLength: bytes } = envelope;
-    this.#deliveries.add({ topic, event: envelope.event(), listeners, payloads, bytes, from });
+    const { payloadLength: bytes, position } = envelope;
+    const event = envelope.event();
+    this.#deliveries.add({ topic, event, listeners, payloads, bytes, from, position });
     this.#dispatcher?.dispatch(entry, envelope, from);
     this.#deliveries.run();
   }
@@ -291,6 +623,16 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   #listenerFailed(error: unknown, topic: string): void {
     this.member.logger.log("recordFailed", { topic, err: error });
   }
+}
+
+function noHistory(topic: string): Error {
+  const message = `topic must have a history, got ${JSON.stringify(topic)}`;
+  return makeError("SIM_ERR_NO_HISTORY", message);
+}
+
+function notKept(event: string): Error {
+  const message = `event must be one that is kept, got ${JSON.stringify(event)}`;
+  return makeError("SIM_ERR_NO_HISTORY", message);
 }
 
 function tooLarge(length: number): Error {
@@ -316,6 +658,8 @@ interface Delivery {
   readonly bytes: number;
   /** The listener to exclude. */
   readonly from: object | undefined;
+  /** Position in the topic's history; 0 if the broadcast is not kept. */
+  readonly position: number;
 }
 
 /**
@@ -359,11 +703,12 @@ class Deliveries {
     });
   }
 
-  #deliver({ topic, event, listeners, payloads, bytes, from }: Delivery): void {
+  #deliver({ topic, event, listeners, payloads, bytes, from, position }: Delivery): void {
+    const kept = position > 0 ? { offset: String(position) } : {};
     for (const [at, listener] of listeners.entries()) {
       if (listener === from) continue;
       try {
-        listener.receive({ topic, event, payload: payloads[at] }, bytes);
+        listener.receive({ topic, event, payload: payloads[at], ...kept }, bytes);
       } catch (error) {
         this.#onError(error, topic);
       }

@@ -8,6 +8,7 @@
 
 import { topicHash } from "../memory/topic-hash.ts";
 import type { Broadcast, Envelope } from "./envelope.ts";
+import type { KeptEntry } from "./kept-entry.ts";
 
 /** A subscriber in code. */
 export interface Listener {
@@ -40,6 +41,8 @@ export class TopicEntry<Lane> {
   listeners: Map<Listener, number> | undefined = undefined;
   /** The subscribers that receive frames, grouped by the dispatcher. Replaced, never modified. */
   lanes: readonly Lane[] = NO_LANES;
+  /** Where this thread is in the topic's history; undefined if the topic is not kept. */
+  kept: KeptEntry | undefined = undefined;
   /** Next entry with the same hash. */
   next: TopicEntry<Lane> | undefined = undefined;
 

@@ -86,6 +86,14 @@ export class SubscriptionIndex {
     return (Atomics.load(this.#words, this.#wordOf(slot, member)) & (1 << (member & 31))) !== 0;
   }
 
+  /** Reports whether any member is in the set of a slot. */
+  hasAny(slot: number): boolean {
+    for (let word = 0; word < this.wordsPerSlot; word += 1) {
+      if (this.word(slot, word) !== 0) return true;
+    }
+    return false;
+  }
+
   /** Clears all bits of this member when it ends. */
   clear(): void {
     this.#hasEnded = true;

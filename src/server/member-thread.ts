@@ -1,5 +1,5 @@
 /**
- * Main's handle on a worker thread: a shard or the link.
+ * Main's handle on a worker thread: a shard, the link or a keeper.
  *
  *   starting --ready--> serving --drain--> draining --finish--> finishing --stop--> stopped
  *      |                   |                  |                     |
@@ -17,6 +17,7 @@ import type { ResolvedOptions } from "../options/options.ts";
 import type {
   AnswerMessage,
   DrainPace,
+  KeeperStart,
   LinkStart,
   MainMessage,
   MemberMessage,
@@ -24,6 +25,7 @@ import type {
   ShardThreadStart,
   ShardWorkerData,
 } from "../shard/control.ts";
+import type { KeptPatterns } from "../pubsub/kept-topics.ts";
 import type { HandedOver, TaskMessage } from "../tasks/task-messages.ts";
 import { errorOf } from "../error-report.ts";
 import { workerFlags } from "../memory/worker-flags.ts";
@@ -51,8 +53,9 @@ export interface MemberThreadEvents {
 /** A worker thread that is a member of the exchange. */
 export class MemberThread {
   readonly member: number;
-  /** Index of the shard; -1 for the link. */
+  /** Index of the shard; -1 for the link and for keepers of histories. */
   readonly shard: number;
+  readonly role: "shard" | "link" | "keeper";
   /** Name in error messages. */
   readonly name: string;
   readonly #options: ResolvedOptions;
@@ -65,6 +68,8 @@ export class MemberThread {
   descriptor: number | undefined;
   /** Schemas for the events that the app's channels send. */
   outgoing: readonly (readonly OutgoingSchemas[])[] = [];
+  /** The topics whose broadcasts are kept. */
+  kept: KeptPatterns = [];
   hasEnded = false;
   /** Whether its event loop is blocked. */
   isStuck = false;
@@ -75,14 +80,19 @@ export class MemberThread {
   /** The uncaught error that ended the thread, if any. */
   failure: unknown = undefined;
 
-  constructor(entry: URL, start: ShardThreadStart | LinkStart, events: MemberThreadEvents) {
+  constructor(
+    entry: URL,
+    start: ShardThreadStart | LinkStart | KeeperStart,
+    events: MemberThreadEvents,
+  ) {
     this.member = start.member;
     this.shard = "shard" in start ? start.shard : -1;
     this.#counters = start.memory.counters;
-    this.name = this.shard < 0 ? "link" : `shard ${this.shard}`;
+    this.role = roleOf(start);
+    this.name = this.role === "shard" ? `shard ${this.shard}` : NAMES[this.role];
     this.#options = start.options;
     this.#worker =
-      "shard" in start ? this.#startShard(entry, start, events) : this.#startLink(entry, start);
+      "shard" in start ? this.#startShard(entry, start, events) : this.#startOther(entry, start);
     this.#worker.on("message", (message: MemberMessage) => {
       if (message.kind === "leaving") events.onLeaving(this);
       if (message.kind === "rotation") events.onRotation(this, message.isIn);
@@ -104,7 +114,7 @@ export class MemberThread {
     });
   }
 
-  #startLink(entry: URL, start: LinkStart): Worker {
+  #startOther(entry: URL, start: LinkStart | KeeperStart): Worker {
     return new Worker(entry, {
       workerData: start,
       name: `simurgh ${this.name}`,
@@ -145,6 +155,7 @@ export class MemberThread {
     if (message?.kind === "ready") {
       this.descriptor = message.descriptor;
       this.outgoing = message.outgoing;
+      this.kept = message.kept;
       return;
     }
     if (message?.kind === "failed") throw errorOf(message.error);
@@ -190,6 +201,13 @@ export class MemberThread {
     await Promise.race([this.#finished, this.#exited]);
   }
 
+  /** Tells the link which topics are kept. Resolves when it knows, or has ended. */
+  async keep(kept: KeptPatterns): Promise<void> {
+    const keeping = this.#next("keeping");
+    this.send({ kind: "kept", kept });
+    await Promise.race([keeping, this.#exited]);
+  }
+
   /** Resolves when the thread has ended. */
   async exited(): Promise<void> {
     await this.#exited;
@@ -219,6 +237,13 @@ export class MemberThread {
       this.#waiting.set(kind, resolve);
     });
   }
+}
+
+const NAMES = { link: "link", keeper: "history" } as const;
+
+function roleOf(start: ShardThreadStart | LinkStart | KeeperStart): MemberThread["role"] {
+  if ("shard" in start) return "shard";
+  return "adapter" in start ? "link" : "keeper";
 }
 
 /**

@@ -5,6 +5,7 @@
  *   member 1            the link; unused without an adapter
  *   member 2 … s + 1    the shards, when the server starts
  *   member s + 2        spare, for the next shard that replaces another
+ *   member s + 3 …      the keepers of histories; unused if no channel declares one
  *
  * Runs on: main; one per server.
  * Owns: the free member numbers. A number becomes free when every other member has forgotten it.
@@ -19,7 +20,7 @@ import { makeCountersMemory } from "../memory/counters.ts";
 import { lifeBytes } from "../memory/life-layout.ts";
 import { makeRunningMemory } from "../memory/running.ts";
 import { makeRateTableMemory } from "../memory/rate-table.ts";
-import { EXTRA_MEMBERS } from "../options/resolution.ts";
+import { EXTRA_MEMBERS, memberCount } from "../options/resolution.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 import { makeExchangeMemory } from "../pubsub/exchange-layout.ts";
@@ -36,7 +37,7 @@ export function makeNodeMemory(
   options: ResolvedOptions,
   adapter: AdapterSpec | undefined,
 ): NodeMemory {
-  const members = options.shards + EXTRA_MEMBERS;
+  const members = memberCount(options);
   const indexLayout = { indexBits: options.indexBits, members };
   const { rateTableBits, maxConnectionsPerAddress } = options;
   const named = adapter?.options["nodeName"];
@@ -55,8 +56,14 @@ export function makeNodeMemory(
         : undefined,
     hashSeed: randomInt(-0x8000_0000, 0x8000_0000),
     link: adapter ? LINK_MEMBER : -1,
+    keepers: keeperMembers(options),
     nodeName: typeof named === "string" ? named : options.nodeName,
   };
+}
+
+/** Returns the member numbers of the keepers. */
+function keeperMembers({ shards, historyThreads }: ResolvedOptions): number[] {
+  return Array.from({ length: historyThreads }, (_, at) => shards + EXTRA_MEMBERS + at);
 }
 
 function seed(): string {

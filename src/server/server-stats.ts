@@ -17,6 +17,11 @@ export interface ServerStats {
   readonly main: MemberStats;
   /** Counters of the link to other nodes since its thread started; undefined without a link. */
   readonly link: MemberStats | undefined;
+  /**
+   * Counters of the threads that keep histories, since they started; undefined if no channel declares
+   * a history.
+   */
+  readonly history: MemberStats | undefined;
   /** The combined counters of all shards and main. */
   readonly total: MemberStats;
   /** Statistics of the subscription index. Each read scans the whole index. */

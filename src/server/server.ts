@@ -13,7 +13,7 @@ import { kindOf } from "../errors.ts";
 import { LOG_LINES, type Logger } from "../log/logger.ts";
 import { Counters, readCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
-import { EXTRA_MEMBERS, resolveOptions } from "../options/resolution.ts";
+import { memberCount, resolveOptions } from "../options/resolution.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import { OutputQueue } from "../output/output-queue.ts";
 import { OutputThread } from "../output/output-thread.ts";
@@ -24,11 +24,14 @@ import { EVENT } from "../protocol/reserved.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 import { clusterAdapter } from "../pubsub/adapters/cluster-url.ts";
 import type { BroadcastHandler } from "../pubsub/envelope.ts";
+import type { HistoryPage, HistoryRequest } from "../pubsub/history-reader.ts";
+import type { KeptAt } from "../pubsub/keeping.ts";
 import type { TopicCount } from "../pubsub/topic-counts.ts";
 import type {
   BroadcastEvent,
   BroadcastPayload,
   BroadcastArguments,
+  PublishArguments,
 } from "../endpoint/app-types.ts";
 import type { ChannelDetails, ChannelInfo, NodeMemory, SocketInfo } from "../shard/control.ts";
 import { loadEngine } from "../transport/engine/engine.ts";
@@ -140,6 +143,35 @@ export class Server<App = unknown> {
     return this.#host().pubsub.listen(topic, handler, onGap);
   }
 
+  /**
+   * Broadcasts on a topic with a history, and resolves when the message is kept, with its position.
+   *
+   * @throws SIM_ERR_NO_HISTORY, SIM_ERR_NOT_KEPT, SIM_ERR_PAYLOAD, SIM_ERR_PAYLOAD_TOO_LARGE,
+   *   SIM_ERR_OPTION_INVALID, SIM_ERR_SERVER_CLOSED; as rejections
+   */
+  async publish<Topic extends string, Event extends BroadcastEvent<App, Topic>>(
+    topic: Topic,
+    event: Event,
+    ...[payload, options]: PublishArguments<BroadcastPayload<App, Topic, Event>>
+  ): Promise<KeptAt> {
+    return this.#host().publish(topic, event, payload, options);
+  }
+
+  /**
+   * Reads the history of a topic.
+   *
+   * @throws SIM_ERR_NO_HISTORY, SIM_ERR_NOT_KEPT, SIM_ERR_OPTION_INVALID, SIM_ERR_SERVER_CLOSED; as
+   *   rejections
+   */
+  async history(topic: string, request?: HistoryRequest): Promise<HistoryPage> {
+    return this.#host().pubsub.history(topic, request);
+  }
+
+  /** Removes what is kept of a topic. Its offsets go on. Rejects like `history`. */
+  async clearHistory(topic: string): Promise<void> {
+    await this.#host().pubsub.clearHistory(topic);
+  }
+
   /** Closes all connections with the given socket id, on all nodes, with close code 1001. */
   disconnect(id: string): void {
     this.#host().pubsub.broadcast(id, EVENT.disconnect, {}, "cluster");
@@ -159,6 +191,7 @@ export class Server<App = unknown> {
       shards,
       main,
       link,
+      history: supervisor.historyStats(),
       total,
       get index() {
         return host.member.index.stats();
@@ -346,7 +379,7 @@ export async function serve<App = unknown>(given: ServeOptions): Promise<Server<
   const engine = loadEngine({ maxHeaderBytes: options.maxHeaderBytes });
   const memory = makeNodeMemory(options, adapter);
   const counters = new Counters(memory.counters, MAIN_MEMBER);
-  const outputMemory = makeOutputMemory(options.shards + EXTRA_MEMBERS, options.logQueueBytes);
+  const outputMemory = makeOutputMemory(memberCount(options), options.logQueueBytes);
   const queue = new OutputQueue(outputMemory, MAIN_MEMBER, counters);
   const logger = makeQueueLogger(queue, options, { sink });
   if (isSecretRandom) logger.log("secretIsRandom");

@@ -1,12 +1,12 @@
 /**
- * Starts the shards and the link, replaces shards that end, and stops all threads in order.
+ * Starts the shards, the link and the keepers, replaces threads that end, and stops all in order.
  *
  * Runs on: main.
  * Order: a shard is removed from the rotation before it may close its app. Its thread is terminated
  *        only after its app is closed; otherwise the engine would abort the process.
  * Full: a shard that ends more than 5 times within a minute is not replaced, and the server
  *       continues with the others. When none is left, the server has failed. The same applies to the
- *       link; the node is then isolated.
+ *       link; the node is then isolated. A keeper that ends too often makes the server fail.
  */
 
 import { availableParallelism } from "node:os";
@@ -22,10 +22,12 @@ import { clearRunning } from "../memory/running.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import { threadFile } from "../package-copy.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
+import { KeptTopics, type KeptPatterns } from "../pubsub/kept-topics.ts";
 import type { AnswerMessage, NodeMemory } from "../shard/control.ts";
 import type { TaskMessage } from "../tasks/task-messages.ts";
 import type { Acceptor } from "./acceptor.ts";
 import type { Host } from "./host.ts";
+import { KeeperLife } from "./keeper-life.ts";
 import { LinkLife, type LinkThreads } from "./link-life.ts";
 import { joinStats, PastStats, type MemberStats } from "./member-stats.ts";
 import { MemberThread, type MemberThreadEvents } from "./member-thread.ts";
@@ -65,6 +67,9 @@ export interface SupervisorParts {
 
 const SHARD_ENTRY = "../shard/entry.js";
 const LINK_ENTRY = "../shard/link-entry.js";
+const KEEPER_ENTRY = "../shard/keeper-entry.js";
+/** Key of the first keeper in the restart bound; shards count from 0, and the link has -1. */
+const FIRST_KEEPER = -2;
 /** Minimum number of shards that start concurrently. */
 const STARTS_AT_ONCE = 4;
 /** How long main waits for all shards to close when the process exits. */
@@ -91,6 +96,10 @@ export class Supervisor
   readonly #bound = new RestartBound();
   readonly #restarts: ShardRestarts;
   readonly #link: LinkLife;
+  /** The keepers by member; started only if a channel declares a history. */
+  readonly #keepers: ReadonlyMap<number, KeeperLife>;
+  /** The topics that are kept, once the first shards are ready. */
+  #kept: KeptPatterns | undefined = undefined;
   readonly #rotation: Rotation;
   readonly #watchdog: Watchdog<MemberThread>;
   readonly #stuck: StuckShards;
@@ -122,8 +131,13 @@ export class Supervisor
     this.#life = new Life(parts.memory.life);
     this.#numbers = new MemberNumbers(options.shards);
     this.#link = new LinkLife(this, this.#bound, logger);
+    this.#keepers = new Map(
+      parts.memory.keepers.map((member, at) => [member, this.#makeKeeper(member, at)]),
+    );
     this.#retirement = new Retirement(parts.host.member, this.#life, (member) => {
+      const keeper = this.#keepers.get(member);
       if (member === LINK_MEMBER) this.#link.retired();
+      else if (keeper) keeper.retired();
       else this.#numbers.free(member);
     });
     this.#restarts = new ShardRestarts(this, options, logger);
@@ -162,6 +176,12 @@ export class Supervisor
     return joinStats([...this.#past.of(shard), ...threads.map((thread) => thread.stats())]);
   }
 
+  /** Returns the counters of all keepers; undefined if no channel declares a history. */
+  historyStats(): MemberStats | undefined {
+    const keepers = [...this.#threads].filter(({ role }) => role === "keeper");
+    return keepers.length === 0 ? undefined : joinStats(keepers.map((thread) => thread.stats()));
+  }
+
   /** Returns the counters of all shards, including those without a thread. */
   totalStats(): MemberStats {
     const now = this.shardThreads().map((thread) => thread.stats());
@@ -179,6 +199,7 @@ export class Supervisor
     const outcomes = await Promise.allSettled(starts);
     const failed = outcomes.find((outcome) => outcome.status === "rejected");
     if (failed) throw failed.reason;
+    await this.#startKeepers();
     for (const thread of this.#shards.values()) this.#rotation.enter(thread);
     this.#watchdog.start();
   }
@@ -216,10 +237,15 @@ export class Supervisor
     this.stopAccepting();
     this.#isStopping = true;
     this.#link.close();
+    for (const keeper of this.#keepers.values()) keeper.close();
     const shards = this.shardThreads().filter((thread) => !thread.isLate);
     const finished = Promise.all(shards.map((shard) => shard.finish()));
     await within(this.#parts.options.shutdownMs, finished);
-    await Promise.all([...this.#threads].map((thread) => this.end(thread)));
+    // The keepers last, so that they get what the others still send.
+    const keepers = [...this.#threads].filter(({ role }) => role === "keeper");
+    const others = [...this.#threads].filter((thread) => !keepers.includes(thread));
+    await Promise.all(others.map((thread) => this.end(thread)));
+    await Promise.all(keepers.map((thread) => this.end(thread)));
     this.#watchdog.stop();
   }
 
@@ -319,7 +345,8 @@ export class Supervisor
     const wasServing = this.#shards.get(shard) === thread;
     if (wasServing) this.#shards.delete(shard);
     if (this.#isStopping) return;
-    if (shard < 0) this.#link.ended(thread);
+    if (thread.role === "link") this.#link.ended(thread);
+    if (thread.role === "keeper") this.#keepers.get(thread.member)?.ended(thread);
     this.#retire(thread);
     if (!wasServing) return;
     this.#parts.logger.log("shardEnded", { shard, err: thread.failure });
@@ -341,6 +368,7 @@ export class Supervisor
       member,
       shard,
       predecessors,
+      kept: this.#kept,
       app,
       data,
     };
@@ -360,11 +388,44 @@ export class Supervisor
       options,
       member: LINK_MEMBER,
       adapter,
+      kept: this.#kept,
       isReplacement,
     };
     const thread = new MemberThread(threadFile(LINK_ENTRY, import.meta.url), start, this);
     this.#threads.add(thread);
     return this.#ready(thread);
+  }
+
+  #makeKeeper(member: number, at: number): KeeperLife {
+    return new KeeperLife({
+      launch: async (isReplacement) => this.#launchKeeper(member, isReplacement),
+      bound: this.#bound,
+      key: FIRST_KEEPER - at,
+      logger: this.#parts.logger,
+      onGivenUp: () => this.#failWith("got no thread that keeps histories"),
+    });
+  }
+
+  async #launchKeeper(member: number, isReplacement: boolean): Promise<MemberThread> {
+    const { memory, output, options } = this.#parts;
+    const kept = this.#kept ?? [];
+    const start = { memory, output: output.memory, options, member, kept, isReplacement };
+    const thread = new MemberThread(threadFile(KEEPER_ENTRY, import.meta.url), start, this);
+    this.#threads.add(thread);
+    return this.#ready(thread);
+  }
+
+  /** Starts the keepers if the app declares a history, and tells main and the link what is kept. */
+  async #startKeepers(): Promise<void> {
+    const [first] = this.#shards.values();
+    this.#kept = first?.kept ?? [];
+    const kept = new KeptTopics(this.#kept);
+    if (kept.isEmpty) return;
+    await Promise.all([...this.#keepers.values()].map((keeper) => keeper.start()));
+    this.#parts.host.keep(kept);
+    for (const thread of this.#threads) {
+      if (thread.role === "link") await thread.keep(this.#kept);
+    }
   }
 
   install(thread: MemberThread): MemberThread | undefined {
@@ -393,7 +454,8 @@ export class Supervisor
       if (await this.#endCallbacks(thread, beats)) return true;
     }
     if (this.#life.isClosed(member)) {
-      if (shard < 0) logger.log("linkTerminated");
+      if (thread.role === "link") logger.log("linkTerminated");
+      else if (thread.role === "keeper") logger.log("keeperTerminated");
       else logger.log("shardTerminated", { shard });
       if (await thread.terminate(ANSWER_MS)) return true;
     }

@@ -1,5 +1,5 @@
 /**
- * Control messages between main and a shard or the link. Broadcasts never use them.
+ * Control messages between main and a shard, the link or a keeper. Broadcasts never use them.
  *
  *   main                         shard
  *     |  workerData: the start     |
@@ -14,6 +14,8 @@
  *     |<---------- finished -------|
  *     |-- stop ------------------->|  closes the engine's app; the thread ends
  *     |<---------- leaving --------|  the thread ends by itself (process.exit)
+ *     |-- kept ------------------->|  which topics are kept; to the link only
+ *     |<---------- keeping --------|
  *     |<---------- rotation -------|  take it out of the rotation (overloaded), or put it back
  *     |-- retire n --------------->|  member n ended: forget it
  *     |<---------- retired n ------|
@@ -22,7 +24,7 @@
  *     |-- ask i ------------------>|  a question, such as the number of subscribers
  *     |<---------- answer i -------|
  *
- * Runs on: main, shards, link. Types only.
+ * Runs on: main, shards, link, keepers. Types only.
  */
 
 import type { HandedOver } from "../channel/tasks/tasks.ts";
@@ -30,6 +32,7 @@ import type { OutgoingSchemas } from "../endpoint/outgoing-schemas.ts";
 import type { AddressCountsMemory } from "../memory/address-counts.ts";
 import type { RateTableMemory } from "../memory/rate-table.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
+import type { KeptPatterns } from "../pubsub/kept-topics.ts";
 import type { MemberMemory } from "../pubsub/member.ts";
 import type { OutputMemory } from "../output/queue-layout.ts";
 import type { ResolvedOptions } from "../options/options.ts";
@@ -71,6 +74,11 @@ export interface ShardStart {
   readonly shard: number;
   /** Number of threads that this shard had before this one. */
   readonly predecessors: number;
+  /**
+   * The topics that are kept, as the server started with. Undefined for the first thread of a shard,
+   * which takes them from its endpoint.
+   */
+  readonly kept: KeptPatterns | undefined;
   /** URL of the app module. */
   readonly app: string;
   readonly data: unknown;
@@ -97,7 +105,20 @@ export interface LinkStart {
   readonly options: ResolvedOptions;
   readonly member: number;
   readonly adapter: AdapterSpec;
+  /** The topics that are kept; undefined if main does not know them yet. */
+  readonly kept: KeptPatterns | undefined;
   /** Whether this thread replaces an earlier link. */
+  readonly isReplacement: boolean;
+}
+
+/** The `workerData` of a keeper of histories. */
+export interface KeeperStart {
+  readonly memory: NodeMemory;
+  readonly output: OutputMemory;
+  readonly options: ResolvedOptions;
+  readonly member: number;
+  readonly kept: KeptPatterns;
+  /** Whether this thread replaces an earlier one, whose histories are gone. */
   readonly isReplacement: boolean;
 }
 
@@ -117,6 +138,7 @@ export type MainMessage =
   | { readonly kind: "finish" }
   | { readonly kind: "cut" }
   | { readonly kind: "stop" }
+  | { readonly kind: "kept"; readonly kept: KeptPatterns }
   /** `hasLost`: the member ended with unsent records. */
   | { readonly kind: "retire"; readonly member: number; readonly hasLost: boolean }
   | { readonly kind: "ask"; readonly id: number; readonly question: Question }
@@ -128,11 +150,13 @@ export type MemberMessage =
       readonly kind: "ready";
       readonly descriptor: number;
       readonly outgoing: readonly (readonly OutgoingSchemas[])[];
+      readonly kept: KeptPatterns;
     }
   | { readonly kind: "failed"; readonly error: ErrorReport }
   | { readonly kind: "drained"; readonly drain: ShardDrain }
   | { readonly kind: "finished" }
   | { readonly kind: "leaving" }
+  | { readonly kind: "keeping" }
   | { readonly kind: "rotation"; readonly isIn: boolean }
   | { readonly kind: "retired"; readonly member: number }
   | AnswerMessage

@@ -21,7 +21,7 @@ import { loadEngine } from "../transport/engine/engine.ts";
 import { loadAppModule } from "../app/app-module.ts";
 import type { DrainPace, MainMessage, MemberMessage, ShardWorkerData } from "./control.ts";
 import { allowEnds } from "./forced-end.ts";
-import { isEndpoint, type EndpointDefinition } from "../endpoint/endpoint.ts";
+import { isEndpoint, keptPatternsOf, type EndpointDefinition } from "../endpoint/endpoint.ts";
 import { outgoingSchemasOf } from "../endpoint/outgoing-schemas.ts";
 import { reportOf } from "../error-report.ts";
 import type { Question } from "./introspection.ts";
@@ -84,7 +84,8 @@ async function startShard(): Promise<void> {
   await shard.start();
   if (isClosed) return;
   const outgoing = outgoingSchemasOf(endpoint);
-  tell({ kind: "ready", descriptor: shard.app.getDescriptor(), outgoing });
+  const kept = start.kept ?? keptPatternsOf(endpoint);
+  tell({ kind: "ready", descriptor: shard.app.getDescriptor(), outgoing, kept });
 }
 
 function endpointOf(value: unknown): EndpointDefinition {
@@ -112,15 +113,21 @@ async function handleMain(message: MainMessage): Promise<void> {
       parentPort?.close();
       break;
     case "retire":
-      shard?.retire(message.member, message.hasLost);
-      tell({ kind: "retired", member: message.member });
+      retire(message.member, message.hasLost);
       break;
     case "ask":
       await answer(message.id, message.question);
       break;
+    case "kept":
+      break;
     default:
       tasks?.settle(message);
   }
+}
+
+function retire(member: number, hasLost: boolean): void {
+  shard?.retire(member, hasLost);
+  tell({ kind: "retired", member });
 }
 
 async function drain(pace: DrainPace): Promise<void> {

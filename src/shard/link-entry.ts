@@ -17,6 +17,8 @@ import { captureOutput } from "../output/captured-output.ts";
 import { OutputQueue } from "../output/output-queue.ts";
 import { makeQueueLogger } from "../output/queue-logger.ts";
 import type { Adapter } from "../pubsub/adapter.ts";
+import { Keeping } from "../pubsub/keeping.ts";
+import { KeptTopics, type KeptPatterns } from "../pubsub/kept-topics.ts";
 import { Link } from "../pubsub/link.ts";
 import { Member } from "../pubsub/member.ts";
 import type { LinkStart, MainMessage, MemberMessage } from "./control.ts";
@@ -27,6 +29,7 @@ const {
   options,
   member: number,
   adapter: spec,
+  kept,
   isReplacement,
 } = workerData as LinkStart;
 const counters = new Counters(memory.counters, number);
@@ -44,6 +47,7 @@ new Life(memory.life).close(number);
 
 try {
   const link = new Link(member, await makeAdapter());
+  if (kept) keep(link, kept);
   await link.start(isReplacement);
   watchBuffers({
     memory: memory.buffers,
@@ -54,7 +58,7 @@ try {
     sources: [member.exchange],
   });
   parentPort?.on("message", (message: MainMessage) => void handleMain(link, message));
-  tell({ kind: "ready", descriptor: 0, outgoing: [] });
+  tell({ kind: "ready", descriptor: 0, outgoing: [], kept: [] });
 } catch (error) {
   tell({ kind: "failed", error: reportOf(error) });
 }
@@ -71,7 +75,16 @@ async function makeAdapter(): Promise<Adapter> {
   );
 }
 
+function keep(link: Link, patterns: KeptPatterns): void {
+  const topics = new KeptTopics(patterns);
+  if (!topics.isEmpty) link.keep(new Keeping(member, topics, options.controlTimeoutMs));
+}
+
 async function handleMain(link: Link, message: MainMessage): Promise<void> {
+  if (message.kind === "kept") {
+    keep(link, message.kept);
+    tell({ kind: "keeping" });
+  }
   if (message.kind === "retire") {
     member.retire(message.member, message.hasLost);
     tell({ kind: "retired", member: message.member });

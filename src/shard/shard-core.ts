@@ -38,11 +38,14 @@ import {
   makeCoalescingWindow,
   type HoldingWindow,
 } from "../pubsub/holding-windows.ts";
+import { Keeping, type KeeperLine } from "../pubsub/keeping.ts";
+import { KeptTopics } from "../pubsub/kept-topics.ts";
 import { Member } from "../pubsub/member.ts";
 import {
   broadcastTo,
   checkBroadcastOptions,
   CONTEXT_OPTIONS,
+  keyOf,
 } from "../pubsub/broadcast-options.ts";
 import { PubSub } from "../pubsub/pubsub.ts";
 import { ChannelRouter } from "../socket/channel-router.ts";
@@ -56,7 +59,7 @@ import { ShardSockets } from "../socket/shard-sockets.ts";
 import type { ShardStart } from "./control.ts";
 import { SlowCallbacks } from "./slow-callbacks.ts";
 import { deliveryOf, isForwardingRecord, type ForwardingDelivery } from "./exchange-forwarding.ts";
-import { isRawMountDefinition, routeOf } from "../endpoint/endpoint.ts";
+import { isRawMountDefinition, keptPatternsOf, routeOf } from "../endpoint/endpoint.ts";
 import type { AnyMountDefinition, EndpointDefinition } from "../endpoint/endpoint.ts";
 import { outgoingSchemasOf, TopicWriters } from "../endpoint/outgoing-schemas.ts";
 
@@ -76,6 +79,8 @@ export interface ShardCoreParts {
   readonly clock: Clock;
   /** Reports whether joins and large messages are accepted. */
   readonly takesMore: () => boolean;
+  /** Carries records to the keeper of histories; by default, the exchange. */
+  readonly keeperLine?: KeeperLine;
   /** Handles a record of a long-poll request that another shard forwards or answers. */
   readonly onForwardingRecord: (delivery: ForwardingDelivery) => void;
 }
@@ -141,6 +146,12 @@ export class ShardCore {
     );
     this.queued = fastlane.queued;
     this.pubsub = new PubSub(this.member, fastlane, options);
+    const kept = new KeptTopics(start.kept ?? keptPatternsOf(parts.endpoint));
+    if (!kept.isEmpty) {
+      const { controlTimeoutMs } = options;
+      const line = parts.keeperLine ?? this.member.exchange;
+      this.pubsub.keep(new Keeping(this.member, kept, controlTimeoutMs, line));
+    }
     const life = new Life(memory.life);
     const note = new RunningNote(memory.running, member);
     const { slowCallbackMs } = options;
@@ -198,6 +209,7 @@ export class ShardCore {
   stop(): void {
     this.presences.close();
     this.pubsub.stopNotices();
+    this.pubsub.keeping?.stop();
     this.member.stop();
   }
 
@@ -281,6 +293,12 @@ export class ShardCore {
       disconnect: (id) => this.pubsub.broadcast(id, EVENT.disconnect, {}, "cluster"),
       subscribe: (topic, handler, onGap = () => {}) => this.pubsub.listen(topic, handler, onGap),
       subscribers: (topic) => this.pubsub.count(topic),
+      publish: async (topic, event, payload = {}, given = {}) => {
+        const key = keyOf(given);
+        return this.pubsub.publish(topic, event, this.#writers.written(topic, event, payload), key);
+      },
+      history: async (topic, request) => this.pubsub.history(topic, request),
+      clearHistory: async (topic) => this.pubsub.clearHistory(topic),
       task: async (name, input, given = {}) => tasks.run(name, input, given).result,
     };
   }

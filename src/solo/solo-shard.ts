@@ -25,6 +25,7 @@ import type { ResolvedOptions } from "../options/options.ts";
 import { DEFAULT_SERIALIZERS } from "../protocol/version.ts";
 import { makeExchangeMemory } from "../pubsub/exchange-layout.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
+import { KeptTopics } from "../pubsub/kept-topics.ts";
 import { subscriptionIndexBytes } from "../pubsub/subscription-index-layout.ts";
 import type { ConnectInfo } from "../socket/connect-request.ts";
 import type { AnyMount } from "../socket/mount.ts";
@@ -43,9 +44,10 @@ import type { RequestHead } from "../transport/http/request-head.ts";
 import { Sweep, tickFor } from "../transport/sweep.ts";
 import type { NodeMemory } from "../shard/control.ts";
 import { websocketOptionsOf } from "../transport/websocket/websocket-options.ts";
-import { startApp, type EndpointDefinition } from "../endpoint/endpoint.ts";
+import { keptPatternsOf, startApp, type EndpointDefinition } from "../endpoint/endpoint.ts";
 import { InlineTasks } from "../tasks/inline-tasks.ts";
 import { ShardCore } from "../shard/shard-core.ts";
+import { SOLO_KEEPER, SoloKeeper } from "./solo-keeper.ts";
 import { SoloConnection, type SoloClient } from "./solo-connection.ts";
 
 export type { ShardContext } from "../channel/context.ts";
@@ -96,6 +98,8 @@ export class SoloShard {
   readonly #core: ShardCore;
   readonly #mounts: readonly SoloMount[];
   readonly #sweep: Sweep;
+  /** Undefined if no channel declares a history. */
+  readonly #keeper: SoloKeeper | undefined;
   readonly #ticks: boolean;
   /** Number of connections created with a given identity. */
   #identified = 0;
@@ -118,7 +122,9 @@ export class SoloShard {
     /** Whether the sweep runs, so that timeouts take effect. */
     readonly ticks: boolean;
   }) {
-    const memory = makeSoloMemory(options);
+    const kept = keptPatternsOf(endpoint);
+    const topics = new KeptTopics(kept);
+    const memory = makeSoloMemory(options, topics);
     new Life(memory.life).setReady(true);
     this.#endpoint = endpoint;
     this.#logger = logger;
@@ -126,10 +132,20 @@ export class SoloShard {
     this.#sweep = new Sweep(tickFor(options.handlerTimeoutMs, options.joinTimeoutMs));
     const counters = new Counters(memory.counters, MEMBER);
     const waiting = new WaitingBytes(options.maxWaitingBytes, Infinity);
+    this.#keeper = topics.isEmpty
+      ? undefined
+      : new SoloKeeper({
+          kept: topics,
+          options,
+          counters,
+          logger,
+          shard: () => this.#core.pubsub,
+        });
     this.#core = new ShardCore({
+      ...(this.#keeper && { keeperLine: this.#keeper }),
       waiting,
       room: new BroadcastRoom(options.maxBufferBytes),
-      start: { memory, options, member: MEMBER, shard: 0, data },
+      start: { memory, options, member: MEMBER, shard: 0, data, kept },
       counters,
       publisher: { charge() {}, publish() {} },
       tasks: new InlineTasks(endpoint.tasks?.href),
@@ -168,6 +184,7 @@ export class SoloShard {
       return { path, mount, policy };
     });
     this.#sweep.add(() => this.#core.checkTimeouts(performance.now()));
+    this.#sweep.add(() => this.#keeper?.trim());
   }
 
   get context(): ShardContext {
@@ -186,6 +203,8 @@ export class SoloShard {
     await this.#core.allEnded();
     await this.#endpoint.stop?.(this.context);
     this.#core.presences.close();
+    this.#core.pubsub.keeping?.stop();
+    this.#keeper?.stop();
     this.#sweep.stop();
   }
 
@@ -271,7 +290,7 @@ function localHead(path: string): RequestHead {
 }
 
 /** Allocates the memory of a node with a single member. */
-function makeSoloMemory(options: ResolvedOptions): NodeMemory {
+function makeSoloMemory(options: ResolvedOptions, kept: KeptTopics): NodeMemory {
   const indexLayout = { indexBits: options.indexBits, members: 1 };
   return {
     exchange: makeExchangeMemory({ members: 1, ringBytes: options.ringBytes }),
@@ -285,6 +304,7 @@ function makeSoloMemory(options: ResolvedOptions): NodeMemory {
     addresses: undefined,
     hashSeed: 0,
     link: -1,
+    keepers: kept.isEmpty ? [] : [SOLO_KEEPER],
     nodeName: "solo",
   };
 }

@@ -7,6 +7,7 @@
  */
 import { defineEndpoint } from "../../src/index.ts";
 import { bench } from "./conformance/bench.ts";
+import { history } from "./conformance/history.ts";
 import { presence, presenceChannel } from "./conformance/presence.ts";
 import { checkOriginOf } from "./conformance/origins.ts";
 import { disconnect, publish } from "./conformance/routes.ts";
@@ -18,6 +19,7 @@ const channels = {
   exact: room,
   "presence:*": presenceChannel,
   "bench:*": bench,
+  "history:*": history,
 };
 const mount = { socket: userSocket, channels, connectInfo: CLIENT_INFO };
 

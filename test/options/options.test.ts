@@ -320,14 +320,14 @@ describe("options", () => {
       const bytes = automaticRingBytes(members);
       assert.ok(Number.isInteger(Math.log2(bytes)), `${bytes} bytes for ${members}`);
     }
-    // 3 shards, main, the link and a spare.
-    assert.equal(resolved().ringBytes, automaticRingBytes(6));
+    // 3 shards, main, the link, a spare and a keeper of histories.
+    assert.equal(resolved().ringBytes, automaticRingBytes(7));
   });
 
   it("gives each thread 1 MiB of the log queue, and all at most 16", () => {
     for (const [shards, mib] of [
-      [1, 4],
-      [13, 16],
+      [1, 5],
+      [12, 16],
       [64, 16],
     ] as const) {
       assert.equal(resolved({ shards }).logQueueBytes, mib * 1_048_576);

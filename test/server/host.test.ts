@@ -21,11 +21,12 @@ describe("a broadcast of the host", () => {
       () => {},
     );
 
-    const only = "options of a broadcast may only be scope, node";
+    const only = "options of a broadcast may only be scope, node, history";
     const wrong: [unknown, string][] = [
       [{ scop: "node" }, `${only}, got scop`],
       [{ except: {} }, `${only}, got except`],
       [null, "options of a broadcast must be an object, got null"],
+      [{ history: 1 }, "history must be true or false, got 1"],
       [{ scope: null }, 'scope must be "cluster", "node" or "thread", got null'],
     ];
     for (const [given, message] of wrong) {

@@ -12,11 +12,12 @@ import { smallOptions } from "../support/options.ts";
 import { turn } from "../support/world.ts";
 
 describe("the memory of a node", () => {
-  it("has room for main, the link, each shard and a spare", () => {
+  it("has room for main, the link, each shard, a spare and a keeper of histories", () => {
     const memory = makeNodeMemory(smallOptions({ shards: 4 }), undefined);
-    assert.equal(memory.exchange.members, 7);
-    assert.equal(memory.exchange.rings.length, 7);
-    assert.deepEqual(memory.indexLayout, { indexBits: 8, members: 7 });
+    assert.equal(memory.exchange.members, 8);
+    assert.equal(memory.exchange.rings.length, 8);
+    assert.deepEqual(memory.indexLayout, { indexBits: 8, members: 8 });
+    assert.deepEqual(memory.keepers, [7]);
     assert.equal(memory.index.byteLength, 256 * 4);
   });
 

@@ -26,6 +26,7 @@ export interface NodeSizes {
   readonly overflowBytes?: number;
   readonly indexBits?: number;
   readonly link?: number;
+  readonly keepers?: readonly number[];
   readonly seed?: number;
 }
 
@@ -47,6 +48,7 @@ export class TestNode {
       indexLayout,
       hashSeed: seed,
       link,
+      keepers: sizes.keepers ?? [],
       nodeName: "node",
     };
   }

@@ -46,7 +46,7 @@ export async function startShard(
   const member = LINK_MEMBER + 1;
   const { shard: at, data } = numbers;
   const shard = new Shard({
-    start: { memory, options, member, shard: at, predecessors: 0, app: "", data },
+    start: { memory, options, member, shard: at, predecessors: 0, kept: undefined, app: "", data },
     endpoint: defineEndpoint(callbacks),
     engine,
     tasks: new RecordingTasks(),

@@ -1,0 +1,202 @@
+/**
+ * The history of one channel: what a channel whose client asked for it has beside its ordinary state.
+ *
+ *   opening --answer of the keeper--> replaying --its last answer--> live
+ *      |                                  |                           |
+ *      +----------------------------------+---------------------------+--end, missed--> over
+ *
+ *   opening     the join is accepted but not answered; the channel is in no lane
+ *   replaying   kept messages follow one by one; in a lane for everything that is not kept
+ *   live        in a lane for all
+ *
+ * Intercepted messages are handled one at a time. Meanwhile the kept messages behind them wait in the
+ * mailbox, so that offsets never fall.
+ *
+ * Runs on: the shard that owns the connection. Created for channels whose client asked only.
+ */
+
+import { badResult } from "../callbacks/results.ts";
+import { JsonText } from "../protocol/json-text.ts";
+import { EVENT } from "../protocol/reserved.ts";
+import type { Frame, Serializer } from "../protocol/serializer.ts";
+import type { TopicEntry } from "../pubsub/registry.ts";
+import type { KeptLetter } from "./channel-letters.ts";
+import { STATE, type ChannelState } from "./channel-state.ts";
+import type { Asked } from "./history-option.ts";
+import { markOf, type KeptFrames } from "./kept-frames.ts";
+import { TRACKS, type Lane, type Subscriber, type Tracks } from "./lane.ts";
+import { Replay, type HistoryStart, type ReplayedHistory } from "./replay.ts";
+import type { ShardChannels } from "./shard-channels.ts";
+
+/** A channel, as its history knows it. */
+export interface HistoryOwner extends Subscriber {
+  readonly topic: string;
+  readonly state: ChannelState;
+  readonly shared: ShardChannels;
+  entry: TopicEntry<Lane> | undefined;
+  /** Time limit for its join. */
+  readonly joinTimeoutMs: number;
+  /** Answers the join with ok, and opens the channel. */
+  acceptJoin(payload: object): void;
+  /** Answers the join with an error, and ends the channel. */
+  failJoin(error: unknown): void;
+  /** Handles a letter, now or in its turn. */
+  receiveLetter(letter: KeptLetter): void;
+}
+
+const NOTHING = Object.freeze({});
+const ALLOWED =
+  "ok(payload) with an object without the key history, since its client asked for the history,";
+
+/** The history of a channel. */
+export class ChannelHistory implements ReplayedHistory {
+  readonly asked: Asked;
+  tracks: Tracks = TRACKS.replaying;
+  /** Position of the intercepted message that is being handled; 0 if there is none. */
+  #handling = 0;
+  /** Whether a frame with this position has been sent. */
+  #hasTold = false;
+  /** Number of kept messages in the mailbox, or being handled. */
+  #pending = 0;
+  /** What the app replied to the join, until it is answered. */
+  #accepted: object = NOTHING;
+  #startedMs = 0;
+  /** Until the channel is live. */
+  #replay: Replay | undefined = undefined;
+  readonly #owner: HistoryOwner;
+
+  constructor(owner: HistoryOwner, asked: Asked) {
+    this.#owner = owner;
+    this.asked = asked;
+  }
+
+  get isPending(): boolean {
+    return this.#pending > 0;
+  }
+
+  // -- the join ----------------------------------------------------------------------------------
+
+  /**
+   * Subscribes, and asks the keeper of the topic. The join is answered when the keeper has answered.
+   *
+   * @param payload - what the app replied
+   */
+  open(payload: unknown, startedMs: number): void {
+    const owner = this.#owner;
+    const { pubsub, fastlane, counters, openJoins } = owner.shared;
+    const accepted = JsonText.decoded(payload ?? NOTHING);
+    const { keeping } = pubsub;
+    if (!isPlainObject(accepted) || Object.hasOwn(accepted, EVENT.history) || !keeping) {
+      owner.failJoin(badResult("join", ALLOWED, payload));
+      return;
+    }
+    this.#accepted = accepted;
+    this.#startedMs = startedMs;
+    owner.entry = pubsub.acquire(owner.topic);
+    const { joinTimeoutMs } = owner;
+    const parts = { pubsub, keeping, fastlane, counters, openJoins, joinTimeoutMs };
+    this.#replay = new Replay(owner, this, owner.entry, parts);
+    this.#replay.start();
+  }
+
+  opened({ epoch, position, recovered, count }: HistoryStart): boolean {
+    const owner = this.#owner;
+    const { entry } = owner;
+    if (!entry || owner.state !== STATE.joining) return false;
+    const { fastlane, reports } = owner.shared;
+    fastlane.join(entry, owner);
+    const history = { epoch, offset: String(position), recovered, count };
+    const accepted = this.#accepted;
+    this.#accepted = NOTHING;
+    reports.historyJoined(owner, recovered, count, this.#startedMs);
+    owner.acceptJoin({ ...accepted, [EVENT.history]: history });
+    return isOpen(owner);
+  }
+
+  failed(error: Error): void {
+    if (this.#owner.state === STATE.joining) this.#owner.failJoin(error);
+  }
+
+  isLive(): void {
+    this.#replay = undefined;
+  }
+
+  /** Stops the replay: nothing more follows. */
+  end(): void {
+    this.#replay?.end();
+    this.#replay = undefined;
+  }
+
+  // -- kept messages -----------------------------------------------------------------------------
+
+  receive(event: string, payload: unknown, bytes: number, position: number): void {
+    this.#pending += 1;
+    this.#owner.receiveLetter({ kind: "kept", message: { event, payload, position }, bytes });
+  }
+
+  sendLater({ bytes, isBinary, mark }: KeptFrames): void {
+    this.#pending += 1;
+    // Copied, because they may be views of a ring.
+    const message = { bytes: new Uint8Array(bytes), isBinary, mark };
+    this.#owner.receiveLetter({ kind: "kept", message, bytes: bytes.length });
+  }
+
+  /** Sends frames whose turn has come. */
+  sendNow({ bytes, isBinary, mark }: KeptFrames): void {
+    const { connection } = this.#owner.owner;
+    connection.sendEncoded(bytes, isBinary);
+    if (mark) connection.sendEncoded(mark, false);
+    this.#done();
+  }
+
+  /** Called before the handler of an intercepted message. */
+  handles(position: number): void {
+    this.#handling = position;
+    this.#hasTold = false;
+  }
+
+  /** Offset that a push carries now; null if it carries none. */
+  get ref(): string | null {
+    return this.#handling === 0 ? null : String(this.#handling);
+  }
+
+  /** Notes that a frame with the offset of `ref` was sent. */
+  pushed(frame: Frame, serializer: Serializer): void {
+    // Binary frames of version 2 have no place for a ref.
+    this.#hasTold ||= typeof frame === "string" || serializer.broadcast !== undefined;
+  }
+
+  /** Called when the handler of an intercepted message has settled. Tells the offset if no push has. */
+  handled(): void {
+    const { entry, owner } = this.#owner;
+    const position = this.#handling;
+    this.#handling = 0;
+    if (!this.#hasTold && entry && isOpen(this.#owner)) {
+      try {
+        owner.connection.send(markOf(owner.serializer, entry.json, position));
+      } catch {
+        // The client keeps an older position, and gets later messages again if it rejoins.
+      }
+    }
+  }
+
+  /** Called after `handled`, when what the handler returned has been followed. */
+  finished(): void {
+    this.#done();
+  }
+
+  #done(): void {
+    this.#pending -= 1;
+    if (this.#pending === 0) this.#replay?.handled();
+  }
+}
+
+// A call, since user code may have changed the state since it was last read.
+function isOpen({ state }: HistoryOwner): boolean {
+  return state === STATE.open;
+}
+
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  return !(value instanceof Uint8Array || value instanceof ArrayBuffer);
+}

@@ -1,0 +1,406 @@
+/**
+ * A member's end of its conversation with the keepers: which topics are kept and by whom, broadcasts
+ * to keep, and questions with their answers.
+ *
+ *   pull      waiting --room in the window--> asked --answer--> answered
+ *                ^                              |
+ *                +--lapped, or the keeper ended-+
+ *
+ *   publish   sent --settled--> kept, or refused
+ *               +--burned, or the keeper ended, or time is up--> rejected
+ *
+ * Runs on: main, shard, link; one for each.
+ * Order:   questions reach a keeper after the broadcasts that this member sent to it before.
+ * Full:    at most MAX_PULLS pulls are asked at a time, so that the answers take little room in the
+ *          rings; further ones wait in this member's memory. A question that finds no room is tried
+ *          again. An answer that was lapped is asked for again.
+ */
+
+import { makeError } from "../errors.ts";
+import { KIND } from "./envelope.ts";
+import { kindAndFlags } from "./exchange-layout.ts";
+import { CONTROL_SLOT } from "./exchange.ts";
+import {
+  Answer,
+  packJson,
+  unpackJson,
+  type Ask,
+  type Settled,
+  type Trailer,
+} from "./history-records.ts";
+import type { KeptTopics, TopicHistory } from "./kept-topics.ts";
+import type { Member } from "./member.ts";
+
+/** Number of pulls that are asked at a time. */
+const MAX_PULLS = 32;
+/** Time after which a question that found no room is sent again. */
+const RETRY_MS = 20;
+/** Interval at which publishes that take too long are rejected. */
+const LOOK_MS = 500;
+
+const KEEP_TYPE = kindAndFlags(KIND.keep, 0);
+const ASK_TYPE = kindAndFlags(KIND.ask, 0);
+
+/** Carries records to keepers. Implemented by the exchange, and without threads by `solo`. */
+export interface KeeperLine {
+  /** Sends a record to one member, as `Exchange.send` does. */
+  send(to: number, slot: number, type: number, record: Uint8Array, length: number): boolean;
+  /** Reports whether a record cannot be sent. */
+  isTooLarge(length: number): boolean;
+}
+
+/** What a pull asks for. */
+export interface PullSpec {
+  readonly topic: string;
+  readonly hash: number;
+  /** Without an epoch, `after` belongs to the current one. */
+  readonly epoch?: string | undefined;
+  readonly after?: number | undefined;
+  readonly last?: number | undefined;
+  readonly whole?: boolean;
+  /** Approximate size of the answer; it contains at least one message. */
+  readonly maxBytes: number;
+}
+
+/** A question for the messages of a topic. */
+export interface Pull {
+  readonly spec: PullSpec;
+  /** Handles the answer, which is valid during the call only. Called at most once. */
+  readonly answered: (answer: Answer) => void;
+  /** Number of the question; 0 while it waits. */
+  request: number;
+  /** Whether it was answered or cancelled. */
+  isOver: boolean;
+}
+
+/** Where a message was kept. */
+export interface KeptAt {
+  readonly epoch: string;
+  /** Its offset, as decimal digits. */
+  readonly offset: string;
+}
+
+interface Settling {
+  readonly keeper: number;
+  readonly slot: number;
+  readonly deadlineMs: number;
+  readonly settle: (settled: Settled) => void;
+  readonly fail: (error: Error) => void;
+}
+
+/** The keepers, as one member knows them. */
+export class Keeping {
+  readonly #member: Member;
+  readonly #kept: KeptTopics;
+  readonly #line: KeeperLine;
+  readonly #timeoutMs: number;
+  readonly #senders = new Senders();
+  readonly #waiting: Pull[] = [];
+  readonly #asked = new Map<number, Pull>();
+  readonly #settling = new Map<number, Settling>();
+  #lastRequest = 0;
+  #retry: NodeJS.Timeout | undefined = undefined;
+  #look: NodeJS.Timeout | undefined = undefined;
+
+  /**
+   * @param timeoutMs - time limit for an answer to user code
+   * @param line - by default, the exchange of the member
+   */
+  constructor(
+    member: Member,
+    kept: KeptTopics,
+    timeoutMs: number,
+    line: KeeperLine = member.exchange,
+  ) {
+    this.#member = member;
+    this.#kept = kept;
+    this.#timeoutMs = timeoutMs;
+    this.#line = line;
+  }
+
+  /** Time limit for an answer to user code. */
+  get timeoutMs(): number {
+    return this.#timeoutMs;
+  }
+
+  /** Returns the history of a topic, or undefined if it is not kept. */
+  find(topic: string): TopicHistory | undefined {
+    return this.#kept.find(topic);
+  }
+
+  /** Returns the member that keeps the topics of a hash. */
+  keeperOf(hash: number): number {
+    const { keepers } = this.#member;
+    return keepers[(hash >>> 0) % keepers.length] as number;
+  }
+
+  /** Reports whether a member is a keeper. */
+  isKeeper(member: number): boolean {
+    return this.#member.keepers.includes(member);
+  }
+
+  /** Reports whether a broadcast is too large to be kept: its answer would find no room. */
+  isTooLarge(length: number): boolean {
+    return this.#line.isTooLarge(length + ANSWER_ROOM_BYTES);
+  }
+
+  /** Stops all timers. */
+  stop(): void {
+    clearTimeout(this.#retry);
+    clearInterval(this.#look);
+  }
+
+  // -- broadcasts --------------------------------------------------------------------------------
+
+  /** Writes who is excluded from a broadcast. */
+  exclude(trailer: Trailer, from: object | undefined): void {
+    trailer.channel = from === undefined ? 0 : this.#senders.numberOf(from);
+    trailer.member = this.#member.number;
+    trailer.generation = this.#member.generation & GENERATION_MASK;
+  }
+
+  /** Returns who is excluded from a broadcast, if it is somebody on this thread. */
+  excludedBy({ channel, member, generation }: Trailer): object | undefined {
+    if (channel === 0 || member !== this.#member.number) return undefined;
+    if (generation !== (this.#member.generation & GENERATION_MASK)) return undefined;
+    return this.#senders.find(channel);
+  }
+
+  /** Forgets a subscriber that has ended, and so excludes nobody any more. */
+  ended(from: object): void {
+    this.#senders.ended(from);
+  }
+
+  /**
+   * Sends a broadcast to the keeper of its topic.
+   *
+   * @param record - as drawn in `history-records`
+   * @returns false if the keeper has ended. Its successor tells all topics
+   */
+  keep(hash: number, record: Uint8Array, length: number): boolean {
+    const slot = this.#member.index.slotOf(hash);
+    return this.#line.send(this.keeperOf(hash), slot, KEEP_TYPE, record, length);
+  }
+
+  /** Returns the number for the next publish. */
+  nextRequest(): number {
+    this.#lastRequest += 1;
+    return this.#lastRequest;
+  }
+
+  /**
+   * Sends a broadcast whose sender waits until it is kept.
+   *
+   * @param type - KEEP with its flag
+   */
+  async publish(
+    hash: number,
+    request: number,
+    type: number,
+    record: Uint8Array,
+    length: number,
+  ): Promise<KeptAt> {
+    const keeper = this.keeperOf(hash);
+    const slot = this.#member.index.slotOf(hash);
+    if (!this.#line.send(keeper, slot, type, record, length)) throw noKeeper();
+    const { epoch = "", position = 0 } = await this.#settled(request, keeper, slot);
+    return { epoch, offset: String(position) };
+  }
+
+  /** Removes what is kept of a topic. Rejects with SIM_ERR_NOT_KEPT if the keeper does not answer. */
+  async clear(topic: string, hash: number): Promise<void> {
+    const keeper = this.keeperOf(hash);
+    const request = this.nextRequest();
+    if (!this.#ask(keeper, { ask: "clear", request, topic })) throw noKeeper();
+    await this.#settled(request, keeper, CONTROL_SLOT);
+  }
+
+  /** Handles a settled publish, clear or probe. */
+  onSettled(from: number, bytes: Uint8Array, offset: number, length: number): void {
+    const settled = unpackJson(bytes, offset, length) as Settled;
+    const waiting = this.#settling.get(settled.request);
+    if (waiting?.keeper !== from) return;
+    this.#settling.delete(settled.request);
+    if (settled.error === undefined) waiting.settle(settled);
+    else waiting.fail(makeError("SIM_ERR_NOT_KEPT", settled.error));
+  }
+
+  /**
+   * Handles a keeper's report of lost records. Publishes that may be among them are asked for: what the
+   * keeper had received before the question has been settled when the answer comes.
+   */
+  onBurned(from: number, isConcerned: (slot: number) => boolean): void {
+    const isAny = [...this.#settling.values()].some(
+      ({ keeper, slot }) => keeper === from && slot !== CONTROL_SLOT && isConcerned(slot),
+    );
+    if (!isAny) return;
+    const request = this.nextRequest();
+    const lost = (): void => {
+      this.#failAll(({ keeper, slot }, number) => {
+        return keeper === from && slot !== CONTROL_SLOT && number < request;
+      }, "a message must reach its keeper, got it lost on the way");
+    };
+    // If there is no room for the question, the time limit of each publish decides.
+    if (!this.#ask(from, { ask: "probe", request })) return;
+    void this.#settled(request, from, CONTROL_SLOT).then(lost, () => {});
+  }
+
+  async #settled(request: number, keeper: number, slot: number): Promise<Settled> {
+    this.#look ??= setInterval(() => this.#lookForLate(), LOOK_MS).unref();
+    const deadlineMs = performance.now() + this.#timeoutMs;
+    return new Promise((settle, fail) => {
+      this.#settling.set(request, { keeper, slot, deadlineMs, settle, fail });
+    });
+  }
+
+  #lookForLate(): void {
+    const nowMs = performance.now();
+    const text = `a message must be kept within ${this.#timeoutMs} (ms), got no answer: it may be kept later`;
+    this.#failAll(({ deadlineMs }) => nowMs >= deadlineMs, text);
+    if (this.#settling.size > 0) return;
+    clearInterval(this.#look);
+    this.#look = undefined;
+  }
+
+  #failAll(isFailed: (waiting: Settling, request: number) => boolean, message: string): void {
+    for (const [request, waiting] of this.#settling) {
+      if (!isFailed(waiting, request)) continue;
+      this.#settling.delete(request);
+      waiting.fail(makeError("SIM_ERR_NOT_KEPT", message));
+    }
+  }
+
+  // -- questions ---------------------------------------------------------------------------------
+
+  /** Asks for messages of a topic. */
+  pull(spec: PullSpec, answered: (answer: Answer) => void): Pull {
+    const pull: Pull = { spec, answered, request: 0, isOver: false };
+    this.#waiting.push(pull);
+    this.#pump();
+    return pull;
+  }
+
+  /** Cancels a pull: its answer is ignored. */
+  cancel(pull: Pull): void {
+    if (pull.isOver) return;
+    pull.isOver = true;
+    if (pull.request === 0) return;
+    this.#asked.delete(pull.request);
+    this.#pump();
+  }
+
+  /** Handles the answer to a pull. */
+  onAnswer(bytes: Uint8Array, offset: number, length: number): void {
+    const answer = new Answer(bytes, offset, length);
+    const pull = this.#asked.get(answer.head.request);
+    // Another answer to the same pull, which was asked for again, is not wanted any more.
+    if (pull === undefined) return;
+    this.#asked.delete(pull.request);
+    pull.isOver = true;
+    try {
+      pull.answered(answer);
+    } finally {
+      this.#pump();
+    }
+  }
+
+  /** Asks again for answers that may have been lost on their way from a keeper. */
+  onLapped(from: number, isConcerned: (slot: number) => boolean): void {
+    this.#again(({ spec }) => {
+      if (this.keeperOf(spec.hash) !== from) return false;
+      return isConcerned(this.#member.index.slotOf(spec.hash));
+    });
+  }
+
+  /** Handles the end of a keeper. Its successor is asked again. */
+  keeperEnded(member: number): void {
+    this.#failAll(
+      ({ keeper }) => keeper === member,
+      "a message must be kept by a keeper, got its thread ended",
+    );
+    this.#again(({ spec }) => this.keeperOf(spec.hash) === member);
+  }
+
+  #again(isConcerned: (pull: Pull) => boolean): void {
+    for (const [request, pull] of this.#asked) {
+      if (!isConcerned(pull)) continue;
+      this.#asked.delete(request);
+      pull.request = 0;
+      this.#waiting.unshift(pull);
+    }
+    this.#pump();
+  }
+
+  #pump(): void {
+    while (this.#asked.size < MAX_PULLS) {
+      const pull = this.#waiting.shift();
+      if (pull === undefined) return;
+      if (pull.isOver || this.#send(pull)) continue;
+      this.#waiting.unshift(pull);
+      this.#retry ??= setTimeout(() => {
+        this.#retry = undefined;
+        this.#pump();
+      }, RETRY_MS).unref();
+      return;
+    }
+  }
+
+  #send(pull: Pull): boolean {
+    const { topic, hash, epoch, after, last, whole, maxBytes } = pull.spec;
+    const request = this.nextRequest();
+    this.#asked.set(request, pull);
+    pull.request = request;
+    const ask: Ask = {
+      ask: "pull",
+      request,
+      topic,
+      ...(epoch !== undefined && { epoch }),
+      ...(after !== undefined && { after }),
+      ...(last !== undefined && { last }),
+      ...(whole === true && { whole }),
+      maxBytes,
+    };
+    if (this.#ask(this.keeperOf(hash), ask)) return true;
+    this.#asked.delete(request);
+    pull.request = 0;
+    return false;
+  }
+
+  #ask(keeper: number, ask: Ask): boolean {
+    const record = packJson(ask);
+    return this.#line.send(keeper, CONTROL_SLOT, ASK_TYPE, record, record.length);
+  }
+}
+
+/** What an answer adds to a message, at most. */
+const ANSWER_ROOM_BYTES = 1_024;
+const GENERATION_MASK = 0xffff;
+
+function noKeeper(): Error {
+  return makeError("SIM_ERR_NOT_KEPT", "a message must be kept by a keeper, got its thread ended");
+}
+
+/** Numbers of the subscribers that are left out of broadcasts. A number is never reused. */
+class Senders {
+  readonly #numbers = new WeakMap<object, number>();
+  readonly #senders = new Map<number, object>();
+  #last = 0;
+
+  numberOf(sender: object): number {
+    const known = this.#numbers.get(sender);
+    if (known !== undefined) return known;
+    this.#last += 1;
+    this.#numbers.set(sender, this.#last);
+    this.#senders.set(this.#last, sender);
+    return this.#last;
+  }
+
+  find(number: number): object | undefined {
+    return this.#senders.get(number);
+  }
+
+  ended(sender: object): void {
+    const number = this.#numbers.get(sender);
+    if (number !== undefined) this.#senders.delete(number);
+  }
+}

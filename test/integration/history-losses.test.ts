@@ -1,0 +1,137 @@
+/**
+ * Histories while threads are late or end: what was lost on its way to a shard is fetched again, and what is
+ * gone is said. Also what may overtake a kept broadcast, by the table of promises.
+ *
+ * Runs on: the main thread of the tests; the server's shards and its keeper are threads of the same process.
+ * Slow: blocks a shard, and ends a keeper.
+ */
+
+import assert from "node:assert/strict";
+import { afterEach, describe, it } from "node:test";
+import { Worker } from "node:worker_threads";
+
+import { HistoryClient } from "../support/history-client.ts";
+import { startServer, type Server } from "../support/server.ts";
+
+const LIVE = { history: null };
+/** The smallest queues, so that little is lost in no time. */
+const SMALL = { ringBytes: 4_096, overflowBytes: 65_536, overflowTotalBytes: 65_536 };
+
+/** Returns the last worker that is started meanwhile: a server starts its keeper last. */
+async function lastWorkerOf(start: () => Promise<void>): Promise<Worker> {
+  let last: Worker | undefined;
+  const on = Reflect.get(Worker.prototype, "on") as (...given: unknown[]) => Worker;
+  Reflect.set(Worker.prototype, "on", function noted(this: Worker, ...given: unknown[]): Worker {
+    last = this; // oxlint-disable-line typescript/no-this-alias
+    return on.apply(this, given);
+  });
+  try {
+    await start();
+  } finally {
+    Reflect.set(Worker.prototype, "on", on);
+  }
+  assert.ok(last);
+  return last;
+}
+
+describe("A history", () => {
+  let server: Server;
+  const clients: HistoryClient[] = [];
+  afterEach(async () => {
+    for (const client of clients.splice(0)) client.cut();
+    await server.close();
+  });
+
+  async function connect(user = "ann"): Promise<HistoryClient> {
+    const client = await HistoryClient.connect(server.port, { user });
+    clients.push(client);
+    return client;
+  }
+
+  /** Connects, and joins on this shard. */
+  async function joinedOn(shard: number, topic: string, payload: object): Promise<HistoryClient> {
+    for (;;) {
+      const client = await connect();
+      await client.joined(topic, payload);
+      if ((await client.asked(topic, "shard")) === `{"shard":${shard}}`) return client;
+    }
+  }
+
+  it("gives a shard again what it was too late for, whether or not its clients asked", async () => {
+    server = await startServer("histories", { shards: 2, ...SMALL });
+    const topic = "long:1";
+    const asking = await joinedOn(0, topic, LIVE);
+    const silent = await joinedOn(0, topic, {});
+    const heard: unknown[] = [];
+    server.subscribe(topic, ({ payload }) => heard.push(payload));
+    await server.publish(topic, "said", { n: 0 });
+    assert.equal(await asking.next(), `[null,+1,"${topic}","said",{"n":0}]`);
+    assert.equal(await silent.next(), `[null,null,"${topic}","said",{"n":0}]`);
+    await silent.push(topic, "spin", { ms: 1_500 });
+    // More than fits into the ring and the queue to the shard that spins.
+    const COUNT = 1_200;
+    const pad = "x".repeat(200);
+    for (let n = 1; n <= COUNT; n += 1) await server.publish(topic, "said", { n, pad });
+    for (let n = 1; n <= COUNT; n += 1) {
+      const rest = `"${topic}","said",{"n":${n},"pad":"${pad}"}]`;
+      assert.equal(await asking.next(), `[null,+${n + 1},${rest}`);
+      assert.equal(await silent.next(), `[null,null,${rest}`);
+    }
+    const { lapped = 0 } = server.stats().history ?? {};
+    assert.ok(lapped > 10, `${lapped} lapped`);
+    assert.equal(heard.length, COUNT + 1);
+  });
+
+  it("begins a new epoch if its keeper ends, and says so", async () => {
+    const keeper = await lastWorkerOf(async () => {
+      server = await startServer("histories", { shards: 2 });
+    });
+    const topic = "long:2";
+    const live = await connect();
+    await live.joined(topic, LIVE);
+    await server.publish(topic, "said", { n: 1 });
+    assert.equal(await live.next(), `[null,+1,"${topic}","said",{"n":1}]`);
+    const { epoch } = live;
+    await keeper.terminate();
+    const missed = `["1","1","${topic}","phx_error",{"reason":"missed broadcasts"}]`;
+    assert.equal(await live.next(), missed);
+    const back = await connect();
+    const start = '{"history":{"epoch":E,"offset":+0,"recovered":false,"count":0}}';
+    assert.equal(await back.rejoined(topic, epoch, 1), start);
+    assert.notEqual(back.epoch, epoch);
+    // Whether the new keeper tells everybody before or after the join, the next offset is the first.
+    const settled = await published(topic);
+    const frame = await back.next();
+    if (frame !== missed) assert.equal(frame, `[null,+1,"${topic}","said",{"n":2}]`);
+    assert.equal(settled.epoch, back.epoch);
+  });
+
+  /** Publishes until it succeeds: without a keeper, it rejects. */
+  async function published(topic: string): Promise<{ readonly epoch: string }> {
+    for (;;) {
+      try {
+        return await server.publish(topic, "said", { n: 2 });
+      } catch (error) {
+        assert.equal((error as { code?: string }).code, "SIM_ERR_NOT_KEPT");
+      }
+    }
+  }
+
+  it("lets ephemeral events, pushes and replies overtake kept broadcasts", async () => {
+    server = await startServer("histories", { shards: 1 });
+    const topic = "long:3";
+    const client = await connect();
+    await client.joined(topic, LIVE);
+    await client.send(JSON.stringify(["1", "2", topic, "overtake", {}]));
+    const [last, ...first] = (await client.take(4)).toReversed();
+    assert.equal(last, `[null,+1,"${topic}","said",{"n":1}]`);
+    assert.deepEqual(
+      new Set(first),
+      new Set([
+        `[null,null,"${topic}","typing",{"n":2}]`,
+        `["1",null,"${topic}","pushed",{"n":3}]`,
+        `["1","2","${topic}","phx_reply",{"status":"ok","response":{"n":4}}]`,
+      ]),
+    );
+  });
+});
