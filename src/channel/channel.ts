@@ -24,7 +24,13 @@ import { FAILED, type Callee } from "../callbacks/callbacks.ts";
 import type { Until } from "../callbacks/expiry.ts";
 import type { Mailbox } from "../callbacks/mailbox.ts";
 import { isThenable } from "../callbacks/promises.ts";
-import { badAnswer, badJoin, badResult, isGraceful, noHandler } from "../callbacks/results.ts";
+import {
+  badAnswer,
+  isGraceful,
+  joinResultOf,
+  noHandler,
+  stopReasonOf,
+} from "../callbacks/results.ts";
 import { Reply, Stop, type ExitReason } from "../callbacks/results.ts";
 import { callLater, clearTimers, type TimerOwner } from "../callbacks/timers.ts";
 import { hasCode, makeError } from "../errors.ts";
@@ -36,11 +42,11 @@ import { EVENT, REASON, STATUS } from "../protocol/reserved.ts";
 import { keptRefJson, refJson } from "../protocol/serializer.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
 import type { Listener, TopicEntry } from "../pubsub/registry.ts";
-import { ChannelHistory, type HistoryOwner } from "./channel-history.ts";
+import { ChannelHistory, mayAsk, type HistoryOwner } from "./channel-history.ts";
 import type { ChannelLetter, KeptLetter } from "./channel-letters.ts";
 import { causeOf, wireReasonOf } from "./channel-reports.ts";
 import type { ChannelSocket } from "./channel-socket.ts";
-import { STATE, takeStep, type ChannelState } from "./channel-state.ts";
+import { checkJoined, STATE, takeStep, type ChannelState } from "./channel-state.ts";
 import type { ShardContext } from "./context.ts";
 import type { ChannelDefinition } from "./definition.ts";
 import { askingJoin } from "./history-option.ts";
@@ -52,7 +58,8 @@ import type { InHandler } from "./schemas/in-handlers.ts";
 import type { PayloadWriter } from "./schemas/payload-writer.ts";
 import type { SendQueue } from "./send-queue.ts";
 import type { ShardChannels } from "./shard-channels.ts";
-import type { Task, TaskOptions } from "./tasks/tasks.ts";
+import { RunningTasks } from "./tasks/running-tasks.ts";
+import type { TaskOptions } from "./tasks/tasks.ts";
 import type { Incoming } from "./verbatim.ts";
 
 /** A channel. */
@@ -93,8 +100,7 @@ export class Channel
   timers: Set<NodeJS.Timeout> | undefined = undefined;
   /** Additional topics that this channel has subscribed to. */
   topics: Set<string> | undefined = undefined;
-  /** Tasks that have not finished. */
-  tasks: Set<Task> | undefined = undefined;
+  tasks: RunningTasks | undefined = undefined;
   /** State of the rate limits. Absent until a limit applies. */
   declare buckets?: Buckets;
   /** Absent unless the client asked for the history of the topic. */
@@ -146,7 +152,7 @@ export class Channel
   }
 
   push(event: string, payload: unknown = {}): void {
-    this.checkJoined("push");
+    checkJoined(this, "push");
     const { writers } = this.definition;
     const written = writers ? writers.written(event, payload) : payload;
     if (this.state === STATE.closed) return;
@@ -159,17 +165,17 @@ export class Channel
   }
 
   broadcast(event: string, payload: unknown = {}): void {
-    this.checkJoined("broadcast");
+    checkJoined(this, "broadcast");
     this.sendBroadcast(event, payload, undefined);
   }
 
   broadcastFrom(event: string, payload: unknown = {}): void {
-    this.checkJoined("broadcastFrom");
+    checkJoined(this, "broadcastFrom");
     this.sendBroadcast(event, payload, this);
   }
 
   replyLater(): LaterReply {
-    this.checkJoined("replyLater");
+    checkJoined(this, "replyLater");
     if (this.ref === null || this.ref === undefined) {
       const message = "replyLater must be called while a message with a ref is handled";
       throw makeError("SIM_ERR_NO_REF", message);
@@ -209,14 +215,8 @@ export class Channel
     // The promise never settles, like the promises of tasks that are cancelled when the channel
     // ends.
     if (this.state === STATE.closed) return new Promise(() => {});
-    const tasks = (this.tasks ??= new Set());
-    const task = this.shared.tasks.run(name, input, options);
-    tasks.add(task);
-    try {
-      return await task.result;
-    } finally {
-      tasks.delete(task);
-    }
+    this.tasks ??= new RunningTasks();
+    return this.tasks.finish(this.shared.tasks.run(name, input, options));
   }
 
   // -- RoutedChannel: for the socket -------------------------------------------------------------
@@ -239,7 +239,7 @@ export class Channel
     callbacks.live.born();
     this.ref = ref;
     const startedMs = performance.now();
-    const asking = this.isKept ? askingJoin(sent) : undefined;
+    const asking = mayAsk(this) ? askingJoin(sent) : undefined;
     if (asking && !asking.asked) {
       const refusal = { reason: REASON.invalidHistory };
       shared.reports.joined(this, STATUS.error, refusal, sent, startedMs);
@@ -525,8 +525,7 @@ export class Channel
     if (result === undefined || this.state !== STATE.open) return;
     let reason: ExitReason;
     try {
-      if (!(result instanceof Stop)) throw badResult(name, "nothing or stop(reason)", result);
-      ({ reason } = result);
+      reason = stopReasonOf(name, result);
     } catch (error) {
       this.crash(name, error);
       return;
@@ -550,16 +549,14 @@ export class Channel
   // -- join --------------------------------------------------------------------------------------
 
   private finishJoin(result: unknown, params: unknown, startedMs: number): void {
-    let status: unknown;
-    let payload: unknown;
+    let decided: ReturnType<typeof joinResultOf>;
     try {
-      // A Proxy may throw at any of these.
-      if (result instanceof Reply) ({ status, payload } = result);
-      if (status !== STATUS.ok && status !== STATUS.error) throw badJoin(result);
+      decided = joinResultOf(result);
     } catch (error) {
       this.failJoin(error);
       return;
     }
+    const { status, payload } = decided;
     const join = { params, startedMs };
     if (status === STATUS.error || !this.history) {
       this.settleJoin(status, payload, join);
@@ -718,7 +715,7 @@ export class Channel
     clearTimers(this);
     for (const topic of this.topics ?? []) pubsub.unsubscribe(topic, this);
     this.topics = undefined;
-    for (const task of this.tasks ?? []) task.cancel();
+    this.tasks?.cancel();
     this.tasks = undefined;
     if (this.definition.history) pubsub.keeping?.ended(this);
     onEnded(this);
@@ -756,18 +753,6 @@ export class Channel
     const { writers } = this.definition;
     const written = writers ? writers.written(event, payload) : payload;
     this.shared.pubsub.broadcast(this.entry ?? this.topic, event, written, "cluster", from);
-  }
-
-  /** Whether the broadcasts of the topic are kept, and clients may ask for them. */
-  private get isKept(): boolean {
-    if (!this.definition.history) return false;
-    return this.shared.pubsub.keeping?.find(this.topic) !== undefined;
-  }
-
-  private checkJoined(name: string): void {
-    if (this.state !== STATE.joining) return;
-    const message = `${name} must be called after the join was answered; use joined, or send yourself a message`;
-    throw makeError("SIM_ERR_NOT_JOINED", message);
   }
 }
 

@@ -42,13 +42,6 @@ interface Outgoing {
   event(): string;
 }
 
-/** A broadcast with its topic and event decoded. */
-interface Named {
-  readonly topic: string;
-  readonly event: string;
-  readonly envelope: Envelope;
-}
-
 /** A broadcast for a lane with a custom serializer. */
 interface Decoded {
   readonly lane: Lane;
@@ -136,10 +129,7 @@ export class Fastlane implements Dispatcher<Lane> {
     // These come last because they run user code, which may broadcast and thus overwrite the bytes. Kept broadcasts
     // come from a keeper, so their bytes are not those of the encoder.
     if (isAsked) this.#dispatchKept(entry, envelope, sender);
-    if (others) {
-      event ??= envelope.event();
-      this.#dispatchDecoded(others, { topic: entry.topic, event, envelope }, sender);
-    }
+    if (others) this.#dispatchDecoded(others, entry.topic, envelope, sender);
     if (this.#unsent.length > 0) this.#endUnsent();
   }
 
@@ -331,9 +321,11 @@ export class Fastlane implements Dispatcher<Lane> {
   // Handles lanes that cannot use the bytes directly. Everything is decoded before user code runs.
   #dispatchDecoded(
     lanes: readonly Lane[],
-    { topic, event, envelope }: Named,
+    topic: string,
+    envelope: Envelope,
     from: Subscriber | undefined,
   ): void {
+    const event = envelope.event();
     const intercepted: Intercepted[] = [];
     const foreign: Decoded[] = [];
     const skipped: Subscriber[] = [];
