@@ -253,17 +253,10 @@ export class Channel
     if (definition.joined) callbacks.keepAlways(this, JOINED);
     const result = callbacks.run(this, EVENT.join, definition.join, payload);
     if (result === FAILED) return;
-    if (!isThenable(result)) {
-      this.finishJoin(result, payload, startedMs);
-      return;
-    }
-    callbacks.await(
-      this,
-      result,
-      (value) => this.finishJoin(value, payload, startedMs),
-      (error) => this.failJoin(error),
-      this.joinTimeoutMs,
-    );
+    const finish = (value: unknown): void => this.finishJoin(value, payload, startedMs);
+    const failed = (error: unknown): void => this.failJoin(error);
+    if (isThenable(result)) callbacks.await(this, result, finish, failed, this.joinTimeoutMs);
+    else finish(result);
   }
 
   receiveIn(message: Message, frame: string | undefined, bytes: number): void {
