@@ -18,7 +18,6 @@ import type { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
 import { topicHash } from "../memory/topic-hash.ts";
-import type { ResolvedOptions } from "../options/options.ts";
 import { Envelope, KIND } from "../pubsub/envelope.ts";
 import { flagsOf, kindAndFlags, kindOf, NO_MEMBER } from "../pubsub/exchange-layout.ts";
 import { CONTROL_SLOT, type ExchangeHandler, type LappedNotice } from "../pubsub/exchange.ts";
@@ -103,16 +102,6 @@ interface Range {
   readonly after: number;
   readonly count: number;
   readonly recovered: boolean;
-}
-
-/**
- * Returns the size of the largest answer (bytes). Several must find room among the records that wait for
- * one member.
- */
-export function maxAnswerBytesOf({
-  overflowBytes,
-}: Pick<ResolvedOptions, "overflowBytes">): number {
-  return Math.min(LARGE_ANSWER_BYTES, overflowBytes >> 2);
 }
 
 /** A keeper of histories. */
@@ -427,7 +416,6 @@ function noteIn(bytes: Uint8Array, offset: number, length: number): PublishNote 
 
 /** The answer about a topic for which there is no room. */
 const NOWHERE = { epoch: "", after: 0, head: 0, count: 0, recovered: false, isLast: true };
-const LARGE_ANSWER_BYTES = 65_536;
 const MAX_TOLD_SLOTS = 1_024;
 const MAX_MESSAGES = 65_536;
 const EVERYTHING = { messages: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER };

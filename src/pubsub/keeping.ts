@@ -11,12 +11,14 @@
  *
  * Runs on: main, shard, link; one for each.
  * Order:   questions reach a keeper after the broadcasts that this member sent to it before.
- * Full:    at most MAX_PULLS pulls are asked at a time, so that the answers take little room in the
- *          rings; further ones wait in this member's memory. A question that finds no room is tried
- *          again. An answer that was lapped is asked for again.
+ * Full:    only so many pulls are asked at a time that all their answers take half of what may wait for
+ *          this member; further ones wait in its memory. Otherwise answers that are asked for again
+ *          because they were lapped could lap each other without end. A question that finds no room is
+ *          tried again.
  */
 
 import { makeError } from "../errors.ts";
+import type { ResolvedOptions } from "../options/options.ts";
 import { KIND } from "./envelope.ts";
 import { kindAndFlags } from "./exchange-layout.ts";
 import { CONTROL_SLOT } from "./exchange.ts";
@@ -31,8 +33,11 @@ import {
 import type { KeptTopics, TopicHistory } from "./kept-topics.ts";
 import type { Member } from "./member.ts";
 
-/** Number of pulls that are asked at a time. */
+/** Largest answer, apart from an answer with a single message (bytes). */
+const LARGE_ANSWER_BYTES = 65_536;
+/** Number of pulls that are asked at a time: at most, and if answers are as large as they may be. */
 const MAX_PULLS = 32;
+const MIN_PULLS = 4;
 /** Time after which a question that found no room is sent again. */
 const RETRY_MS = 20;
 /** Interval at which publishes that take too long are rejected. */
@@ -67,8 +72,10 @@ export interface Pull {
   readonly spec: PullSpec;
   /** Handles the answer, which is valid during the call only. Called at most once. */
   readonly answered: (answer: Answer) => void;
-  /** Number of the question; 0 while it waits. */
-  request: number;
+  /** Numbers under which it was asked. There are several if an answer may have been lost. */
+  readonly requests: number[];
+  /** Whether it is asked, and not waiting. */
+  isAsked: boolean;
   /** Whether it was answered or cancelled. */
   isOver: boolean;
 }
@@ -88,33 +95,56 @@ interface Settling {
   readonly fail: (error: Error) => void;
 }
 
+/** Options of a Keeping. `controlTimeoutMs` limits the time for an answer to user code. */
+export type KeepingOptions = Pick<
+  ResolvedOptions,
+  "controlTimeoutMs" | "overflowBytes" | "overflowTotalBytes"
+>;
+
+/** How large answers may be, and how many pulls a member may ask at a time. */
+export interface AnswerLimits {
+  readonly maxAnswerBytes: number;
+  readonly maxPulls: number;
+}
+
+/** Returns the limits of answers, of which all that are asked for must find room in a keeper's queues. */
+export function answerLimitsOf(
+  { overflowBytes, overflowTotalBytes }: Omit<KeepingOptions, "controlTimeoutMs">,
+  members: number,
+): AnswerLimits {
+  const roomBytes = Math.min(overflowBytes, overflowTotalBytes / members) / 2;
+  const maxAnswerBytes = Math.min(LARGE_ANSWER_BYTES, Math.floor(roomBytes / MIN_PULLS));
+  return { maxAnswerBytes, maxPulls: Math.min(MAX_PULLS, Math.floor(roomBytes / maxAnswerBytes)) };
+}
+
 /** The keepers, as one member knows them. */
 export class Keeping {
   readonly #member: Member;
   readonly #kept: KeptTopics;
   readonly #line: KeeperLine;
   readonly #timeoutMs: number;
+  readonly #maxPulls: number;
   readonly #senders = new Senders();
   readonly #waiting: Pull[] = [];
+  /** Pulls that are asked, by each of their numbers. */
   readonly #asked = new Map<number, Pull>();
+  #askedCount = 0;
   readonly #settling = new Map<number, Settling>();
   #lastRequest = 0;
   #retry: NodeJS.Timeout | undefined = undefined;
   #look: NodeJS.Timeout | undefined = undefined;
 
-  /**
-   * @param timeoutMs - time limit for an answer to user code
-   * @param line - by default, the exchange of the member
-   */
+  /** @param line - by default, the exchange of the member */
   constructor(
     member: Member,
     kept: KeptTopics,
-    timeoutMs: number,
+    options: KeepingOptions,
     line: KeeperLine = member.exchange,
   ) {
     this.#member = member;
     this.#kept = kept;
-    this.#timeoutMs = timeoutMs;
+    this.#timeoutMs = options.controlTimeoutMs;
+    this.#maxPulls = answerLimitsOf(options, member.members).maxPulls;
     this.#line = line;
   }
 
@@ -274,7 +304,7 @@ export class Keeping {
 
   /** Asks for messages of a topic. */
   pull(spec: PullSpec, answered: (answer: Answer) => void): Pull {
-    const pull: Pull = { spec, answered, request: 0, isOver: false };
+    const pull: Pull = { spec, answered, requests: [], isAsked: false, isOver: false };
     this.#waiting.push(pull);
     this.#pump();
     return pull;
@@ -283,9 +313,7 @@ export class Keeping {
   /** Cancels a pull: its answer is ignored. */
   cancel(pull: Pull): void {
     if (pull.isOver) return;
-    pull.isOver = true;
-    if (pull.request === 0) return;
-    this.#asked.delete(pull.request);
+    this.#settlePull(pull);
     this.#pump();
   }
 
@@ -295,13 +323,19 @@ export class Keeping {
     const pull = this.#asked.get(answer.head.request);
     // Another answer to the same pull, which was asked for again, is not wanted any more.
     if (pull === undefined) return;
-    this.#asked.delete(pull.request);
-    pull.isOver = true;
+    this.#settlePull(pull);
     try {
       pull.answered(answer);
     } finally {
       this.#pump();
     }
+  }
+
+  #settlePull(pull: Pull): void {
+    pull.isOver = true;
+    for (const request of pull.requests) this.#asked.delete(request);
+    if (pull.isAsked) this.#askedCount -= 1;
+    pull.isAsked = false;
   }
 
   /** Asks again for answers that may have been lost on their way from a keeper. */
@@ -321,18 +355,19 @@ export class Keeping {
     this.#again(({ spec }) => this.keeperOf(spec.hash) === member);
   }
 
+  // An answer that was not lost, and arrives after all, is as good as the next one.
   #again(isConcerned: (pull: Pull) => boolean): void {
-    for (const [request, pull] of this.#asked) {
-      if (!isConcerned(pull)) continue;
-      this.#asked.delete(request);
-      pull.request = 0;
+    for (const pull of new Set(this.#asked.values())) {
+      if (!pull.isAsked || !isConcerned(pull)) continue;
+      pull.isAsked = false;
+      this.#askedCount -= 1;
       this.#waiting.unshift(pull);
     }
     this.#pump();
   }
 
   #pump(): void {
-    while (this.#asked.size < MAX_PULLS) {
+    while (this.#askedCount < this.#maxPulls) {
       const pull = this.#waiting.shift();
       if (pull === undefined) return;
       if (pull.isOver || this.#send(pull)) continue;
@@ -349,7 +384,9 @@ export class Keeping {
     const { topic, hash, epoch, after, last, whole, maxBytes } = pull.spec;
     const request = this.nextRequest();
     this.#asked.set(request, pull);
-    pull.request = request;
+    pull.requests.push(request);
+    pull.isAsked = true;
+    this.#askedCount += 1;
     const ask: Ask = {
       ask: "pull",
       request,
@@ -362,7 +399,9 @@ export class Keeping {
     };
     if (this.#ask(this.keeperOf(hash), ask)) return true;
     this.#asked.delete(request);
-    pull.request = 0;
+    pull.requests.pop();
+    pull.isAsked = false;
+    this.#askedCount -= 1;
     return false;
   }
 

@@ -56,6 +56,8 @@ export class Member {
   readonly node: string;
   /** Number of the member that links this node to others, or NO_MEMBER. */
   readonly link: number;
+  /** Number of members of the node, whether or not they have threads. */
+  readonly members: number;
   /** Numbers of the members that keep histories, of which each keeps a part of the topics. */
   readonly keepers: readonly number[];
   /** How often the number of this member had been retired when it began. */
@@ -73,6 +75,7 @@ export class Member {
     this.number = member;
     this.node = memory.nodeName;
     this.link = memory.link;
+    this.members = memory.exchange.members;
     this.keepers = memory.keepers;
     this.generation = Atomics.load(new Int32Array(memory.exchange.generations), member);
     this.hashSeed = memory.hashSeed;

@@ -29,12 +29,12 @@ export class Host {
   readonly member: Member;
   readonly pubsub: PubSub;
   readonly #buffers: BufferWatch;
-  readonly #controlTimeoutMs: number;
+  readonly #options: ResolvedOptions;
   #writers = new TopicWriters([]);
 
   constructor(memory: NodeMemory, options: ResolvedOptions, logger: Logger) {
     const counters = new Counters(memory.counters, MAIN_MEMBER);
-    this.#controlTimeoutMs = options.controlTimeoutMs;
+    this.#options = options;
     this.member = new Member({ memory, member: MAIN_MEMBER, counters, logger, options });
     this.pubsub = new PubSub(this.member);
     this.member.start(this.pubsub);
@@ -51,7 +51,7 @@ export class Host {
   /** Sets which topics are kept. Called once, before the server listens. */
   keep(kept: KeptTopics): void {
     if (kept.isEmpty) return;
-    this.pubsub.keep(new Keeping(this.member, kept, this.#controlTimeoutMs));
+    this.pubsub.keep(new Keeping(this.member, kept, this.#options));
   }
 
   /** Stops receiving records. */

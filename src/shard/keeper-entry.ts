@@ -8,7 +8,7 @@ import { randomInt } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
 
 import { reportOf } from "../error-report.ts";
-import { Keeper, maxAnswerBytesOf } from "../history/keeper.ts";
+import { Keeper } from "../history/keeper.ts";
 import { SlabStore } from "../history/slab-store.ts";
 import { watchBuffers } from "../memory/buffer-watch.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
@@ -19,6 +19,7 @@ import { captureOutput } from "../output/captured-output.ts";
 import { OutputQueue } from "../output/output-queue.ts";
 import { makeQueueLogger } from "../output/queue-logger.ts";
 import { GAP_SLOT } from "../pubsub/gap.ts";
+import { answerLimitsOf } from "../pubsub/keeping.ts";
 import { KeptTopics } from "../pubsub/kept-topics.ts";
 import { Member } from "../pubsub/member.ts";
 import type { KeeperStart, MainMessage, MemberMessage } from "./control.ts";
@@ -56,7 +57,7 @@ try {
       idleMs: IDLE_MS,
       isInUse: (topic) => index.hasAny(index.slotOf(topicHash(hashSeed, topic))),
     }),
-    maxAnswerBytes: maxAnswerBytesOf(options),
+    maxAnswerBytes: answerLimitsOf(options, member.members).maxAnswerBytes,
     maxKeyBytes: maxBytes * KEY_SHARE,
     counters,
     logger,

@@ -77,7 +77,7 @@ async function makeAdapter(): Promise<Adapter> {
 
 function keep(link: Link, patterns: KeptPatterns): void {
   const topics = new KeptTopics(patterns);
-  if (!topics.isEmpty) link.keep(new Keeping(member, topics, options.controlTimeoutMs));
+  if (!topics.isEmpty) link.keep(new Keeping(member, topics, options));
 }
 
 async function handleMain(link: Link, message: MainMessage): Promise<void> {

@@ -148,9 +148,8 @@ export class ShardCore {
     this.pubsub = new PubSub(this.member, fastlane, options);
     const kept = new KeptTopics(start.kept ?? keptPatternsOf(parts.endpoint));
     if (!kept.isEmpty) {
-      const { controlTimeoutMs } = options;
       const line = parts.keeperLine ?? this.member.exchange;
-      this.pubsub.keep(new Keeping(this.member, kept, controlTimeoutMs, line));
+      this.pubsub.keep(new Keeping(this.member, kept, options, line));
     }
     const life = new Life(memory.life);
     const note = new RunningNote(memory.running, member);

@@ -7,13 +7,13 @@
  * Runs on: the thread of a test.
  */
 
-import { Keeper, maxAnswerBytesOf } from "../history/keeper.ts";
+import { Keeper } from "../history/keeper.ts";
 import { SlabStore } from "../history/slab-store.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Counters } from "../memory/counters.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type { ExchangeHandler } from "../pubsub/exchange.ts";
-import type { KeeperLine } from "../pubsub/keeping.ts";
+import { answerLimitsOf, type KeeperLine } from "../pubsub/keeping.ts";
 import type { KeptTopics } from "../pubsub/kept-topics.ts";
 
 /** The only shard, and its keeper, as members. */
@@ -31,7 +31,7 @@ interface Sent {
 /** The dependencies of a SoloKeeper. */
 export interface SoloKeeperParts {
   readonly kept: KeptTopics;
-  readonly options: Pick<ResolvedOptions, "historyBytes" | "overflowBytes">;
+  readonly options: Pick<ResolvedOptions, "historyBytes" | "overflowBytes" | "overflowTotalBytes">;
   readonly counters: Counters;
   readonly logger: Logger;
   /** Handles the records for the shard. */
@@ -59,7 +59,7 @@ export class SoloKeeper implements KeeperLine {
       slotOf: () => 0,
       kept,
       store: new SlabStore({ maxBytes: options.historyBytes, seed: 0, idleMs: IDLE_MS }),
-      maxAnswerBytes: maxAnswerBytesOf(options),
+      maxAnswerBytes: answerLimitsOf(options, 1).maxAnswerBytes,
       maxKeyBytes: options.historyBytes,
       counters,
       logger,

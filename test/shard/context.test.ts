@@ -154,7 +154,7 @@ describe("a shard's context", () => {
           message: `topic must not be reserved by the server, got "phx_presence:x"`,
         });
       }
-      const only = "options of a broadcast may only be scope, node, except";
+      const only = "options of a broadcast may only be scope, node, history, except";
       const wrong: [object, string][] = [
         [{ scop: "node" }, `${only}, got scop`],
         [null as never, "options of a broadcast must be an object, got null"],

@@ -4,7 +4,7 @@
  * Runs on: the test's thread.
  */
 
-import { Keeper, maxAnswerBytesOf } from "../../src/history/keeper.ts";
+import { Keeper } from "../../src/history/keeper.ts";
 import { SlabStore } from "../../src/history/slab-store.ts";
 import type { HistoryLimits, HistoryStore } from "../../src/history/store.ts";
 import { Logger } from "../../src/log/logger.ts";
@@ -12,7 +12,7 @@ import { Counters } from "../../src/memory/counters.ts";
 import { Envelope } from "../../src/pubsub/envelope.ts";
 import { GAP_SLOT } from "../../src/pubsub/gap.ts";
 import { SENDER_BYTES } from "../../src/pubsub/history-records.ts";
-import { Keeping } from "../../src/pubsub/keeping.ts";
+import { answerLimitsOf, Keeping } from "../../src/pubsub/keeping.ts";
 import { KeptTopics, type TopicHistory } from "../../src/pubsub/kept-topics.ts";
 import { Member } from "../../src/pubsub/member.ts";
 import type { PubSub } from "../../src/pubsub/pubsub.ts";
@@ -86,7 +86,12 @@ export class KeptNode {
 
   /** Makes a thread's PubSub know the keeper. */
   join(pubsub: PubSub<unknown>): void {
-    pubsub.keep(new Keeping(pubsub.member, this.#kept, 5_000));
+    pubsub.keep(
+      new Keeping(pubsub.member, this.#kept, {
+        ...this.node.options,
+        controlTimeoutMs: 5_000,
+      }),
+    );
     this.#pubsubs.push(pubsub as PubSub);
   }
 
@@ -143,7 +148,7 @@ export class KeptNode {
       slotOf: (hash) => index.slotOf(hash),
       kept: this.#kept,
       store: this.#store,
-      maxAnswerBytes: maxAnswerBytesOf(this.node.options),
+      maxAnswerBytes: answerLimitsOf(this.node.options, this.member.members).maxAnswerBytes,
       maxKeyBytes: 100_000,
       counters,
       logger: SILENT,

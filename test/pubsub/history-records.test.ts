@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import {
+  Answer,
+  AnswerWriter,
+  packBurned,
+  packJson,
+  positionIn,
+  setPositionIn,
+  Trailer,
+  trailerAt,
+  TRAILER_BYTES,
+  unpackJson,
+} from "../../src/pubsub/history-records.ts";
+
+function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}
+
+describe("the trailer of a kept broadcast", () => {
+  it("is drawn as excluded channel, member, generation and position", () => {
+    const bytes = new Uint8Array(TRAILER_BYTES + 1);
+    const trailer = new Trailer();
+    trailer.channel = 0x89_ab_cd_ef;
+    trailer.member = 0x0102;
+    trailer.generation = 0xff_fe;
+    trailer.write(bytes, 1);
+    assert.equal(hexOf(bytes), `00${"efcdab89"}${"0201"}${"feff"}${"00".repeat(8)}`);
+    setPositionIn(bytes, 1, 1_000_000_000_018);
+    assert.equal(hexOf(bytes.subarray(9)), "1210a5d4e8000000");
+    assert.equal(positionIn(bytes, 1), 1_000_000_000_018);
+    const { channel, member, generation } = new Trailer().read(bytes, 1);
+    assert.deepEqual([channel, member, generation], [0x89_ab_cd_ef, 0x0102, 0xff_fe]);
+  });
+
+  it("keeps every position below 2^53", () => {
+    const bytes = new Uint8Array(TRAILER_BYTES);
+    for (const position of [0, 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER]) {
+      setPositionIn(bytes, 0, position);
+      assert.equal(positionIn(bytes, 0), position);
+    }
+  });
+
+  it("follows the frame", () => {
+    assert.equal(trailerAt(8, 100), 140);
+  });
+});
+
+describe("questions and settlements", () => {
+  it("are JSON", () => {
+    const ask = {
+      ask: "pull",
+      request: 1,
+      topic: "rôom:1",
+      epoch: "k3f9",
+      after: 1_000_000_000_017,
+      maxBytes: 32_768,
+    } as const;
+    const bytes = packJson(ask);
+    assert.equal(
+      Buffer.from(bytes).toString(),
+      '{"ask":"pull","request":1,"topic":"rôom:1","epoch":"k3f9","after":1000000000017,"maxBytes":32768}',
+    );
+    assert.deepEqual(unpackJson(bytes, 0, bytes.length), ask);
+    // The exchange reads records as words.
+    assert.equal(bytes.byteOffset % 4, 0);
+  });
+});
+
+describe("the answer to a pull", () => {
+  const HEAD = {
+    request: 7,
+    epoch: "e",
+    after: 1_000_000_000_000,
+    head: 1_000_000_000_002,
+    count: 2,
+    recovered: true,
+    isLast: true,
+  };
+
+  it("is drawn as the length of the head, the head, and messages", () => {
+    const writer = new AnswerWriter();
+    writer.begin();
+    writer.add(1_000_000_000_001, Buffer.from("xab"), 1, 2);
+    const length = writer.finish(HEAD);
+    const head = JSON.stringify(HEAD);
+    const expected = [
+      Buffer.from([head.length, 0, 0, 0]),
+      Buffer.from(head),
+      Buffer.from("020000000110a5d4e80000006162", "hex"),
+    ];
+    assert.equal(hexOf(writer.bytes.subarray(0, length)), hexOf(Buffer.concat(expected)));
+  });
+
+  it("is read message by message, more than once, and larger than its first buffer", () => {
+    const writer = new AnswerWriter();
+    for (const round of [1, 2]) {
+      writer.begin();
+      const texts = ["", "b".repeat(5_000), `c${round}`];
+      for (const [at, text] of texts.entries()) {
+        writer.add(HEAD.after + at + 1, Buffer.from(text), 0, text.length);
+      }
+      const length = writer.finish({ ...HEAD, epoch: "é".repeat(round * 50) });
+      const bytes = new Uint8Array(length + 3);
+      bytes.set(writer.bytes.subarray(0, length), 3);
+      const answer = new Answer(bytes, 3, length);
+      assert.equal(answer.head.epoch, "é".repeat(round * 50));
+      for (let reading = 0; reading < 2; reading += 1) {
+        const read: [number, string][] = [];
+        while (answer.next()) {
+          const text = Buffer.from(bytes).toString(
+            "utf8",
+            answer.offset,
+            answer.offset + answer.length,
+          );
+          read.push([answer.position - HEAD.after, text]);
+        }
+        assert.deepEqual(
+          read,
+          texts.map((text, at) => [at + 1, text]),
+        );
+        answer.rewind();
+      }
+    }
+  });
+});
+
+describe("a report of burned slots", () => {
+  it("has an int32 for each, or nothing for all", () => {
+    assert.equal(hexOf(packBurned(Int32Array.of(1, 258))), "0100000002010000");
+    assert.equal(packBurned("all").length, 0);
+  });
+});
