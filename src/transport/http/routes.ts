@@ -141,7 +141,7 @@ export class Routes<Context> {
       answer = fault === undefined ? plainAnswer(failureStatus(error)) : FAULT_ANSWER[fault];
       body.abort(error);
       // Logged in the next microtask, so that the answer comes first.
-      if (fault === undefined)
+      if (fault === undefined && !body.isCausedByClient(error))
         queueMicrotask(() => logger.log("routeFailed", { path: head.path, err: error }));
     }
     if (body.isAborted) return;
@@ -238,7 +238,8 @@ class BodyReader {
   #resolve: (body: Uint8Array) => void = ignore;
   #reject: (error: Error) => void = ignore;
   #fail: (error: Error) => void = ignore;
-  isAborted = false;
+  /** The end of the body and of the signal, once the client has gone away. */
+  #gone: Error | undefined = undefined;
   fault: BodyFault | undefined = undefined;
   /** Called when the client goes away. */
   onGone: (() => void) | undefined = undefined;
@@ -257,13 +258,22 @@ class BodyReader {
     this.whole.catch(ignore);
     this.failed.catch(ignore);
     response.onAborted(() => {
-      this.isAborted = true;
       body.giveUp();
-      const gone = new Error("the client went away");
-      this.#reject(gone);
-      this.abort(gone);
+      this.#gone = new Error("the client went away");
+      this.#reject(this.#gone);
+      this.abort(this.#gone);
       this.onGone?.();
     });
+  }
+
+  /** Whether the client has gone away. */
+  get isAborted(): boolean {
+    return this.#gone !== undefined;
+  }
+
+  /** Reports whether a route failed only because its client has gone away, which is not worth a line of the log. */
+  isCausedByClient(error: unknown): boolean {
+    return error !== undefined && error === this.#gone;
   }
 
   /** Rejects the body, unless the route has asked for it: the request is answered now. */
@@ -293,7 +303,7 @@ class BodyReader {
   get signal(): AbortSignal {
     if (!this.#abort) {
       this.#abort = new AbortController();
-      if (this.isAborted) this.#abort.abort(new Error("the client went away"));
+      if (this.#gone) this.#abort.abort(this.#gone);
     }
     return this.#abort.signal;
   }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { connect } from "node:net";
 import { after, describe, it } from "node:test";
 
@@ -352,6 +353,46 @@ describe("a route", () => {
     socket.destroy();
     assert.equal(await within(gone.promise, "the rejection"), "Error: the client went away");
     assert.equal((await asked(port, "/next")).text, "next");
+  });
+
+  it("that fails only because its client goes away is not logged", async () => {
+    let begun = new Deferred<undefined>();
+    let ended = new Deferred<unknown>();
+    const noted = async <T>(work: Promise<T>): Promise<T> => {
+      begun.resolve(undefined);
+      return work.finally(() => ended.resolve(undefined));
+    };
+    const { port, log } = await serving({
+      "POST /body": async (request) => {
+        await noted(request.body());
+        return { status: 200 };
+      },
+      "POST /signal": async ({ signal }) => {
+        await noted(once(signal, "abort"));
+        signal.throwIfAborted();
+        return { status: 200 };
+      },
+      "POST /own": async (request) => {
+        await noted(request.body()).catch(() => {
+          throw new Error("own");
+        });
+        return { status: 200 };
+      },
+    });
+    for (const path of ["/body", "/signal", "/own"]) {
+      begun = new Deferred();
+      ended = new Deferred();
+      const socket = connect(port, "127.0.0.1");
+      socket.write(`POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf`);
+      await within(begun.promise, "the route's call");
+      socket.destroy();
+      await within(ended.promise, "the end of the client");
+    }
+    assert.equal((await asked(port, "/next")).status, 404);
+    assert.deepEqual(
+      log.map(({ fields }) => [fields["path"], String(fields["err"])]),
+      [["/own", "Error: own"]],
+    );
   });
 
   it("must be defined once, and have a path that requests can have", async () => {
