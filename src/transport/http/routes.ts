@@ -11,7 +11,7 @@
  */
 
 import { isThenable, settledInTime } from "../../callbacks/promises.ts";
-import { checkPath, invalid } from "../../definition-checks.ts";
+import { checkFunction, checkPath, checkPattern, invalid } from "../../definition-checks.ts";
 import { hasCode } from "../../errors.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { ResolvedOptions } from "../../options/options.ts";
@@ -98,10 +98,11 @@ export class Routes<Context> {
    * Adds a route.
    *
    * @param name - method and path, such as `GET /healthz`
-   * @throws SIM_ERR_DEFINITION_INVALID if the name is invalid or the route exists already
+   * @throws SIM_ERR_DEFINITION_INVALID if the name is invalid, the route is no function, or it exists already
    */
   add(name: string, route: Route<Context>): void {
     const { method, path } = parseName(name);
+    checkFunction(`route ${name}`, route);
     const key = `${method} ${segmentsOf(path).join("/")}`;
     if (this.#names.has(key)) throw invalid(`route must be defined once, got ${name} again`);
     this.#names.add(key);
@@ -139,9 +140,10 @@ export class Routes<Context> {
     } catch (error) {
       const { fault } = body;
       answer = fault === undefined ? plainAnswer(failureStatus(error)) : FAULT_ANSWER[fault];
+      const isOfRoute = !body.explains(error);
       body.abort(error);
       // Logged in the next microtask, so that the answer comes first.
-      if (fault === undefined && !body.isCausedByClient(error))
+      if (isOfRoute)
         queueMicrotask(() => logger.log("routeFailed", { path: head.path, err: error }));
     }
     if (body.isAborted) return;
@@ -174,6 +176,7 @@ function parseName(name: string): { method: (typeof METHODS)[number]; path: stri
   const method = METHODS.find((known) => known === verb.toLowerCase().replace("delete", "del"));
   if (method !== undefined && path.startsWith("/") && rest.length === 0) {
     checkPath(`path of route ${name}`, path);
+    checkPattern(`path of route ${name}`, path);
     return { method, path };
   }
   const got = JSON.stringify(name);
@@ -271,9 +274,9 @@ class BodyReader {
     return this.#gone !== undefined;
   }
 
-  /** Reports whether a route failed only because its client has gone away, which is not worth a line of the log. */
-  isCausedByClient(error: unknown): boolean {
-    return error !== undefined && error === this.#gone;
+  /** Reports whether a route failed only because of its client: there is no whole body, or the client has gone away. */
+  explains(error: unknown): boolean {
+    return this.fault !== undefined || (this.#gone !== undefined && error === this.#gone);
   }
 
   /** Rejects the body, unless the route has asked for it: the request is answered now. */

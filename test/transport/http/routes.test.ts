@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
+import { Readable } from "node:stream";
 import { after, describe, it } from "node:test";
 
 import type { ShardContext } from "../../../src/channel/context.ts";
@@ -308,6 +309,13 @@ describe("a route", () => {
       bigint: { status: 200, body: 1n },
       header: { status: 200, headers: { "x-a": 7 } },
       coding: { status: 200, headers: { "Transfer-Encoding": "chunked" } },
+      misspelt: { status: 200, header: { "x-a": "1" } },
+      headers: { status: 200, headers: new Headers({ "x-a": "1" }) },
+      response: new Response("text"),
+      promise: { status: 200, body: Promise.resolve("text") },
+      buffer: { status: 200, body: new ArrayBuffer(8) },
+      map: { status: 200, body: new Map([["a", 1]]) },
+      stream: { status: 200, stream: Readable.from(["text"]) },
     };
     const { port, log } = await serving(
       Object.fromEntries(
@@ -320,6 +328,26 @@ describe("a route", () => {
     assert.deepEqual(
       log.map(({ fields }) => fields["path"]),
       Object.keys(answers).map((name) => `/${name}`),
+    );
+    const message = String(log.find(({ fields }) => fields["path"] === "/misspelt")?.fields["err"]);
+    assert.equal(
+      message,
+      "TypeError: route must return { status, headers?, body? } without other names, got header; did you mean headers?",
+    );
+  });
+
+  it("must be a function, and have a path that requests can have", async () => {
+    await assert.rejects(serving({ "GET /x": 7 as never }), {
+      code: "SIM_ERR_DEFINITION_INVALID",
+      message: "route GET /x must be a function, got number",
+    });
+    for (const path of ["/*/x", "/x/*y", "/*x"]) {
+      const form = `path of route GET ${path} must have a * only as its last part, got "${path}"`;
+      await refusedNames(form, `GET ${path}`);
+    }
+    await refusedNames(
+      'path of route GET /:a/x/:a must have variables with different names, got "/:a/x/:a"',
+      "GET /:a/x/:a",
     );
   });
 
@@ -357,7 +385,7 @@ describe("a route", () => {
 
   it("that fails only because its client goes away is not logged", async () => {
     let begun = new Deferred<undefined>();
-    let ended = new Deferred<unknown>();
+    let ended = new Deferred();
     const noted = async <T>(work: Promise<T>): Promise<T> => {
       begun.resolve(undefined);
       return work.finally(() => ended.resolve(undefined));
