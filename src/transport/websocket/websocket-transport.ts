@@ -19,7 +19,7 @@ import type { DrainCounts, DrainPace } from "../drain.ts";
 import type { Engine, WebSocketBehavior } from "../engine/engine-types.ts";
 import { handshakePolicyOf } from "../handshake/handshake-options.ts";
 import { Handshake } from "../handshake/handshake.ts";
-import { joinPaths, spellingsOf, variablesOf } from "../http/path.ts";
+import { spellingsOf, variablesOf } from "../http/path.ts";
 import { readHead } from "../http/request-head.ts";
 import type { ServedMount, Transport, TransportShard } from "../transport.ts";
 import { TurnBudget } from "./turn-budget.ts";
@@ -32,9 +32,8 @@ import {
   type WebSocketData,
   type WebSocketKind,
 } from "./websocket-connection.ts";
-import { websocketOptionsOf, type WebSocketOptions } from "./websocket-options.ts";
+import { websocketOptionsOf, websocketPathOf, type WebSocketOptions } from "./websocket-options.ts";
 
-const DEFAULT_PATH = "/websocket";
 /** The code of a connection that ended without a close frame (RFC 6455 §7.4.1). */
 const CLOSE_ABNORMAL = 1006;
 /** The engine accepts messages up to this much over our limit, so that we can close with 1009. */
@@ -93,7 +92,7 @@ export class WebSocketTransport implements Transport {
     const { timeoutMs = server.idleTimeoutMs, maxFrameBytes = server.maxFrameBytes } = given;
     const policy = handshakePolicyOf(mount.path, endpoint, options, given);
     const handshake = new Handshake(mount, policy, "websocket", this.#shard);
-    const path = joinPaths(mount.path, given.path ?? DEFAULT_PATH);
+    const path = websocketPathOf(mount.path, given);
     this.#serve(path, handshake, { timeoutMs, maxFrameBytes, compress: given.compress ?? false });
   }
 
