@@ -73,11 +73,6 @@ export const COUNTERS = {
       "Channels ended with phx_error because the copies of a large broadcast would have exceeded `maxBufferBytes`.",
   },
   engineSkips: { kind: "total", about: "Batches of frames that the engine skipped for a client." },
-  upgradesClosed: {
-    kind: "total",
-    about:
-      "WebSockets that the engine closed by mistake as it opened them. This is possible with an asynchronous `connect` and in a rush of connects, and rare: none of 210 000 in a test.",
-  },
   floodCut: {
     kind: "total",
     about: "Connections cut because more messages waited for the turn budget than may wait.",

@@ -1,17 +1,14 @@
 /**
- * Answers that are sent after the engine's callback for the request has returned: their connections leave no memory
- * behind (transport/engine/close-phase), and an upgrade is one packet.
+ * Connections that are closed after the engine's callback for the request has returned leave no memory behind
+ * (transport/engine/close-phase).
  *
  * Runs on: the main thread of the tests; the server has a process of its own.
  * Slow: opens tens of thousands of connections for each kind of answer.
  */
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { connect } from "node:net";
 import { after, before, describe, it } from "node:test";
 
 import { ServerProcess } from "../../scripts/suites/server-process.ts";
-import { within } from "../support/deadline.ts";
 import { exchanged, requestOf } from "../support/raw-http.ts";
 
 const CLIENTS = 32;
@@ -77,42 +74,3 @@ describe(
     }
   },
 );
-
-describe("an upgrade after an asynchronous connect", () => {
-  const TIMES = 20;
-  const UPGRADE = [
-    "Connection: Upgrade",
-    "Upgrade: websocket",
-    "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-  ];
-  /** A masked ping, and its pong. */
-  const PING = Buffer.from("898000000000", "hex");
-  const PONG = Buffer.from("8a00", "hex");
-
-  /** Returns the first bytes that the server sends, and what it answers to a ping, if it has not closed. */
-  async function answersOf(port: number): Promise<readonly [string, Buffer | undefined]> {
-    const tcp = connect(port, "127.0.0.1").setNoDelay();
-    tcp.write(requestOf("GET /socket/websocket?vsn=2.0.0", UPGRADE));
-    const [head] = (await within(once(tcp, "data"), "the 101")) as [Buffer];
-    const closed = once(tcp, "close").then(() => [undefined]);
-    tcp.write(PING);
-    const [pong] = await within(Promise.race([once(tcp, "data"), closed]), "a pong");
-    tcp.destroy();
-    return [head.toString("latin1"), pong as Buffer | undefined];
-  }
-
-  it("has its whole head in one packet, and stays open", async () => {
-    let closed = 0;
-    for (let round = 0; round < TIMES; round += 1) {
-      const answers = Array.from({ length: CLIENTS }, () => answersOf(server.port));
-      for (const [head, pong] of await Promise.all(answers)) {
-        assert.match(head, /^HTTP\/1\.1 101 [^]+\r\n\r\n$/);
-        if (pong) assert.deepEqual(pong, PONG);
-        else closed += 1;
-      }
-    }
-    // The engine closes very few by mistake (websocket/upgrade).
-    assert.ok(closed <= 1, `${closed} were closed`);
-  });
-});

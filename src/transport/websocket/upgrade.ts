@@ -240,12 +240,12 @@ function answer(
 /**
  * Upgrades the connection.
  *
- * Without a cork, the 101 would take about twenty system calls, and as many packets. After a cork in which a response
- * was upgraded, the engine reads the state of the request from where it was (uWebSockets pull request 1929, which our
- * version does not have). That is the end of memory that the upgrade has just freed, and usually it still holds the
- * state of a request that stays open. If something else has been written there, the engine may close the connection
- * (`upgradesClosed`), for example if a collection falls into the cork. So nothing happens in the cork but the upgrade,
- * and the connection is opened after it: none of 210 000 was closed then, and one of 30 000 when it was opened within.
+ * After the engine's callback for the request has returned, an upgrade must not run within the response's own cork.
+ * After the cork, the engine reads memory that it assumes to be the request's state (uWebSockets pull request 1929, which
+ * our version does not have). The upgrade has freed that memory, and the engine may close the connection by what it finds
+ * there: always, if it is the first of a thread and `connect` has awaited a `fetch`. It does not read the state while
+ * another socket is corked, so we cork another one around it. If there is no other connection, we upgrade without a cork,
+ * and the engine's binding warns. In both cases the 101 takes about twenty system calls and as many packets.
  */
 function accept(upgrade: Upgrade, { identity, context }: Accepted): void {
   const { response, isLate, head, mount, subprotocol, place } = upgrade;
@@ -254,7 +254,8 @@ function accept(upgrade: Upgrade, { identity, context }: Accepted): void {
   const work = (): void => response.upgrade(NO_DATA, key, subprotocol, extensions, context);
   mount.tcp.upgraded();
   mount.accept(identity, place);
-  if (isLate) response.cork(work);
+  const [another] = isLate ? mount.connections : [];
+  if (another) another.cork(() => response.cork(work));
   else work();
   mount.opened();
 }

@@ -20,6 +20,7 @@ import type { Engine, WebSocketBehavior } from "../engine/engine-types.ts";
 import { handshakePolicyOf } from "../handshake/handshake-options.ts";
 import { Handshake } from "../handshake/handshake.ts";
 import { spellingsOf, variablesOf } from "../http/path.ts";
+import type { RequestHandler } from "../http/request-gate.ts";
 import { readHead } from "../http/request-head.ts";
 import type { ServedMount, Transport, TransportShard } from "../transport.ts";
 import { TurnBudget } from "./turn-budget.ts";
@@ -34,8 +35,6 @@ import {
 } from "./websocket-connection.ts";
 import { websocketOptionsOf, websocketPathOf, type WebSocketOptions } from "./websocket-options.ts";
 
-/** The code of a connection that ended without a close frame (RFC 6455 §7.4.1). */
-const CLOSE_ABNORMAL = 1006;
 /** The engine accepts messages up to this much over our limit, so that we can close with 1009. */
 export const FRAME_SLACK_BYTES = 65_536;
 /** The engine's own limit for unsent bytes is far above ours, so that ours takes effect first. */
@@ -158,9 +157,9 @@ export class WebSocketTransport implements Transport {
       ...this.#limitsOf(options),
       upgrade: (response, request, upgradeContext) => {
         const head = readHead(response, request, variables, wants);
-        requests.pass(response, head, (_response, _head, { isLong }, isLate) => {
+        const upgrade: RequestHandler = (_response, _head, { isLong }, isLate) =>
           handleUpgrade({ response, head, isLong, isLate }, upgradeContext, steps);
-        });
+        requests.pass(response, head, upgrade, true);
       },
       open: (ws) => {
         this.#openingWs = ws as OurWebSocket;
@@ -171,10 +170,7 @@ export class WebSocketTransport implements Transport {
       pong: (ws, data) => this.#control((ws as OurWebSocket).connection, "pong", data),
       dropped: (ws) => this.#skipped((ws as OurWebSocket).connection),
       drain: (ws) => this.#drained((ws as OurWebSocket).connection),
-      close: (ws, code) => {
-        if (ws === this.#openingWs) this.#openingWs = undefined;
-        else this.#closed((ws as OurWebSocket).connection, code);
-      },
+      close: (ws, code) => this.#closed((ws as OurWebSocket).connection, code),
     };
     router.addSocketPath(path);
     for (const spelling of spellingsOf(path)) {
@@ -213,12 +209,7 @@ export class WebSocketTransport implements Transport {
     const [connection, ws] = [this.#opening, this.#openingWs];
     this.#opening = undefined;
     this.#openingWs = undefined;
-    if (!connection) return;
-    if (!ws) {
-      this.#shard.counters.add(COUNTER.upgradesClosed);
-      this.#closed(connection, CLOSE_ABNORMAL);
-      return;
-    }
+    if (!connection || !ws) return;
     ws.connection = connection;
     connection.attach(ws);
     this.#connections.add(connection);
