@@ -8,6 +8,7 @@
 import type { PayloadArgument } from "../channel/channel-socket.ts";
 import type { ChannelTypes, ClientCall } from "../channel/schemas/declarations.ts";
 import type { AppChannel, AppTopic } from "../endpoint/app-types.ts";
+import { Resume, type ResumeRequest, type Recovered } from "./resume.ts";
 import {
   awaitReply,
   replyError,
@@ -106,6 +107,29 @@ export class Client<App, Path extends string = string> {
   ): ClientChannel<AppChannel<App, Topic, Path>> {
     return new ClientChannel(topic, this.#socket.channel(topic, params ?? {}));
   }
+
+  /**
+   * Creates a channel that resumes by itself: if its connection was lost, or the server restarted, it gets
+   * the messages that it missed. The server's channel must declare a `history`. Requires release 1.5 or
+   * later of the official client.
+   *
+   * @param history - true for live messages on the first join; `{ last }` for the last messages first
+   */
+  resumingChannel<const Topic extends AppTopic<App, Path>>(
+    topic: Topic,
+    history: ResumeRequest | true,
+    ...[params]: ParamsArgument<AppChannel<App, Topic, Path>["params"]>
+  ): ResumingChannel<AppChannel<App, Topic, Path>> {
+    const resume = new Resume(history);
+    const asking = (): object => {
+      const given: unknown = params;
+      const own: unknown = typeof given === "function" ? given() : given;
+      return { ...(own as object | undefined), history: resume.asked };
+    };
+    const channel = this.#socket.channel(topic, asking);
+    resume.follow(channel);
+    return new ResumingChannel(topic, channel, resume);
+  }
 }
 
 /** A channel of a client. */
@@ -184,5 +208,34 @@ export class ClientChannel<Types extends ChannelTypes = ChannelTypes> {
     const open = this.channel.state === "joined" ? this.#open : undefined;
     const push = this.channel.push(event, payload ?? {}, options.timeoutMs);
     return awaitReply(`${event} on ${this.topic}`, push, options, open);
+  }
+}
+
+/** A channel of a client that resumes by itself. */
+export class ResumingChannel<
+  Types extends ChannelTypes = ChannelTypes,
+> extends ClientChannel<Types> {
+  readonly #resume: Resume;
+
+  constructor(topic: string, channel: PhoenixChannel, resume: Resume) {
+    super(topic, channel);
+    this.#resume = resume;
+  }
+
+  override async join(options: RequestOptions = {}): Promise<Serialized<Types["joined"]>> {
+    options.signal?.throwIfAborted();
+    const push = this.channel.join(options.timeoutMs);
+    this.#resume.joining(push);
+    return awaitReply(`join of ${this.topic}`, push, options);
+  }
+
+  /**
+   * Calls a function after each join and rejoin. If `recovered` is false, something is missing: load the
+   * state of the app again.
+   *
+   * @returns a function that removes the callback
+   */
+  onRecovered(callback: (recovered: Recovered) => void): () => void {
+    return this.#resume.onRecovered(callback);
   }
 }

@@ -6,6 +6,7 @@
  * Runs on: a client, in a browser or elsewhere.
  */
 
-export { Client, ClientChannel } from "./client.ts";
+export { Client, ClientChannel, ResumingChannel } from "./client.ts";
 export type { PhoenixChannel, PhoenixSocket, Serialized } from "./client.ts";
+export type { ResumeRequest, Recovered } from "./resume.ts";
 export type { PhoenixPush, ReplyError, RequestOptions } from "./reply.ts";
