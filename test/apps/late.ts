@@ -3,13 +3,14 @@
  *
  * Runs on: shard.
  */
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { defineEndpoint, defineSocket, ok } from "../../src/index.ts";
 
 const socket = defineSocket({
   log: false,
-  async connect() {
-    await nextTurn();
+  async connect({ params }) {
+    // A parameter names the port of this server.
+    const answer = await fetch(`http://127.0.0.1:${String(params["port"])}/late`);
+    await answer.text();
     return ok({});
   },
 });
