@@ -26,7 +26,7 @@ describe("the trailer of a kept broadcast", () => {
     trailer.member = 0x0102;
     trailer.generation = 0xff_fe;
     trailer.write(bytes, 1);
-    assert.equal(hexOf(bytes), `00${"efcdab89"}${"0201"}${"feff"}${"00".repeat(8)}`);
+    assert.equal(hexOf(bytes), `00efcdab890201feff${"00".repeat(8)}`);
     setPositionIn(bytes, 1, 1_000_000_000_018);
     assert.equal(hexOf(bytes.subarray(9)), "1210a5d4e8000000");
     assert.equal(positionIn(bytes, 1), 1_000_000_000_018);
