@@ -113,7 +113,7 @@ const WORK_TITLES: Readonly<Record<WorkName, string>> = {
   fanout: "fan-out, 2 000 connections on 100 topics",
   "fanout-2": "the same over two shards",
   hot: "one topic of 500, 400 sends a second",
-  joins: "a connection that joins, with its log lines",
+  joins: "connects and joins at full speed",
   "echo-8k": "echo of 8 KB, p99",
   memory: "memory of one more joined connection",
   readers: "200 that read",

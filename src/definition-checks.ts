@@ -120,3 +120,18 @@ export function checkPath(subject: string, path: unknown): void {
   if (/^[!-~]*$/.test(path) && !/[?#]/.test(path)) return;
   throw invalid(`${subject} must be ASCII without blanks, ? and #, got ${shown(path)}`);
 }
+
+/**
+ * Checks that requests can have a path with variables: a star stands for all that follows, and of two variables with
+ * one name, the first would be lost.
+ */
+export function checkPattern(subject: string, path: string): void {
+  const segments = path.split("/").filter((segment) => segment !== "");
+  const star = segments.findIndex((segment) => segment.startsWith("*"));
+  if (star >= 0 && (star < segments.length - 1 || segments[star] !== "*")) {
+    throw invalid(`${subject} must have a * only as its last part, got ${shown(path)}`);
+  }
+  const names = segments.filter((segment) => segment.startsWith(":") && !segment.startsWith(":_"));
+  if (new Set(names).size === names.length) return;
+  throw invalid(`${subject} must have variables with different names, got ${shown(path)}`);
+}

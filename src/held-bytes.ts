@@ -9,7 +9,7 @@
 
 /** Something for which bytes are held: a client, a request, or another member. */
 export interface BufferOwner {
-  /** Gives up everything that is held. */
+  /** Frees everything that is held for it, if necessary by closing it. */
   shed(): void;
 }
 

@@ -107,7 +107,7 @@ const TABLE_FOLDERS = ["options", "log"];
 
 /** Folders of which another may import single files only. */
 const ONLY_FILES: Readonly<Record<string, readonly string[]>> = {
-  "server -> shard": ["shard/control.ts"],
+  "server -> shard": ["shard/control.ts", "shard/forced-end.ts"],
   "server -> endpoint": ["endpoint/app-types.ts", "endpoint/outgoing-schemas.ts"],
   "server -> limits": ["limits/clock.ts"],
   "server -> tasks": ["tasks/task-pool.ts", "tasks/task-messages.ts"],

@@ -72,7 +72,7 @@ const SHOWN: Readonly<Record<string, Shown>> = {
       "integration/output": [
         "is counted if it was dropped, and a line says so when it is read again",
       ],
-      "output/output": ["is given up by flushNow while nobody reads, long before its limit"],
+      "output/output": ["makes flushNow return long before its limit while nobody reads"],
     },
   },
   "a client or user code causes many log lines": {
@@ -124,7 +124,7 @@ const SHOWN: Readonly<Record<string, Shown>> = {
         "answers the request with the largest incomplete body with 503",
       ],
       "pubsub/exchange": [
-        "gives up what waits for one member, which is told so, and keeps what waits for the others",
+        "drops what waits for one member, which is notified, and keeps what waits for the others",
       ],
     },
   },

@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { measureRingRate } from "../micro/ring-rate.ts";
 import type { Round } from "./comparison.ts";
 import {
-  BUDGETED,
+  budgeted,
   judgeRing,
   judgeWork,
   makeGateTable,
@@ -75,12 +75,13 @@ function checkRing(form: Form): Promise<Verdict> {
 async function check(form: Form): Promise<number> {
   tell("building native-bench");
   buildGenerator();
+  const names = budgeted(form === LONG);
   const verdicts: Verdict[] = [];
-  for (const [index, name] of BUDGETED.entries()) {
-    tell(`${index + 1}/${BUDGETED.length + 1} ${name}`);
+  for (const [index, name] of names.entries()) {
+    tell(`${index + 1}/${names.length + 1} ${name}`);
     verdicts.push(await checkWork(name, form));
   }
-  tell(`${BUDGETED.length + 1}/${BUDGETED.length + 1} ring`);
+  tell(`${names.length + 1}/${names.length + 1} ring`);
   verdicts.push(await checkRing(form));
   process.stdout.write(makeGateTable(verdicts));
   return verdicts.every(({ isWithin }) => isWithin) ? 0 : FAILED;

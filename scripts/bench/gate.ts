@@ -8,10 +8,17 @@ import { inColumns } from "./columns.ts";
 import { compare, median, type Round, type Spread } from "./comparison.ts";
 import { FIGURES, WORKS, type Work, type WorkName } from "./works.ts";
 
-/** Workloads that have a budget, in the order of the table. */
-export const BUDGETED = (Object.keys(WORKS) as readonly WorkName[]).filter(
-  (name) => (WORKS[name] as Work).budget !== undefined,
-);
+/**
+ * Returns the workloads that have a budget, in the order of the table.
+ *
+ * @param hasLatencies - whether to include those whose figure is a latency, which short rounds cannot measure
+ */
+export function budgeted(hasLatencies: boolean): readonly WorkName[] {
+  return (Object.keys(WORKS) as readonly WorkName[]).filter((name) => {
+    const { budget, figure }: Work = WORKS[name];
+    return budget !== undefined && (hasLatencies || figure !== "latencyP99Us");
+  });
+}
 
 /** Minimum rate of the ring, in records per second. It has no baseline to compare with. */
 export const RING_BUDGET_PER_SECOND = 5_000_000;

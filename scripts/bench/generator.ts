@@ -15,11 +15,14 @@ const FOLDER = fileURLToPath(new URL("../../../native-bench/", import.meta.url))
 /** Path of the program, which exists after `buildGenerator`. */
 export const GENERATOR = `${FOLDER}build/native-bench`;
 const RUN_DEADLINE_MS = 180_000;
+const US_PER_S = 1_000_000;
 
 /** The results of one run of the generator. */
 export interface Measurement {
   /** Server CPU for each message delivered (in `connect`: for each join). */
   readonly cpuUsPerMessage: number;
+  /** Time for each message that was sent. */
+  readonly timeUsPerMessage: number;
   /** Server memory per additional joined connection. */
   readonly bytesPerConnection: number;
   /** The server fell behind the load; its CPU per message is then unreliable. */
@@ -87,6 +90,7 @@ export function readMeasurement(line: string): Measurement {
   const { window, memory, deaf, deafClosed } = JSON.parse(line) as {
     readonly window: {
       readonly serverCpuUsPerMessage?: number;
+      readonly rateReached: number;
       readonly isServerBehind: boolean;
       readonly isServerStarved: boolean;
       readonly latencyUs: { readonly p99: number } | null;
@@ -101,6 +105,7 @@ export function readMeasurement(line: string): Measurement {
   }
   return {
     cpuUsPerMessage: window.serverCpuUsPerMessage,
+    timeUsPerMessage: US_PER_S / window.rateReached,
     bytesPerConnection: memory.bytesPerConnection,
     isServerBehind: window.isServerBehind,
     isServerStarved: window.isServerStarved,

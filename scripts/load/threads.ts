@@ -1,5 +1,5 @@
 /**
- * CPU by thread and memory of a process, as counted by the system (Linux).
+ * CPU by thread, context switches and memory of a process, as counted by the system (Linux).
  *
  * `/proc/PID/task/TID/schedstat` contains the time that a thread ran, in nanoseconds. `stat`
  * contains ticks of 10 ms, which are too coarse for an interval of a second.
@@ -28,6 +28,38 @@ export function readThreads(pid: number): ReadonlyMap<number, ThreadCpu> {
     threads.set(Number(id), { name: (textOf(`${folder}/comm`) ?? "").trim(), ranNs });
   }
   return threads;
+}
+
+/** The context switches of a process or thread since its start. */
+export interface Switches {
+  /** The thread waited for something, such as the next message. */
+  readonly voluntary: number;
+  /** The thread could have run on, but another one got its core. */
+  readonly involuntary: number;
+}
+
+/**
+ * Reads the context switches of all threads of a process; null if there is no such process. A thread that has
+ * ended is not counted, so the sum can fall.
+ */
+export function readSwitches(pid: number): Switches | null {
+  const counts = filesOf(`/proc/${pid}/task`).flatMap(
+    (id) => switchesIn(textOf(`/proc/${pid}/task/${id}/status`) ?? "") ?? [],
+  );
+  if (counts.length === 0) return null;
+  return {
+    voluntary: counts.reduce((sum, { voluntary }) => sum + voluntary, 0),
+    involuntary: counts.reduce((sum, { involuntary }) => sum + involuntary, 0),
+  };
+}
+
+/** Parses the context switches of a thread from the text of its `status`; null if a value is missing. */
+export function switchesIn(status: string): Switches | null {
+  const [voluntary, involuntary] = ["voluntary", "nonvoluntary"].map((name) => {
+    const found = new RegExp(`^${name}_ctxt_switches:\\s+(\\d+)$`, "m").exec(status);
+    return found === null ? undefined : Number(found[1]);
+  });
+  return voluntary === undefined || involuntary === undefined ? null : { voluntary, involuntary };
 }
 
 /** Reads RssAnon + RssShmem of a process in bytes, as native-bench does. */

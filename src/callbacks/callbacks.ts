@@ -63,11 +63,11 @@ export interface Callee<Letter extends Waitable = Waitable> extends TurnTaker {
   emptied(): void;
 }
 
-/** What is told of each callback; implemented by the shard. */
+/** Notified of each callback; implemented by the shard. */
 export interface CallbackWatch {
-  /** A callback begins. @returns the time, in the unit of `ends` */
+  /** Called before a callback. @returns the time, which is passed to `ends` */
   begins(topic: string, event: string): number;
-  /** A callback that began at `since` returned or threw. */
+  /** Called when a callback that began at `since` has returned or thrown. */
   ends(topic: string, event: string, since: number): void;
 }
 
@@ -79,10 +79,12 @@ const TERMINATE = "terminate";
 /** Maximum number of letters of one callee that are handled before other callees get a turn. */
 const LETTERS_PER_TURN = 128;
 
+type Failed = (error: unknown) => void;
+
 interface Awaited {
   readonly limitMs: number;
   readonly makeTimeout: (limitMs: number) => Error;
-  readonly failed: (error: unknown) => void;
+  readonly failed: Failed;
 }
 
 /** Reports whether a letter was sent by the client. */
@@ -99,9 +101,10 @@ export class Callbacks {
   readonly #maxMailbox: number;
   readonly #handlerTimeoutMs: number;
   readonly #watch: CallbackWatch;
-  /** The callees whose callbacks are on the stack, outermost first, and their events. */
+  /** The callees whose callbacks are on the stack, outermost first, their events, and what a failure calls. */
   readonly #onStack: Callee[] = [];
   readonly #eventsOnStack: string[] = [];
+  readonly #failuresOnStack: (Failed | undefined)[] = [];
   readonly #awaited = new Map<Callee, Awaited>();
   readonly #turns = new TurnQueue<Callee>((callee) => this.#runMailbox(callee));
 
@@ -155,7 +158,7 @@ export class Callbacks {
     if (bytes > 0 && !this.waiting.add(owner, bytes)) {
       // Its client is not to blame for broadcasts.
       if (isSent(letter)) owner.waitTooMuch();
-      else this.#fill(callee, this.#waitingFull());
+      else this.#fill(callee);
       return;
     }
     callee.mailbox ??= new Mailbox(this.#maxMailbox);
@@ -164,13 +167,13 @@ export class Callbacks {
       return;
     }
     this.waiting.remove(owner, bytes);
-    this.#fill(callee, this.#mailboxFull());
+    this.#fill(callee);
   }
 
-  #fill<Letter extends Waitable>(callee: Callee<Letter>, error: Error): void {
+  #fill<Letter extends Waitable>(callee: Callee<Letter>): void {
     // The callback that fills it is on the stack, and its callee ends when it returns.
     if (callee.isRunning) callee.isOverfull = true;
-    else callee.failed(null, error);
+    else callee.failed(null, this.#full(callee));
   }
 
   /** Puts a letter into the mailbox, for which there is always room. */
@@ -227,14 +230,13 @@ export class Callbacks {
     this.#turns.add(callee);
   }
 
-  #waitingFull(): Error {
-    const message = `the mailbox must hold at most ${this.waiting.maxBytes} (bytes, for all channels of a connection)`;
-    return makeError("SIM_ERR_MAILBOX_FULL", message);
-  }
-
-  #mailboxFull(): Error {
-    const message = `the mailbox must hold at most ${this.#maxMailbox} (messages)`;
-    return makeError("SIM_ERR_MAILBOX_FULL", message);
+  /** Creates the error for a letter that had no room: because of the letters, or else of their bytes. */
+  #full<Letter extends Waitable>({ mailbox }: Callee<Letter>): Error {
+    const isByCount = mailbox !== undefined && mailbox.length >= this.#maxMailbox;
+    const most = isByCount
+      ? `${this.#maxMailbox} (messages)`
+      : `${this.waiting.maxBytes} (bytes, for all channels of a connection)`;
+    return makeError("SIM_ERR_MAILBOX_FULL", `the mailbox must hold at most ${most}`);
   }
 
   // -- callbacks ---------------------------------------------------------------------------------
@@ -251,7 +253,7 @@ export class Callbacks {
     argument: Argument,
   ): unknown {
     const name = typeof event === "string" ? event : "";
-    const since = this.#enter(callee, name);
+    const since = this.#enter(callee, name, undefined);
     let result: unknown;
     try {
       result = callback(callee, argument);
@@ -263,7 +265,7 @@ export class Callbacks {
     this.#leave(callee, name, since);
     if (!callee.isOverfull) return result;
     ignoreOutcome(result);
-    callee.failed(null, this.#mailboxFull());
+    callee.failed(null, this.#full(callee));
     return FAILED;
   }
 
@@ -277,7 +279,7 @@ export class Callbacks {
     callee: Callee,
     promise: PromiseLike<unknown>,
     settled: (value: unknown) => void,
-    failed: (error: unknown) => void,
+    failed: Failed,
     joinTimeoutMs?: number,
   ): void {
     callee.run += 1;
@@ -309,13 +311,13 @@ export class Callbacks {
     callback: ((callee: object, reason: Reason) => unknown) | undefined,
     reason: Reason,
     done: () => void,
-    failed: (error: unknown) => void,
+    failed: Failed,
   ): boolean {
     if (!callback) {
       done();
       return false;
     }
-    const since = this.#enter(callee, TERMINATE);
+    const since = this.#enter(callee, TERMINATE, failed);
     let result: unknown;
     try {
       result = callback(callee, reason);
@@ -334,27 +336,31 @@ export class Callbacks {
   }
 
   /**
-   * Fails the callees whose callbacks were ended by main. Called at the beginning of a turn of the loop,
-   * when no callback can be on the stack.
+   * Fails the callees whose callbacks were ended by main. If that was `terminate`, the callee is at its
+   * end. Called at the beginning of a turn of the loop, when no callback can be on the stack.
    */
   recover(): void {
     while (this.#onStack.length > 0) {
       const callee = this.#onStack.pop();
       const event = this.#eventsOnStack.pop();
+      const failed = this.#failuresOnStack.pop();
       if (!callee) return;
       callee.isRunning = false;
       this.#watch.ends(callee.topic, "", this.#watch.begins(callee.topic, ""));
       const text =
         "a callback must return: it held its thread while the shard had to close, and was ended";
-      callee.failed(event, makeError("SIM_ERR_CALLBACK_ENDED", text));
+      const error = makeError("SIM_ERR_CALLBACK_ENDED", text);
+      if (failed) failed(error);
+      else callee.failed(event, error);
     }
     this.#turns.recover();
   }
 
-  #enter(callee: Callee, event: string): number {
+  #enter(callee: Callee, event: string, failed: Failed | undefined): number {
     callee.isRunning = true;
     this.#onStack.push(callee);
     this.#eventsOnStack.push(event);
+    this.#failuresOnStack.push(failed);
     return this.#watch.begins(callee.topic, event);
   }
 
@@ -362,6 +368,7 @@ export class Callbacks {
     callee.isRunning = false;
     this.#onStack.pop();
     this.#eventsOnStack.pop();
+    this.#failuresOnStack.pop();
     this.#watch.ends(callee.topic, event, since);
     // A callback that called another one, such as by a broadcast, runs again.
     const depth = this.#onStack.length;

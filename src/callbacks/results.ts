@@ -136,6 +136,29 @@ export function badResult(name: string, allowed: string, got: unknown): Error {
   return makeError("SIM_ERR_BAD_RESULT", `${name} must return ${allowed}, got ${shown(got)}`);
 }
 
+/**
+ * Reads the result of `join`. A Proxy may throw at any property.
+ *
+ * @throws SIM_ERR_BAD_RESULT for anything but `ok` and `error`
+ */
+export function joinResultOf(result: unknown): { status: "ok" | "error"; payload: unknown } {
+  if (result instanceof Reply) {
+    const { status, payload } = result;
+    if (status === "ok" || status === "error") return { status, payload };
+  }
+  throw badResult("join", "ok(payload?) or error(payload?)", result);
+}
+
+/**
+ * Reads the result of a callback that may return nothing or a stop.
+ *
+ * @throws SIM_ERR_BAD_RESULT for anything but a stop
+ */
+export function stopReasonOf(name: string, result: unknown): ExitReason {
+  if (!(result instanceof Stop)) throw badResult(name, "nothing or stop(reason)", result);
+  return result.reason;
+}
+
 /** Creates the error for an invalid result of a handler of `handleIn`. */
 export function badAnswer(event: unknown, got: unknown): Error {
   const allowed =

@@ -54,23 +54,27 @@ export class TurnQueue<Taker extends TurnTaker> {
       }
     } finally {
       // If a member throws, which would be a bug in Simurgh, the others still get their turn.
-      this.recover();
+      this.#resume();
     }
   }
 
   /**
-   * Continues after the member whose turn was ended: it threw, or main ended its callback, which skips
-   * every `finally`. Called by the shard at the beginning of a turn.
+   * Continues after main has ended a callback, which skips every `finally`, and makes Node.js forget the
+   * immediates that were due in the same turn. Called by the shard at the beginning of a turn.
    */
   recover(): void {
+    const wasLost = this.#takers.length > 0;
+    this.#resume();
+    if (wasLost) setImmediate(this.#drain);
+  }
+
+  /** Puts back those whose turn has not come. */
+  #resume(): void {
     const rest = this.#draining.slice(this.#done);
     this.#draining = [];
     this.#current = undefined;
-    if (rest.length > 0) this.#resume(rest);
-  }
-
-  #resume(takers: readonly Taker[]): void {
+    if (rest.length === 0) return;
     if (this.#takers.length === 0) setImmediate(this.#drain);
-    this.#takers = [...takers, ...this.#takers];
+    this.#takers = [...rest, ...this.#takers];
   }
 }

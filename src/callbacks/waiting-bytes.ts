@@ -1,13 +1,14 @@
 /**
  * Bytes of the messages of clients, and of broadcasts, that wait for user code.
  *
- * Messages wait behind a join and behind a handler, broadcasts that a channel handles itself behind a handler. They
- * are counted for each connection, over all its channels, with the length that they had as frames. A parsed payload
- * takes up to 20 times as much memory, so the limit is far below what a connection could hold otherwise.
+ * Messages wait for a join or a handler to finish, and so do broadcasts that a channel handles itself. They are counted
+ * for each connection, over all its channels, by the length that they had as frames. A parsed payload takes up to 20
+ * times as much memory, so the limits are low.
  *
  * Runs on: shard; one for all its connections. Has an entry only for connections whose messages wait.
  * Full: `add` returns false, and counts nothing. For a message, the caller closes the connection. For a broadcast,
- *       it ends the channel. If all connections together have more than the heap can hold, the one with most is closed.
+ *       it ends the channel. If all connections together have more than the heap can hold, the one with the most bytes is
+ *       closed.
  */
 
 import type { BufferVisit } from "../held-bytes.ts";
@@ -22,7 +23,7 @@ export interface WaitingOwner {
   dropWaiting(): void;
 }
 
-/** A parsed message takes up to so many times the memory of its frame. */
+/** Maximum memory that a parsed message takes, in lengths of its frame. */
 const PARSED_FACTOR = 20;
 
 /**
@@ -66,7 +67,7 @@ export class WaitingBytes {
     return this.#totalBytes <= this.#maxTotalBytes || this.#closeLargest(owner, bytes);
   }
 
-  /** Makes room by closing the connection with most. @returns false if that is the one that adds */
+  /** Makes room by closing the connection with the most bytes. @returns false if that is the one that adds */
   #closeLargest(adding: WaitingOwner, bytes: number): boolean {
     let [largest, most] = [adding, 0];
     for (const [owner, sum] of this.#byOwner) if (sum > most) [largest, most] = [owner, sum];

@@ -4,12 +4,12 @@
  * The engine keeps a copy of what a client has not read, for each client. So a large broadcast to many clients could
  * take the node's memory before the next sample of what it holds (`memory/buffer-watch`). Therefore a large broadcast
  * is sent to one client after the other, for as long as what it leaves unsent fits into what the shard may hold. The
- * other channels are told that they missed it.
+ * other channels end with phx_error.
  *
  * Runs on: shard; one for each.
  */
 
-/** A frame of this length is large, if its copies for all of many receivers together are, too (bytes). */
+/** A broadcast is large if its frame, its copies for all receivers together (bytes), and their number are. */
 const LARGE_FRAME_BYTES = 65_536;
 const LARGE_SUM_BYTES = 4_194_304;
 const MANY_RECEIVERS = 16;

@@ -191,6 +191,19 @@ export class ChannelHistory implements ReplayedHistory {
   }
 }
 
+/** Reports whether the broadcasts of a channel's topic are kept, and clients may ask for them. */
+export function mayAsk({ definition, shared, topic }: Keepable): boolean {
+  if (!definition.history) return false;
+  return shared.pubsub.keeping?.find(topic) !== undefined;
+}
+
+/** A channel whose topic may be kept. */
+interface Keepable {
+  readonly definition: { readonly history?: unknown };
+  readonly shared: ShardChannels;
+  readonly topic: string;
+}
+
 // A call, since user code may have changed the state since it was last read.
 function isOpen({ state }: HistoryOwner): boolean {
   return state === STATE.open;

@@ -58,9 +58,14 @@ export class ChannelReports {
     const line = result === "ok" ? "joined" : "joinRefused";
     const durationMs = performance.now() - startedMs;
     const level = isLogged(topic) && definition.logJoin;
-    if (this.#logger.isOn(line, level)) {
-      const reason = result === "ok" ? {} : { reason: reasonOf(payload) };
-      this.#logger.log(line, { ...placeOf(channel), ...reason, durationMs, params }, level);
+    const { connection, id } = channel.owner;
+    if (this.#logger.takes(line, level, connection.id)) {
+      const place = { topic, connection: connection.id, id };
+      const fields =
+        result === "ok"
+          ? { ...place, durationMs, params }
+          : { ...place, reason: reasonOf(payload), durationMs, params };
+      this.#logger.write(line, fields, level);
     }
     if (telemetry.channel_joined.hasSubscribers) {
       telemetry.channel_joined.publish({ durationMs, topic, params, result });
@@ -94,9 +99,9 @@ export class ChannelReports {
     const durationMs = performance.now() - startedMs;
     const decoded = JsonText.decoded(payload);
     const level = isLogged(topic) && definition.logHandleIn;
-    if (this.#logger.isOn("handledIn", level)) {
+    if (this.#logger.takes("handledIn", level, channel.owner.connection.id)) {
       const fields = { ...placeOf(channel), event, durationMs, params: decoded };
-      this.#logger.log("handledIn", fields, level);
+      this.#logger.write("handledIn", fields, level);
     }
     if (!telemetry.channel_handled_in.hasSubscribers) return;
     telemetry.channel_handled_in.publish({ durationMs, topic, event, ref, params: decoded });
@@ -149,9 +154,13 @@ function placeOf({ topic, owner }: Reported): object {
 
 /** Returns the reason in the payload of a refusal, or the payload itself. */
 function reasonOf(payload: unknown): unknown {
-  return typeof payload === "object" && payload !== null && "reason" in payload
-    ? payload.reason
-    : payload;
+  if (typeof payload !== "object" || payload === null) return payload;
+  try {
+    return "reason" in payload ? payload.reason : payload;
+  } catch {
+    // A getter, or a Proxy, threw.
+    return payload;
+  }
 }
 
 function isLogged(topic: string): boolean {

@@ -51,3 +51,10 @@ export function takeStep(channel: Stateful, step: ChannelStep): void {
 export function nextState(state: ChannelState, step: ChannelStep): ChannelState | undefined {
   return STEPS[state][step];
 }
+
+/** @throws SIM_ERR_NOT_JOINED if a channel's join has not been answered */
+export function checkJoined({ state }: Stateful, name: string): void {
+  if (state !== STATE.joining) return;
+  const message = `${name} must be called after the join was answered; use joined, or send yourself a message`;
+  throw makeError("SIM_ERR_NOT_JOINED", message);
+}

@@ -24,7 +24,13 @@ import { FAILED, type Callee } from "../callbacks/callbacks.ts";
 import type { Until } from "../callbacks/expiry.ts";
 import type { Mailbox } from "../callbacks/mailbox.ts";
 import { isThenable } from "../callbacks/promises.ts";
-import { badAnswer, badResult, isGraceful, noHandler } from "../callbacks/results.ts";
+import {
+  badAnswer,
+  isGraceful,
+  joinResultOf,
+  noHandler,
+  stopReasonOf,
+} from "../callbacks/results.ts";
 import { Reply, Stop, type ExitReason } from "../callbacks/results.ts";
 import { callLater, clearTimers, type TimerOwner } from "../callbacks/timers.ts";
 import { hasCode, makeError } from "../errors.ts";
@@ -36,11 +42,11 @@ import { EVENT, REASON, STATUS } from "../protocol/reserved.ts";
 import { keptRefJson, refJson } from "../protocol/serializer.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
 import type { Listener, TopicEntry } from "../pubsub/registry.ts";
-import { ChannelHistory, type HistoryOwner } from "./channel-history.ts";
+import { ChannelHistory, mayAsk, type HistoryOwner } from "./channel-history.ts";
 import type { ChannelLetter, KeptLetter } from "./channel-letters.ts";
 import { causeOf, wireReasonOf } from "./channel-reports.ts";
 import type { ChannelSocket } from "./channel-socket.ts";
-import { STATE, takeStep, type ChannelState } from "./channel-state.ts";
+import { checkJoined, STATE, takeStep, type ChannelState } from "./channel-state.ts";
 import type { ShardContext } from "./context.ts";
 import type { ChannelDefinition } from "./definition.ts";
 import { askingJoin } from "./history-option.ts";
@@ -52,9 +58,9 @@ import type { InHandler } from "./schemas/in-handlers.ts";
 import type { PayloadWriter } from "./schemas/payload-writer.ts";
 import type { SendQueue } from "./send-queue.ts";
 import type { ShardChannels } from "./shard-channels.ts";
-import type { Task, TaskOptions } from "./tasks/tasks.ts";
+import { RunningTasks } from "./tasks/running-tasks.ts";
+import type { TaskOptions } from "./tasks/tasks.ts";
 import type { Incoming } from "./verbatim.ts";
-import { isInstance } from "../errors.ts";
 
 /** A channel. */
 export class Channel
@@ -94,8 +100,7 @@ export class Channel
   timers: Set<NodeJS.Timeout> | undefined = undefined;
   /** Additional topics that this channel has subscribed to. */
   topics: Set<string> | undefined = undefined;
-  /** Tasks that have not finished. */
-  tasks: Set<Task> | undefined = undefined;
+  tasks: RunningTasks | undefined = undefined;
   /** State of the rate limits. Absent until a limit applies. */
   declare buckets?: Buckets;
   /** Absent unless the client asked for the history of the topic. */
@@ -147,7 +152,7 @@ export class Channel
   }
 
   push(event: string, payload: unknown = {}): void {
-    this.checkJoined("push");
+    checkJoined(this, "push");
     const { writers } = this.definition;
     const written = writers ? writers.written(event, payload) : payload;
     if (this.state === STATE.closed) return;
@@ -160,17 +165,17 @@ export class Channel
   }
 
   broadcast(event: string, payload: unknown = {}): void {
-    this.checkJoined("broadcast");
+    checkJoined(this, "broadcast");
     this.sendBroadcast(event, payload, undefined);
   }
 
   broadcastFrom(event: string, payload: unknown = {}): void {
-    this.checkJoined("broadcastFrom");
+    checkJoined(this, "broadcastFrom");
     this.sendBroadcast(event, payload, this);
   }
 
   replyLater(): LaterReply {
-    this.checkJoined("replyLater");
+    checkJoined(this, "replyLater");
     if (this.ref === null || this.ref === undefined) {
       const message = "replyLater must be called while a message with a ref is handled";
       throw makeError("SIM_ERR_NO_REF", message);
@@ -210,14 +215,8 @@ export class Channel
     // The promise never settles, like the promises of tasks that are cancelled when the channel
     // ends.
     if (this.state === STATE.closed) return new Promise(() => {});
-    const tasks = (this.tasks ??= new Set());
-    const task = this.shared.tasks.run(name, input, options);
-    tasks.add(task);
-    try {
-      return await task.result;
-    } finally {
-      tasks.delete(task);
-    }
+    this.tasks ??= new RunningTasks();
+    return this.tasks.finish(this.shared.tasks.run(name, input, options));
   }
 
   // -- RoutedChannel: for the socket -------------------------------------------------------------
@@ -240,7 +239,7 @@ export class Channel
     callbacks.live.born();
     this.ref = ref;
     const startedMs = performance.now();
-    const asking = this.isKept ? askingJoin(sent) : undefined;
+    const asking = mayAsk(this) ? askingJoin(sent) : undefined;
     if (asking && !asking.asked) {
       const refusal = { reason: REASON.invalidHistory };
       shared.reports.joined(this, STATUS.error, refusal, sent, startedMs);
@@ -254,17 +253,10 @@ export class Channel
     if (definition.joined) callbacks.keepAlways(this, JOINED);
     const result = callbacks.run(this, EVENT.join, definition.join, payload);
     if (result === FAILED) return;
-    if (!isThenable(result)) {
-      this.finishJoin(result, payload, startedMs);
-      return;
-    }
-    callbacks.await(
-      this,
-      result,
-      (value) => this.finishJoin(value, payload, startedMs),
-      (error) => this.failJoin(error),
-      this.joinTimeoutMs,
-    );
+    const finish = (value: unknown): void => this.finishJoin(value, payload, startedMs);
+    const failed = (error: unknown): void => this.failJoin(error);
+    if (isThenable(result)) callbacks.await(this, result, finish, failed, this.joinTimeoutMs);
+    else finish(result);
   }
 
   receiveIn(message: Message, frame: string | undefined, bytes: number): void {
@@ -293,7 +285,7 @@ export class Channel
     this.shared.callbacks.dropWaiting(this);
   }
 
-  /** Does nothing: the client is told by the close of its connection. */
+  /** Does nothing: the client is notified by the close of its connection. */
   drain(): void {}
 
   expiring(leftMs: number): void {
@@ -468,18 +460,18 @@ export class Channel
     this.ref = null;
     if (startedMs !== undefined) this.shared.reports.handled(this, event, payload, ref, startedMs);
     if (result === undefined || this.state !== STATE.open) return;
-    let isStop: boolean;
+    let stopped: Stop | undefined;
     try {
       // A Proxy may throw at any of these.
-      isStop = result instanceof Stop;
-      const answer = result instanceof Stop ? result.reply : result;
+      if (result instanceof Stop) stopped = new Stop(result.reason, result.reply);
+      const answer = stopped ? stopped.reply : result;
       if (answer instanceof Reply) this.reply(ref, answer.status, answer.payload);
       else if (answer !== undefined) throw badAnswer(event, result);
     } catch (error) {
       this.crash(event, error);
       return;
     }
-    if (isStop) this.stop(event, (result as Stop).reason);
+    if (stopped) this.stop(event, stopped.reason);
   }
 
   private handleOut(event: string, payload: unknown): void {
@@ -524,8 +516,14 @@ export class Channel
 
   private finishCall(name: string, result: unknown): void {
     if (result === undefined || this.state !== STATE.open) return;
-    if (isInstance(result, Stop)) this.stop(name, result.reason);
-    else this.crash(name, badResult(name, "nothing or stop(reason)", result));
+    let reason: ExitReason;
+    try {
+      reason = stopReasonOf(name, result);
+    } catch (error) {
+      this.crash(name, error);
+      return;
+    }
+    this.stop(name, reason);
   }
 
   private await(
@@ -544,31 +542,41 @@ export class Channel
   // -- join --------------------------------------------------------------------------------------
 
   private finishJoin(result: unknown, params: unknown, startedMs: number): void {
-    const { reports } = this.shared;
-    if (!isInstance(result, Reply) || (result.status !== "ok" && result.status !== "error")) {
-      this.failJoin(badResult("join", "ok(payload?) or error(payload?)", result));
+    let decided: ReturnType<typeof joinResultOf>;
+    try {
+      decided = joinResultOf(result);
+    } catch (error) {
+      this.failJoin(error);
       return;
     }
-    reports.joined(this, result.status, result.payload, params, startedMs);
-    if (result.status === "ok" && this.history) {
-      this.history.open(result.payload, startedMs);
+    const { status, payload } = decided;
+    const join = { params, startedMs };
+    if (status === STATUS.error || !this.history) {
+      this.settleJoin(status, payload, join);
       return;
     }
-    // Subscribe before the answer is sent: the client must receive all broadcasts from then on.
-    if (result.status === "ok") this.attach();
-    this.settleJoin(result.status, result.payload);
+    this.shared.reports.joined(this, status, payload, params, startedMs);
+    this.history.open(payload, startedMs);
   }
 
-  private settleJoin(status: "ok" | "error", payload: unknown): void {
-    const { callbacks, counters } = this.shared;
+  /** @param join - the join, if it is not reported and its topic not subscribed to yet */
+  private settleJoin(
+    status: "ok" | "error",
+    payload: unknown,
+    join?: { readonly params: unknown; readonly startedMs: number },
+  ): void {
+    const { callbacks, reports, counters } = this.shared;
     try {
+      // Subscribe before the answer is sent: the client must receive all broadcasts from then on.
+      if (status === STATUS.ok && join) this.attach();
       this.answerJoin(status, payload);
     } catch (error) {
       // An answer that cannot be encoded counts as a crash of the join.
       this.failJoin(error);
       return;
     }
-    if (status === "error") {
+    if (join) reports.joined(this, status, payload, join.params, join.startedMs);
+    if (status === STATUS.error) {
       takeStep(this, "refused");
       this.owner.channelGone(this);
       this.terminate("shutdown", () => this.ended());
@@ -642,7 +650,7 @@ export class Channel
     this.shared.reports.ended(this, reason);
   }
 
-  /** Ends the channel after an error: the client is told the reason, and rejoins. */
+  /** Ends the channel after an error: the client gets the reason, and rejoins. */
   private crash(event: unknown, cause: unknown): void {
     if (this.state !== STATE.open) return;
     const { reports, callbacks } = this.shared;
@@ -675,6 +683,8 @@ export class Channel
 
   private terminate(reason: ExitReason, done: () => void): void {
     const { callbacks, reports } = this.shared;
+    // What waits is no longer handled, and `terminate` may take long.
+    callbacks.dropMailbox(this);
     const failed = (error: unknown): void => {
       reports.terminateFailed(this, error);
       done();
@@ -698,7 +708,7 @@ export class Channel
     clearTimers(this);
     for (const topic of this.topics ?? []) pubsub.unsubscribe(topic, this);
     this.topics = undefined;
-    for (const task of this.tasks ?? []) task.cancel();
+    this.tasks?.cancel();
     this.tasks = undefined;
     if (this.definition.history) pubsub.keeping?.ended(this);
     onEnded(this);
@@ -736,18 +746,6 @@ export class Channel
     const { writers } = this.definition;
     const written = writers ? writers.written(event, payload) : payload;
     this.shared.pubsub.broadcast(this.entry ?? this.topic, event, written, "cluster", from);
-  }
-
-  /** Whether the broadcasts of the topic are kept, and clients may ask for them. */
-  private get isKept(): boolean {
-    if (!this.definition.history) return false;
-    return this.shared.pubsub.keeping?.find(this.topic) !== undefined;
-  }
-
-  private checkJoined(name: string): void {
-    if (this.state !== STATE.joining) return;
-    const message = `${name} must be called after the join was answered; use joined, or send yourself a message`;
-    throw makeError("SIM_ERR_NOT_JOINED", message);
   }
 }
 

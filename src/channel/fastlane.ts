@@ -42,13 +42,6 @@ interface Outgoing {
   event(): string;
 }
 
-/** A broadcast with its topic and event decoded. */
-interface Named {
-  readonly topic: string;
-  readonly event: string;
-  readonly envelope: Envelope;
-}
-
 /** A broadcast for a lane with a custom serializer. */
 interface Decoded {
   readonly lane: Lane;
@@ -67,8 +60,10 @@ export class Fastlane implements Dispatcher<Lane> {
   readonly #held: HeldBroadcasts | undefined;
   readonly #counters: Counters;
   readonly #room: BroadcastRoom;
-  /** Sockets of clients that were told of a broadcast that cannot be encoded for them. */
+  /** Sockets whose clients were notified of a broadcast that cannot be encoded for them. */
   readonly #told = new WeakSet<object>();
+  /** Channels for which there was no room for the broadcast that is being sent. */
+  #unsent: Subscriber[] = [];
   readonly #classes = new Map<ReadonlyMap<string, unknown>, LaneClass[]>();
   #classCount = 0;
 
@@ -131,12 +126,11 @@ export class Fastlane implements Dispatcher<Lane> {
       if (isIntercepted || !hasForm(serializer, envelope)) others = [...(others ?? []), lane];
       else this.#deliver(lane, frameFor(serializer, envelope), envelope, sender);
     }
-    // These lanes come last because they run user code, which may broadcast and thus overwrite the
-    // bytes. Kept broadcasts come from a keeper, so their bytes are not those of the encoder.
+    // These come last because they run user code, which may broadcast and thus overwrite the bytes. Kept broadcasts
+    // come from a keeper, so their bytes are not those of the encoder.
     if (isAsked) this.#dispatchKept(entry, envelope, sender);
-    if (!others) return;
-    event ??= envelope.event();
-    this.#dispatchDecoded(others, { topic: entry.topic, event, envelope }, sender);
+    if (others) this.#dispatchDecoded(others, entry.topic, envelope, sender);
+    if (this.#unsent.length > 0) this.#endUnsent();
   }
 
   missed(entry: TopicEntry<Lane>): void {
@@ -304,28 +298,34 @@ export class Fastlane implements Dispatcher<Lane> {
     from: Subscriber | undefined,
   ): void {
     this.#letGo(lane);
-    let unsent = 0;
     for (const channel of lane.subscribers.slice()) {
       if (channel === from) continue;
       const { connection } = channel.owner;
       const before = connection.heldBytes;
       if (!this.#room.hasRoomFor(before)) {
-        unsent += 1;
-        channel.missed();
+        this.#unsent.push(channel);
         continue;
       }
       connection.sendEncoded(frame, isBinary);
       this.#room.left(Math.max(connection.heldBytes - before, 0));
     }
-    if (unsent > 0) this.#counters.add(COUNTER.broadcastsUnsent, unsent);
+  }
+
+  #endUnsent(): void {
+    const unsent = this.#unsent;
+    this.#unsent = [];
+    this.#counters.add(COUNTER.broadcastsUnsent, unsent.length);
+    for (const channel of unsent) channel.missed();
   }
 
   // Handles lanes that cannot use the bytes directly. Everything is decoded before user code runs.
   #dispatchDecoded(
     lanes: readonly Lane[],
-    { topic, event, envelope }: Named,
+    topic: string,
+    envelope: Envelope,
     from: Subscriber | undefined,
   ): void {
+    const event = envelope.event();
     const intercepted: Intercepted[] = [];
     const foreign: Decoded[] = [];
     const skipped: Subscriber[] = [];
@@ -376,8 +376,8 @@ export class Fastlane implements Dispatcher<Lane> {
     if (lane.isHeld) this.#held?.flush();
   }
 
-  // A client is told once, by the end of a channel. It can never get such broadcasts, so if each of them ended its
-  // channels, any client that may broadcast could keep it from staying joined.
+  // A client is notified once, by the end of a channel. If every such broadcast ended its channels, any client that may
+  // broadcast could keep it from staying joined.
   #skip(channels: readonly Subscriber[], why: string): void {
     for (const channel of channels) {
       if (this.#told.has(channel.owner)) continue;

@@ -66,6 +66,7 @@ export class ChannelLimiter {
    * event.
    *
    * @param frame - the text frame that contained the message; undefined for a binary frame
+   * @param length - length of the frame
    * @returns 0 if the message is allowed; otherwise the time until it would be allowed (ms)
    */
   take(
@@ -73,9 +74,10 @@ export class ChannelLimiter {
     nowMs: number,
     { event, payload }: Message,
     frame: string | undefined,
+    length: number,
   ): number {
     const buckets = this.bucketsOf(channel);
-    const bytes = this.#own.countsBytes ? bytesOf(frame, payload) : 0;
+    const bytes = this.#own.countsBytes ? bytesOf(frame, payload, length) : 0;
     let waitMs = this.#own.waitMs(buckets, nowMs, bytes, false);
     if (waitMs > 0) {
       this.scope = "channel";
@@ -114,7 +116,8 @@ export function channelLimiterOf(
     : new ChannelLimiter(limits ?? {}, events);
 }
 
-function bytesOf(frame: string | undefined, payload: unknown): number {
+function bytesOf(frame: string | undefined, payload: unknown, length: number): number {
   if (frame !== undefined) return Buffer.byteLength(frame);
-  return payload instanceof Uint8Array ? payload.length : 0;
+  // Version 1 also accepts JSON in a binary frame.
+  return payload instanceof Uint8Array ? payload.length : length;
 }

@@ -254,8 +254,8 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
   missed(topic: string): void {
     if (this.handlers?.missed) this.call("missed", "missed", topic);
     else if (this.answered === STATUS.ok) {
-      this.shared.reports.crashed(this, null, missedError(topic));
       this.fail(REASON.missed);
+      this.shared.reports.crashed(this, null, missedError(topic));
     }
     // Before the join is answered, a loss makes the join fail.
     else this.failJoin(missedError(topic), REASON.joinCrashed);
@@ -276,8 +276,8 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
 
   private call(event: unknown, name: HandlerName, argument: unknown): void {
     const { handlers } = this;
-    const handler = handlers?.[name] as ((argument: unknown) => unknown) | undefined;
     try {
+      const handler = handlers?.[name] as ((argument: unknown) => unknown) | undefined;
       const result = handler?.call(handlers, argument);
       if (!isThenable(result)) return;
       promised(result).then(undefined, (error: unknown) => this.crash(event, error));
@@ -400,7 +400,8 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
   }
 }
 
-function missedError(topic: string): Error {
+/** Creates the error for lost broadcasts of a topic that raw user code has subscribed to. */
+export function missedError(topic: string): Error {
   const message = `broadcasts of ${JSON.stringify(topic)} were lost between threads`;
   return makeError("SIM_ERR_LAPPED", message);
 }

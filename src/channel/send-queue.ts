@@ -4,8 +4,8 @@
  *   conflate      the latest of each event is kept; of more events than the bound, the latest ones
  *   drop-oldest   the latest broadcasts are kept, up to the bound
  *
- * The bound is a number of broadcasts. Their bytes have a limit too, `maxBackpressureBytes`, of which one broadcast may
- * take more.
+ * The bound is a number of broadcasts. Their bytes are limited too, by `maxBackpressureBytes`, which a single broadcast
+ * may exceed.
  *
  * Runs on: shard. Created when the first broadcast finds no room, dropped when none waits.
  * Order: broadcasts leave in the order in which they came. Pushes and replies of the channel never

@@ -17,13 +17,15 @@ import type { SocketDefinition } from "../socket/definition.ts";
 import type { RawSocketDefinition } from "../socket/raw-definition.ts";
 import type { TransportDefinition } from "../transport/custom/definition.ts";
 import type { CheckOrigin } from "../transport/handshake/origin.ts";
+import { segmentsOf } from "../transport/http/path.ts";
 import type { Route } from "../transport/http/routes.ts";
 import {
   checkMountOptions,
   MOUNT_OPTION_KEYS,
+  pathsOf,
   type MountOptions,
 } from "../transport/mount-options.ts";
-import { checkKeys, checkObject, checkPath, invalid } from "../definition-checks.ts";
+import { checkKeys, checkObject, checkPath, checkPattern, invalid } from "../definition-checks.ts";
 import { conflictOf, type KeptPattern } from "../pubsub/kept-topics.ts";
 
 /** A socket with channels at a path. */
@@ -205,6 +207,7 @@ export function defineEndpoint<const Given extends Sockets, Own extends object =
     checkMount(path, mount);
     checkMountOptions(path, mount, callbacks);
   }
+  checkServedPaths(callbacks.sockets);
   checkHistories(callbacks.sockets);
   return { ...(callbacks as unknown as EndpointCallbacks<Given>), [KIND]: true };
 }
@@ -272,6 +275,28 @@ function checkMount(path: string, mount: AnyMountDefinition): void {
   }
   if (isRawMountDefinition(mount)) checkKeys(path, mount, RAW_MOUNT_KEYS);
   else checkChannels(path, mount);
+}
+
+/** Checks that clients can reach each transport of each mount: of two at one path, one would get no clients. */
+function checkServedPaths(sockets: Sockets): void {
+  const known = new Map<string, string>();
+  for (const [mountPath, mount] of Object.entries(sockets)) {
+    for (const [transport, path] of pathsOf(mountPath, mount)) {
+      checkPattern(`${transport} path of ${mountPath}`, path);
+      const key = `${transport} ${segmentsOf(path).map(withoutName).join("/")}`;
+      const other = known.get(key);
+      if (other !== undefined) {
+        throw invalid(
+          `${transport} path of ${mountPath} must be its own, got ${path}, which ${other} has too`,
+        );
+      }
+      known.set(key, mountPath);
+    }
+  }
+}
+
+function withoutName(segment: string): string {
+  return segment.startsWith(":") ? ":" : segment;
 }
 
 function checkChannels(path: string, mount: MountDefinition): void {

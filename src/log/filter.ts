@@ -122,12 +122,17 @@ class BoundedCopy {
     if (isBytes(value)) return `[${value.byteLength} bytes]`;
     if (level >= MAX_LEVELS) return TOO_DEEP;
     if (Array.isArray(value)) return this.#mapList(value, map);
-    const entries = Object.entries(value);
-    const written = entries
-      .slice(0, MAX_ITEMS)
-      .map(([key, item]) => [this.#shorten(key), map(key, item)]);
-    const left = entries.length - written.length;
-    return Object.fromEntries(left > 0 ? [...written, ["...", `${left} more`]] : written);
+    return this.#mapObject(value as Readonly<Record<string, unknown>>, map);
+  }
+
+  #mapObject(value: Readonly<Record<string, unknown>>, map: Mapper): object {
+    const keys = Object.keys(value);
+    const written: Record<string, unknown> = {};
+    for (const key of keys.slice(0, MAX_ITEMS)) {
+      setOwn(written, this.#shorten(key), map(key, value[key]));
+    }
+    if (keys.length > MAX_ITEMS) setOwn(written, "...", `${keys.length - MAX_ITEMS} more`);
+    return written;
   }
 
   #mapList(list: readonly unknown[], map: Mapper): unknown[] {
@@ -141,6 +146,15 @@ class BoundedCopy {
     const cut = cutText(text);
     this.#leftUnits -= cut.length;
     return cut;
+  }
+}
+
+/** Sets a property, even if it is named `__proto__`. */
+function setOwn(object: Record<string, unknown>, name: string, value: unknown): void {
+  if (name === "__proto__") {
+    Object.defineProperty(object, name, { value, enumerable: true });
+  } else {
+    object[name] = value;
   }
 }
 

@@ -323,10 +323,25 @@ export class Logger {
    * @param level - as in `isOn`
    */
   log(line: LogLine, fields: object = {}, level: LineLevel | false = LOG_LINES[line].level): void {
-    if (level === false || !this.isOn(line, level)) return;
     const { connection } = fields as LineFields;
-    const isTaken = this.#throttle?.takes(line, connection, performance.now()) ?? true;
-    if (isTaken) this.#write(LOG_LINES[line].text, fields, level);
+    if (this.takes(line, level, connection)) this.write(line, fields, level);
+  }
+
+  /**
+   * Counts a line and reports whether it is to be written. For lines that a client can cause often: their fields need
+   * to be computed only if this returns true, and must then be passed to `write`.
+   *
+   * @param level - as in `isOn`
+   * @param connection - the number of the connection that the line is about
+   */
+  takes(line: LogLine, level: LineLevel | false, connection?: number): boolean {
+    if (!this.isOn(line, level)) return false;
+    return this.#throttle?.takes(line, connection, performance.now()) ?? true;
+  }
+
+  /** Writes a line that was counted by `takes`; never throws. */
+  write(line: LogLine, fields: object, level: LineLevel | false): void {
+    if (level !== false) this.#write(LOG_LINES[line].text, fields, level);
   }
 
   /** Writes how many lines were suppressed, if any. Called before the thread ends. */
@@ -366,10 +381,13 @@ export class Logger {
   /** Returns fields with cut text that any sink can read without calling user code, except `err`. */
   #safe(fields: object): object {
     const safe: Record<string, unknown> = {};
-    for (const [name, value] of Object.entries(fields)) {
+    for (const name of Object.keys(fields)) {
+      const value = fields[name as keyof typeof fields] as unknown;
       if (name === "params") safe[name] = this.#filter.apply(value);
       else if (name === "err") safe[name] = asError(value);
-      else safe[name] = typeof value === "string" ? cutText(value) : boundedCopy(value);
+      else if (typeof value === "string") safe[name] = cutText(value);
+      else if (typeof value === "number" || value === null) safe[name] = value;
+      else safe[name] = boundedCopy(value);
     }
     return safe;
   }

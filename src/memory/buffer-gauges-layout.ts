@@ -8,8 +8,8 @@
  *   +-------+---------+---------+-----+---------+-------+-----------+--
  *
  *   total    all bytes that the member holds
- *   class k  the part that belongs to owners who hold less than 2^(k + 10) bytes, but not less than half of that;
- *            class 0 has all smaller owners, and class m all larger ones
+ *   class k  the part that belongs to owners with at least 2^(k + 9) and less than 2^(k + 10) bytes; class 0 also
+ *            has all smaller owners, and class m all larger ones
  *
  * A block consists of whole pairs of cache lines. Only the member writes it; main clears it after the thread has
  * ended. Any thread reads all blocks.
@@ -35,7 +35,7 @@ export const GAUGES_BYTES = Math.ceil(BLOCK_BYTES / CACHE_LINE_PAIR_BYTES) * CAC
 /** Size of a member's block (doubles). */
 export const GAUGES_DOUBLES = GAUGES_BYTES / 8;
 
-/** Returns the class of an owner that holds so many bytes. */
+/** Returns the class of an owner that holds this many bytes. */
 export function classOf(bytes: number): number {
   const exponent = bytes < 1 ? 0 : Math.floor(Math.log2(bytes)) + 1;
   return Math.min(Math.max(exponent - FIRST_EXPONENT, 0), CLASSES - 1);

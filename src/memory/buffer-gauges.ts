@@ -1,12 +1,12 @@
 /**
- * What each member of a node holds for its clients and for other members, in all and by the size of the owners.
+ * What each member of a node holds for its clients and for other members, in total and by the size of the owners.
  *
- * So each thread knows, without asking the others, above which size owners must go for the node to hold less.
+ * From these numbers each thread finds, without asking the others, the size from which owners must be closed.
  *
  * Runs on: any thread; one BufferGauges for each member.
  * Owns:    a member writes only its own block; main clears it after the thread has ended.
- * Order:   none. A reader may see the new value of one gauge and the old value of another, and so closes an owner
- *          too many or too few, which the next sample corrects.
+ * Order:   none. A reader may see the new value of one gauge and the old value of another. It then
+ *          closes one owner too many or too few, which the next sample corrects.
  */
 
 import {

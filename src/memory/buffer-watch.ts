@@ -1,16 +1,16 @@
 /**
  * Keeps what a node holds for its clients and for other members below `maxBufferBytes`.
  *
- * Every 250 ms each member publishes what it holds (`buffer-gauges`), and reads what the others hold. If that is
- * more than the limit for all, the largest owners of all members are closed first: every member finds by the same
- * gauges which sizes must go, and closes its own owners of these sizes. Of the smallest of these sizes, each member
- * closes its share, the largest first.
+ * Every 250 ms each member publishes what it holds, by the size of the owners (`buffer-gauges`), and reads what the
+ * others hold. If the sum exceeds the limit, the largest owners of the node are closed. From the same gauges every member
+ * finds the same size from which owners must be closed, and closes its own. In the smallest class that is affected, it
+ * closes only its share, beginning with the largest owners.
  *
  * A member whose sources cannot hold much, by what has passed through them since they were last visited, does not
  * visit them. So a sample costs nothing while nothing is held, however many connections there are.
  *
  * Runs on: main, shard, link; one for each.
- * Full: `shed` of an owner closes a connection, or drops what waits for another member, which is told so.
+ * Full: `shed` of an owner closes a connection, or drops the records that wait for another member, which is notified.
  */
 
 import type { BufferOwner, BufferSource } from "../held-bytes.ts";
@@ -21,7 +21,7 @@ import { BufferGauges } from "./buffer-gauges.ts";
 import { COUNTER } from "./counters-layout.ts";
 import type { Counters } from "./counters.ts";
 
-/** What a member gave up in one sample. */
+/** What a member dropped in one sample. */
 export interface ShedReport {
   readonly owners: number;
   readonly bytes: number;
@@ -77,7 +77,7 @@ export class BufferWatch {
 
   /**
    * @param maxBytes - limit for all members of the node
-   * @param onSample - called after each sample, with what this member holds and what it gave up
+   * @param onSample - called after each sample, with what this member holds and what it dropped
    */
   constructor(
     gauges: BufferGauges,
@@ -100,7 +100,7 @@ export class BufferWatch {
     clearInterval(this.#timer);
   }
 
-  /** Publishes what this member holds, and gives up its part of what the node holds too much. */
+  /** Publishes what this member holds. If the node holds too much, drops this member's share of the excess. */
   sample(): void {
     this.#measure();
     const totalBytes = this.#gauges.total;
@@ -150,8 +150,8 @@ export class BufferWatch {
   }
 
   /**
-   * Returns the smallest class of which owners must go, and how many bytes of this member in it. All larger owners
-   * must go.
+   * Returns the smallest class in which owners must be closed, and how many bytes of this member in it. All larger
+   * owners must be closed.
    */
   #plan(excessBytes: number): { readonly from: number; readonly partBytes: number } {
     let leftBytes = excessBytes;

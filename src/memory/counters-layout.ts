@@ -92,7 +92,7 @@ export const COUNTERS = {
   },
   buffersShed: {
     kind: "total",
-    about: "Connections closed, requests given up and queues dropped because of `maxBufferBytes`.",
+    about: "Connections closed, requests refused and queues dropped because of `maxBufferBytes`.",
   },
   silentCut: {
     kind: "total",
@@ -211,7 +211,7 @@ export const COUNTERS = {
   },
   stuckShards: {
     kind: "gauge",
-    about: "Shards whose event loop has stood still for `stallMs`. Belongs to main.",
+    about: "Shards whose event loop has not turned for `stallMs`. Belongs to main.",
   },
   loopLagMs: { kind: "level", about: "Lag of this thread's event loop (ms)." },
   heapBytes: { kind: "gauge", about: "Bytes of JavaScript heap in use." },

@@ -3,7 +3,7 @@
  * `process.stderr`.
  *
  * Node.js itself passes the output of a thread to main, which would keep it without a limit while
- * nobody reads. The streams stay what they are; only their last step is replaced.
+ * nobody reads. The streams are kept; only the functions that write what they have buffered are replaced.
  *
  * Runs on: shards, the link, threads of the task pool.
  */

@@ -8,7 +8,7 @@
  * Owns: the producer's side of the thread's rings, and its counts of what it dropped.
  * Order: a record is committed before the sleep word is read. The writer stores the sleep word before
  *        it looks at the rings a last time. So either it finds the record, or it is woken.
- * Full: what does not fit is dropped and counted. The writer says so as soon as it can write.
+ * Full: what does not fit is dropped and counted. The writer reports that as soon as it can write.
  */
 
 import { COUNTER } from "../memory/counters-layout.ts";

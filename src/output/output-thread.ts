@@ -107,7 +107,7 @@ export class OutputThread {
     }
   }
 
-  /** Writes what is left, as far as somebody reads it, and ends the thread. */
+  /** Writes what is left, unless nobody reads it, and ends the thread. */
   async stop(): Promise<void> {
     if (this.#isStopped) return;
     this.#isStopped = true;

@@ -174,7 +174,7 @@ export class OutputWriter {
     });
   }
 
-  /** Returns the number of drops that a line has told; a writer that was replaced may have. */
+  /** Returns the number of drops that were reported, also by a writer that this one has replaced. */
   #told(stream: number): number {
     return Atomics.load(this.#words, TOLD_WORD + stream);
   }

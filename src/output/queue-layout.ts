@@ -1,14 +1,14 @@
 /**
  * Layout of the output queue: what all threads of a node write to standard output and standard error.
  *
- *   words of the writer and of main, WRITER_BYTES
- *     +0   sleep          AWAKE, RESTING or ASLEEP; written by the writer. A producer that wakes it
+ *   words of the writer and of main, WRITER_BYTES; those marked * are one for each stream
+ *     +0   sleep          written by the writer: AWAKE, RESTING or ASLEEP. A producer that wakes it
  *                         replaces RESTING or ASLEEP by AWAKE with compareExchange
- *     +32  rounds         number of times that the writer has looked at all rings; written by it,
- *     +33  pending        as are these, one for each stream: bytes that it has taken out of rings
- *     +35  state          and not yet written; OPEN, BLOCKED or FAILED; how many of the drops a line
- *     +37  told           has told
- *     +64  stop           1 if the writer is to end; written by main
+ *     +32  rounds         written by the writer: number of times that it has looked at all rings
+ *     +33  pending *      written by the writer: bytes taken out of rings and not yet written
+ *     +35  state *        written by the writer: OPEN, BLOCKED or FAILED
+ *     +37  told *         written by the writer: number of drops that were reported
+ *     +64  stop           written by main: 1 if the writer must end
  *
  *   drops, DROPS_BYTES for each producer; written by that producer
  *     +0   dropped        one for each stream: writes that were dropped

@@ -63,7 +63,12 @@ export function metaOf(given: unknown, phxRef: string, phxRefPrev?: string): Met
   return frozen(meta) as Meta;
 }
 
-/** Checks that a presence is small enough for one record. @throws SIM_ERR_PRESENCE */
+/**
+ * Checks that a presence is small enough for one record.
+ *
+ * @returns its size as JSON (bytes)
+ * @throws SIM_ERR_PRESENCE
+ */
 export function checkSize(topic: string, key: string, meta: Meta, maxBytes: number): number {
   const bytes = bytesOf({ dot: 0, topic, key, meta });
   if (bytes <= maxBytes) return bytes;

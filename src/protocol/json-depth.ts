@@ -20,7 +20,7 @@ const CLOSING_BRACE = 0x7d;
 
 /** Reports whether a JSON text is long and nested too deeply. The text need not be valid. */
 export function isTooDeep(json: string, maxDepth: number): boolean {
-  // In a shorter text, everything that is opened must be closed again.
+  // A valid text of this length cannot be deeper, since each level takes two brackets.
   if (json.length <= SCANNED_FROM_UNITS || json.length / 2 <= maxDepth) return false;
   let depth = 0;
   for (let at = 0; at < json.length; at += 1) {
@@ -38,7 +38,7 @@ export function isTooDeep(json: string, maxDepth: number): boolean {
 }
 
 /** Returns the offset of the quote that ends a string, or the length of the text if there is none. */
-function endOfString(json: string, start: number): number {
+export function endOfString(json: string, start: number): number {
   // Most strings are short, and long ones are searched natively.
   const near = Math.min(start + 32, json.length);
   let at = start;

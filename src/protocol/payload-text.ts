@@ -10,6 +10,8 @@
  * Runs on: any thread. Pure functions.
  */
 
+import { endOfString } from "./json-depth.ts";
+
 /** Number of elements before the payload. */
 export const HEAD_PARTS = 4;
 /**
@@ -22,7 +24,6 @@ const MIN_UNITS_TOO_DEEP = MAX_LEVELS * 2;
 
 const SPACE = 0x20;
 const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const BRACKET = 0x5b;
 const BRACE = 0x7b;
 
@@ -57,16 +58,6 @@ function afterScalar(frame: string, start: number): number {
   if (first === BRACKET || first === BRACE) return 0;
   if (first === QUOTE) at = endOfString(frame, at + 1);
   return frame.indexOf(",", at) + 1;
-}
-
-function endOfString(frame: string, start: number): number {
-  let at = start;
-  while (at < frame.length) {
-    const unit = frame.charCodeAt(at);
-    if (unit === QUOTE) break;
-    at += unit === BACKSLASH ? 2 : 1;
-  }
-  return at;
 }
 
 /** Reports whether there are more than MAX_LEVELS opening brackets, including those in strings. */

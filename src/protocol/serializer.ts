@@ -36,7 +36,7 @@ export interface Serializer {
   decodeBytes(frame: Uint8Array, maxDepth?: number): Message | undefined;
 
   /**
-   * Decodes a text frame without its payload, which costs nothing however long it is. Returns
+   * Decodes a text frame without its payload, which is quick however long the payload is. Returns
    * undefined if the frame must be decoded. If this method is absent, all frames must be.
    */
   readonly decodeHead?: (frame: string) => Message | undefined;

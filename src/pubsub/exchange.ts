@@ -248,7 +248,7 @@ export class Exchange {
     return this.#budget.waitingBytes;
   }
 
-  /** Visits each member for which records wait. `shed` drops them, and the member is told so. */
+  /** Visits each member for which records wait. `shed` drops them, and notifies the member. */
   visitHeld(visit: BufferVisit): void {
     const queued = this.#outbound.reduce((sum, way) => sum + (way?.queuedBytes ?? 0), 0);
     // Several members may wait for the same copy of a record.

@@ -1,11 +1,11 @@
 /**
- * Tells the listeners of IDs that a disconnect may have been lost, at the pace of a drain.
+ * Notifies the listeners of IDs that a disconnect may have been lost, at the pace of a drain.
  *
  * Each of them closes its connection, and its client connects again. If the connection to the other nodes was lost for a
  * moment, every connection with an ID is affected, and all of their clients would otherwise reconnect at once.
  *
  * Runs on: shard; one for each.
- * Full: if not all can be told within `drainLimitMs`, the pace is faster.
+ * Full: if that would take longer than `drainLimitMs`, the pace is faster.
  */
 
 import type { ResolvedOptions } from "../options/options.ts";
@@ -20,7 +20,7 @@ export type NoticePace = Pick<
 /** Time between two steps. */
 const STEP_MS = 20;
 
-/** The listeners of a shard that are still to be told. */
+/** The listeners of a shard that have not been notified yet. */
 export class IdNotices {
   readonly #pace: NoticePace;
   readonly #tell: (topic: string, listener: Listener) => void;
@@ -34,7 +34,7 @@ export class IdNotices {
     this.#tell = tell;
   }
 
-  /** Adds all listeners of IDs. One that waits already is told once. */
+  /** Adds all listeners of IDs. One that is added again before it is notified is notified once. */
   addAll(entries: Iterable<TopicEntry<unknown>>): void {
     for (const { topic, listeners } of entries) {
       for (const listener of listeners?.keys() ?? []) {
@@ -43,11 +43,11 @@ export class IdNotices {
     }
     if (this.#waiting.size === 0) return;
     this.#perStep = Math.max(this.#perStep, stepOf(this.#waiting.size, this.#pace));
-    // Without a reference, since a thread that ends need not wait for it.
+    // Unreferenced, so that the timer does not keep a closed thread alive.
     this.#timer ??= setInterval(() => this.#step(), STEP_MS).unref();
   }
 
-  /** Tells nobody any more. */
+  /** Stops notifying. */
   stop(): void {
     clearInterval(this.#timer);
     this.#waiting.clear();
@@ -67,7 +67,7 @@ export class IdNotices {
   }
 }
 
-/** Returns how many listeners are told in one step; a part of one is its probability. */
+/** Returns how many listeners are notified in one step. A fraction is the probability of one more. */
 function stepOf(count: number, pace: NoticePace): number {
   const { drainBatch, drainIntervalMs, drainLimitMs, shards } = pace;
   const wantedMs = (count / (drainBatch / shards)) * drainIntervalMs;

@@ -4,7 +4,7 @@
  * A producer that finds no room waits before it queues a record: at most MAX_WAIT_MS in one turn of
  * the event loop, for all members together, and only for a member whose head has moved since the
  * last wait for it. So a member that reads its records slows its producers down to its own speed,
- * and a member that stands still costs each of them only one wait.
+ * and a member that does not read costs each of them only one wait.
  *
  *   moving --head still and no room for STALLED_AFTER_MS--> stalled
  *     ^                                                       |

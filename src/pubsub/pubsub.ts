@@ -100,7 +100,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     });
   }
 
-  /** Tells no listener any more that it may have missed a disconnect. */
+  /** Stops notifying the listeners of IDs that they may have missed a disconnect. */
   stopNotices(): void {
     this.#idNotices?.stop();
   }

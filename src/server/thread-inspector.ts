@@ -19,6 +19,8 @@
 import type * as Inspector from "node:inspector";
 import { createRequire } from "node:module";
 
+import { PREPARE_FOR_END } from "../shard/forced-end.ts";
+
 /** Frames of a stack that are shown. */
 const MAX_FRAMES = 30;
 /** Returns the stack of the code that it interrupts, and leaves the thread's setting as it was. */
@@ -70,10 +72,11 @@ export class Termination {
   repeat(): void {
     if (this.#isPending) return;
     this.#isPending = true;
-    this.#thread.onAnswer = (): void => {
-      this.#isPending = false;
+    this.#thread.send("Runtime.evaluate", { expression: PREPARE_FOR_END });
+    const last = this.#thread.send("Runtime.terminateExecution", {});
+    this.#thread.onAnswer = ({ id }): void => {
+      if (id === last) this.#isPending = false;
     };
-    this.#thread.send("Runtime.terminateExecution", {});
   }
 
   /** Detaches from the thread. */
@@ -102,10 +105,12 @@ class AttachedThread {
     });
   }
 
-  send(method: string, params: object): void {
+  /** @returns the number of the message, which its answer has as `id` */
+  send(method: string, params: object): number {
     this.#lastId += 1;
     const message = JSON.stringify({ id: this.#lastId, method, params });
     this.#session.post("NodeWorker.sendMessageToWorker", { sessionId: this.#sessionId, message });
+    return this.#lastId;
   }
 
   async ask(method: string, params: object, limitMs: number): Promise<Answer | undefined> {

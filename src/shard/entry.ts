@@ -20,6 +20,7 @@ import { serveWithThisCopy } from "../package-copy.ts";
 import { loadEngine } from "../transport/engine/engine.ts";
 import { loadAppModule } from "../app/app-module.ts";
 import type { DrainPace, MainMessage, MemberMessage, ShardWorkerData } from "./control.ts";
+import { allowEnds } from "./forced-end.ts";
 import { isEndpoint, keptPatternsOf, type EndpointDefinition } from "../endpoint/endpoint.ts";
 import { outgoingSchemasOf } from "../endpoint/outgoing-schemas.ts";
 import { reportOf } from "../error-report.ts";
@@ -56,6 +57,7 @@ process.on("uncaughtException", (error) => {
   logger.log("uncaught", { shard: start.shard, err: error });
 });
 guardExit();
+allowEnds();
 void life.stopped().then(closeUnasked);
 parentPort?.on("message", (message: MainMessage) => void handleMain(message));
 

@@ -227,11 +227,10 @@ function reportConnected(
   const line = result === "ok" ? "connected" : "refused";
   const durationMs = performance.now() - startedMs;
   const { log } = mount.definition;
-  if (logger.isOn(line, log)) {
+  if (logger.takes(line, log)) {
     const version = isRawMount(mount) ? {} : { vsn };
-    const why = whyOf(decision);
-    const fields = { path: mount.path, transport, ...version, ...why, durationMs };
-    logger.log(line, { ...fields, params }, log);
+    const fields = { path: mount.path, transport, ...version, ...whyOf(decision) };
+    logger.write(line, { ...fields, durationMs, params }, log);
   }
   if (!telemetry.socket_connected.hasSubscribers) return;
   telemetry.socket_connected.publish({ durationMs, transport, params, connectInfo, vsn, result });

@@ -97,10 +97,11 @@ export class RateGate {
     channel: RoutedChannel,
     message: Message,
     frame: string | undefined,
+    length: number,
   ): Verdict {
     const { limiter } = channel;
     if (!limiter) return PASS;
-    const waitMs = limiter.take(channel, this.#refusals.clock(), message, frame);
+    const waitMs = limiter.take(channel, this.#refusals.clock(), message, frame, length);
     if (waitMs === 0) return PASS;
     return this.#refuse(socket, limiter.bucketsOf(channel), message, limiter, waitMs);
   }

@@ -25,6 +25,7 @@ import { callLater, clearTimers, type TimerOwner } from "../callbacks/timers.ts"
 import { causeOf } from "../channel/channel-reports.ts";
 import type { Connection } from "../channel/connection.ts";
 import type { ShardContext } from "../channel/context.ts";
+import { missedError } from "../channel/raw-channel.ts";
 import type { RoutedChannel } from "../channel/routed-channel.ts";
 import { kindOf, makeError } from "../errors.ts";
 import { CLOSE, EVENT, NO_CLOSE_FRAME } from "../protocol/reserved.ts";
@@ -39,7 +40,6 @@ import type { RawSocketDefinition, RawSocketHandle } from "./raw-definition.ts";
 import type { ServedSocket } from "./served-socket.ts";
 import type { ShardSockets } from "./shard-sockets.ts";
 import { reportDisconnected, reportExpired } from "./socket-reports.ts";
-import { isInstance } from "../errors.ts";
 
 /** A letter in a raw socket's mailbox. */
 export type RawSocketLetter =
@@ -166,7 +166,7 @@ export class RawSocket
 
   // -- ServedSocket: for the transport -----------------------------------------------------------
 
-  /** Its name in notes and log lines about callbacks, where channels have a topic. */
+  /** The name of the socket where notes and log lines about callbacks have the topic of a channel. */
   get topic(): string {
     return this.path;
   }
@@ -365,18 +365,31 @@ export class RawSocket
 
   private finish(name: string, result: unknown): void {
     if (result === undefined || this.isEnded) return;
-    const isAnswered = isInstance(result, Stop) && result.reply !== undefined;
-    const answer = isAnswered ? result.reply : result;
-    if (isInstance(answer, Reply) && mayReply(name) && isFrame(answer.payload)) {
-      this.push(answer.payload);
-    } else if (!isEnd(answer)) {
-      const replies = mayReply(name) ? "reply(status, frame), " : "";
-      const allowed = `nothing, ${replies}stop(reason) or closeWith(code, text?)`;
-      this.crash(name, badResult(name, allowed, result));
+    let ending: CloseWith | undefined;
+    try {
+      ending = this.answer(name, result);
+    } catch (error) {
+      this.crash(name, error);
       return;
     }
-    if (isInstance(result, CloseWith)) this.stop(result);
-    else if (isInstance(result, Stop)) this.stop(closeOf(result));
+    if (ending) this.stop(ending);
+  }
+
+  /**
+   * Sends the frame in a result, if there is one.
+   *
+   * @returns how the socket must be closed; undefined if it stays open
+   * @throws SIM_ERR_BAD_RESULT, or what a Proxy throws when it is read
+   */
+  private answer(name: string, result: unknown): CloseWith | undefined {
+    const ending = endingOf(result);
+    let answer = result;
+    if (ending) answer = result instanceof Stop ? result.reply : undefined;
+    if (ending && answer === undefined) return ending;
+    const frame = answer instanceof Reply ? answer.payload : undefined;
+    if (!mayReply(name) || !isFrame(frame)) throw badReturn(name, result);
+    this.push(frame);
+    return ending;
   }
 
   // -- ends --------------------------------------------------------------------------------------
@@ -469,17 +482,17 @@ export class IdListener {
   }
 }
 
-function missedError(topic: string): Error {
-  const message = `broadcasts of ${JSON.stringify(topic)} were lost between threads`;
-  return makeError("SIM_ERR_LAPPED", message);
-}
-
-function isEnd(result: unknown): boolean {
-  return isInstance(result, Stop) || isInstance(result, CloseWith);
-}
-
-function closeOf({ reason }: Stop): CloseWith {
+/** Returns how a result closes the socket; undefined if it does not. */
+function endingOf(result: unknown): CloseWith | undefined {
+  if (result instanceof CloseWith) return new CloseWith(result.code, result.text, result.reason);
+  if (!(result instanceof Stop)) return undefined;
+  const { reason } = result;
   return new CloseWith(closeCodeOf(reason), "", reason);
+}
+
+function badReturn(name: string, got: unknown): Error {
+  const replies = mayReply(name) ? "reply(status, frame), " : "";
+  return badResult(name, `nothing, ${replies}stop(reason) or closeWith(code, text?)`, got);
 }
 
 function mayReply(callback: string): boolean {

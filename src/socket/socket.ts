@@ -49,9 +49,9 @@ import type { ShardSockets } from "./shard-sockets.ts";
 import type { SocketBuckets } from "./socket-buckets.ts";
 import { reportDisconnected, reportExpired } from "./socket-reports.ts";
 
-/** Longer text frames are refused by their heads, if they are refused (UTF-16 units). */
+/** The heads of longer text frames are decoded first, so that a refused frame is not parsed (UTF-16 units). */
 const HEAD_FIRST_FROM = 1_024;
-/** Longer frames are refused while the shard is overloaded (bytes, or UTF-16 units of text). */
+/** Frames of this length or more are refused while the shard is overloaded (bytes, or UTF-16 units of text). */
 const LARGE_FROM = 4_096;
 
 /** A socket with channels. */
@@ -191,6 +191,15 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     const { limiter } = this.mount;
     const { gate } = this.shared;
     if (limiter !== undefined && !gate.takesFrame(this, limiter, frame)) return;
+    try {
+      this.decodeAndTake(frame);
+    } catch (error) {
+      // Only a user-defined serializer can throw.
+      this.failed(error);
+    }
+  }
+
+  private decodeAndTake(frame: string | Uint8Array): void {
     const text = typeof frame === "string" ? frame : undefined;
     const head =
       text !== undefined && text.length > HEAD_FIRST_FROM
@@ -209,7 +218,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
   private receiveByHead(frame: string, head: Message): void {
     if (this.isRefused(head, frame)) return;
     const channel = this.limitedChannel(head);
-    if (channel && this.isRefusedBy(channel, head, frame)) return;
+    if (channel && this.isRefusedBy(channel, head, frame, frame.length)) return;
     const message = this.decode(frame);
     if (message) this.take(message, frame, frame.length, channel);
   }
@@ -228,8 +237,9 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     channel: RoutedChannel,
     message: Message,
     frame: string | undefined,
+    bytes: number,
   ): boolean {
-    const verdict = this.shared.gate.takeIn(this, channel, message, frame);
+    const verdict = this.shared.gate.takeIn(this, channel, message, frame, bytes);
     if (verdict === PASS) return false;
     // Like every answer of a channel, it carries the join's ref, even if the message has no ref.
     this.refuse(verdict, message, message.joinRef ?? channel.joinRef);
@@ -239,18 +249,12 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
   /** Decodes a frame. Returns undefined if it is malformed; the connection is then closed. */
   private decode(frame: string | Uint8Array): Message | undefined {
     const { maxJsonDepth } = this.shared.options;
-    try {
-      const message =
-        typeof frame === "string"
-          ? this.serializer.decode(frame, maxJsonDepth)
-          : this.serializer.decodeBytes(frame, maxJsonDepth);
-      if (!message) this.malformed();
-      return message;
-    } catch (error) {
-      // Only a user-defined serializer can throw.
-      this.failed(error);
-      return undefined;
-    }
+    const message =
+      typeof frame === "string"
+        ? this.serializer.decode(frame, maxJsonDepth)
+        : this.serializer.decodeBytes(frame, maxJsonDepth);
+    if (!message) this.malformed();
+    return message;
   }
 
   /** Applies the limits of the connection to a message, and answers it if it is refused. */
@@ -346,7 +350,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     passed: RoutedChannel | undefined,
   ): void {
     const isLimited = channel.limiter !== undefined && channel !== passed;
-    if (isLimited && this.isRefusedBy(channel, message, frame)) return;
+    if (isLimited && this.isRefusedBy(channel, message, frame, bytes)) return;
     channel.receiveIn(message, frame, bytes);
   }
 

@@ -104,9 +104,9 @@ export class ConnectionSet<C extends SlowConnection> {
     this.#counters.add(COUNTER.connections, 1);
   }
 
-  /** Removes a connection that has ended. */
+  /** Removes a connection that has ended, if it was added. */
   remove(connection: C): void {
-    this.#open.delete(connection);
+    if (!this.#open.delete(connection)) return;
     this.slowClients.forget(connection);
     this.#counters.add(COUNTER.connections, -1);
     this.#drain.closed(connection);

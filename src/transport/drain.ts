@@ -75,6 +75,8 @@ export class Drain<C extends Drainable> {
   readonly #ends: DrainEnds<C>;
   readonly #clock: DrainClock;
   readonly #leaving = new Set<C>();
+  /** Connections that were cut, and are closed soon. They are not counted again. */
+  readonly #cutOffs = new Set<C>();
   #pace: DrainPace | undefined;
   #drained: Promise<DrainCounts> | undefined;
   #onEmpty: () => void = () => {};
@@ -118,6 +120,7 @@ export class Drain<C extends Drainable> {
   endAll(): void {
     this.#endPause();
     for (const connection of this.#connections) {
+      if (this.#cutOffs.has(connection)) continue;
       if (connection.bufferedBytes === 0) this.#restart(connection);
       else this.#cutOff(connection);
     }
@@ -125,12 +128,14 @@ export class Drain<C extends Drainable> {
 
   /** Ends a connection that was leaving, if all of its bytes have now been sent. */
   taken(connection: C): void {
+    if (this.#cutOffs.has(connection)) return;
     if (connection.bufferedBytes === 0 && this.#leaving.has(connection)) this.#restart(connection);
   }
 
   /** Forgets a connection that has ended. */
   closed(connection: C): void {
     this.#leaving.delete(connection);
+    this.#cutOffs.delete(connection);
     if (this.#connections.size === 0) this.#onEmpty();
   }
 
@@ -220,6 +225,7 @@ export class Drain<C extends Drainable> {
 
   #cutOff(connection: C): void {
     this.#cut += 1;
+    this.#cutOffs.add(connection);
     this.#ends.cut(connection);
   }
 

@@ -15,11 +15,13 @@ import {
 import {
   checkLongPollOptions,
   longpollOptionsOf,
+  longpollPathOf,
   type LongPollMountOptions,
 } from "./longpoll/longpoll-options.ts";
 import {
   checkWebSocketOptions,
   websocketOptionsOf,
+  websocketPathOf,
   type WebSocketMountOptions,
 } from "./websocket/websocket-options.ts";
 
@@ -63,6 +65,16 @@ export function checkMountOptions(
   // always checked.
   const transports = [websocketOptionsOf(mount) ?? {}, longpollOptionsOf(mount) ?? {}];
   for (const transport of transports) handshakePolicyOf(path, endpoint, mount, transport);
+}
+
+/** Returns the path of each transport of a mount, by the transport's name. */
+export function pathsOf(path: string, mount: MountOptions): [transport: string, path: string][] {
+  const websocket = websocketOptionsOf(mount);
+  const longpoll = longpollOptionsOf(mount);
+  const paths: [string, string][] = [];
+  if (websocket) paths.push(["websocket", websocketPathOf(path, websocket)]);
+  if (longpoll) paths.push(["longpoll", longpollPathOf(path, longpoll)]);
+  return paths;
 }
 
 /** Returns the time limits of a mount (ms) that the shard's sweep enforces. */

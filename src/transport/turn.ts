@@ -22,6 +22,8 @@
 
 /** What clients may use of a turn (ms). */
 const BUDGET_MS = 10;
+/** What requests for WebSockets may use beyond that (ms). */
+const MORE_FOR_UPGRADES_MS = 30;
 /** Requests, and bytes of their bodies, that are always served in a turn. */
 const ALWAYS_REQUESTS = 8;
 const ALWAYS_BODY_BYTES = 32_768;
@@ -70,6 +72,11 @@ export class Turn {
     this.#requests += 1;
     if (!isSpent) return true;
     return this.#requests <= ALWAYS_REQUESTS && this.#bodyBytes <= ALWAYS_BODY_BYTES;
+  }
+
+  /** Counts a request for a WebSocket, which costs several times as much in a later turn. @returns as `takesRequest` */
+  takesUpgrade(): boolean {
+    return this.takesRequest() || performance.now() < this.#endsAtMs + MORE_FOR_UPGRADES_MS;
   }
 
   /** Counts a part of a request's body. */

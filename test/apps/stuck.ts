@@ -58,6 +58,12 @@ const room = defineChannel(socket, {
       setTimeout(hold, 1, how, ms);
       return reply("ok");
     },
+    hold_in_immediate(_channel, { how, ms }: { how?: unknown; ms?: unknown }) {
+      // The first of a turn is a special case in Node.js.
+      setImmediate(() => {});
+      setImmediate(hold, how, ms);
+      return reply("ok");
+    },
     async hold_later(_channel, { how, ms }: { how?: unknown; ms?: unknown }) {
       await Promise.resolve();
       hold(how, ms);

@@ -5,6 +5,7 @@ import { WaitingBytes } from "../../src/callbacks/waiting-bytes.ts";
 import { Callbacks } from "../../src/callbacks/callbacks.ts";
 import type { Callee } from "../../src/callbacks/callbacks.ts";
 import { isThenable } from "../../src/callbacks/promises.ts";
+import { codeOf } from "../../src/errors.ts";
 import { Deferred, turn, UNWATCHED } from "../support/world.ts";
 
 /** The part of a channel that `Callbacks` needs. */
@@ -221,5 +222,28 @@ describe("callbacks that main has ended", () => {
     calls.recover();
     assert.equal(failed.length, 2);
     assert.equal(channel.isRunning, false);
+  });
+
+  it("fail as the last callback of their channel if they were that", () => {
+    const calls = new Callbacks({
+      maxMailbox: 8,
+      handlerTimeoutMs: 1_000,
+      waiting: new WaitingBytes(100, Infinity),
+      watch: UNWATCHED,
+    });
+    const channel = { ...makeChannel(), failed: () => assert.fail("failed again") };
+    const errors: unknown[] = [];
+    const terminate = (): void => {
+      calls.recover();
+      assert.deepEqual(errors.map(codeOf), ["SIM_ERR_CALLBACK_ENDED"]);
+    };
+    calls.terminate(
+      channel,
+      terminate,
+      "normal",
+      () => {},
+      (error) => void errors.push(error),
+    );
+    assert.equal(errors.length, 1);
   });
 });

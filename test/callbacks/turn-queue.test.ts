@@ -79,4 +79,17 @@ describe("the queue of channels with waiting letters", () => {
     assert.deepEqual(uncaught, [new Error("bad")]);
     assert.equal(bad.isScheduled, false);
   });
+
+  it("runs those that wait if Node.js has forgotten its immediate", async (test) => {
+    const ran: string[] = [];
+    const queue = new TurnQueue<Member>(({ name }) => void ran.push(name));
+    const immediate = test.mock.method(globalThis, "setImmediate", () => {});
+    queue.add(makeChannel("a"));
+    queue.add(makeChannel("b"));
+    assert.equal(immediate.mock.callCount(), 1);
+    immediate.mock.restore();
+    queue.recover();
+    await turn();
+    assert.deepEqual(ran, ["a", "b"]);
+  });
 });

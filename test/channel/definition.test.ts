@@ -26,6 +26,18 @@ function timeOf(joinTimeoutMs?: number): unknown {
 }
 
 describe("a channel's definition", () => {
+  it("has no handlers for events that have callbacks of their own", () => {
+    for (const [event, callback] of [
+      ["phx_join", "join"],
+      ["phx_leave", "terminate"],
+    ] as const) {
+      assert.throws(() => channel({ handleIn: { [event]: () => {} } }), {
+        code: "SIM_ERR_DEFINITION_INVALID",
+        message: `handleIn must have no ${event}, which is handled by ${callback}`,
+      });
+    }
+  });
+
   it("requires functions as callbacks, and names the one that is not a function", () => {
     refused({}, "join must be a function, got undefined");
     refused({ join: 1 }, "join must be a function, got number");

@@ -115,6 +115,24 @@ describe("the fastlane", () => {
       );
     });
 
+    it("reaches the others unchanged if `terminate` of those who miss it broadcasts", () => {
+      const { world, clients } = many({
+        terminate: (socket: { broadcastFrom(event: string, payload: object): void }) =>
+          socket.broadcastFrom("left", {}),
+      });
+      const [first, ...others] = clients;
+      assert.ok(first);
+      first.connection.heldBytes = 16_777_217;
+      world.member.broadcast("room:1", "e", payload);
+      const left = '[null,null,"room:1","left",{}]';
+      for (const client of others) {
+        const [large, then, ...more] = client.taken();
+        assert.ok(large === frame, large?.slice(0, 60));
+        assert.deepEqual([then, more], [left, []]);
+      }
+      assert.equal(world.count, CLIENTS - 1);
+    });
+
     it("sends it to all who read, however many there are, and not to its sender", () => {
       const handleIn = {
         shout: (socket: { broadcastFrom(event: string, payload: object): void }) =>

@@ -7,8 +7,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { error, ok, reply, stop } from "../../src/callbacks/results.ts";
+import type { Channel } from "../../src/channel/channel.ts";
 import { CRASHED, CLOSED, NO_RESULTS, boom, push, replied } from "../support/channel-frames.ts";
-import { channel, Deferred, turn, World } from "../support/world.ts";
+import { unreadableOf } from "../support/whatever.ts";
+import { channel, Deferred, turn, World, type WorldClient } from "../support/world.ts";
 
 describe("a handler", () => {
   it("answers with each kind of result", async () => {
@@ -60,6 +62,33 @@ describe("a handler", () => {
             `reply(status, payload?) or stop(reason, reply?), got ${got}`,
         );
       }
+    }
+  });
+
+  it("whose result cannot be read crashes its channel, and no other of its connection", async () => {
+    const results = [unreadableOf(ok()), unreadableOf(stop("normal")), stop("normal")];
+    Object.defineProperty(results[2], "reason", { get: () => assert.fail("read") });
+    for (const result of results) {
+      const world = new World({
+        channels: {
+          "room:*": channel({
+            handleIn: { now: () => result, later: async () => result },
+            handleInfo: () => result as never,
+          }),
+        },
+      });
+      for (const act of [
+        (client: WorldClient): void => client.send(push("now")),
+        (client: WorldClient): void => client.send(push("later")),
+        (client: WorldClient): void => (client.socket.allChannels()[0] as Channel).send("info"),
+      ]) {
+        const client = world.joined(["room:1", "room:2"]);
+        act(client);
+        await turn();
+        assert.deepEqual(client.taken(), [CRASHED]);
+        assert.deepEqual([client.socket.isEnded, client.socket.allChannels().length], [false, 1]);
+      }
+      assert.deepEqual(world.troubles(), Array(3).fill("channel crashed"));
     }
   });
 

@@ -8,6 +8,7 @@ import { describe, it } from "node:test";
 
 import { error, ok, reply, stop } from "../../src/callbacks/results.ts";
 import { JOIN, NO_RESULTS, JOINED, CRASHED, push, replied } from "../support/channel-frames.ts";
+import { unreadableOf } from "../support/whatever.ts";
 import { channel, Deferred, turn, World } from "../support/world.ts";
 
 const JOIN_CRASHED =
@@ -108,6 +109,35 @@ describe("a join", () => {
       assert.deepEqual(world.publisher.topics.get("0:room:1")?.size ?? 0, 0);
       assert.match(client.asked(push("echo"))[0] ?? "", /unmatched topic/);
     }
+  });
+
+  it("whose result cannot be read is answered with join crashed, also if it is asynchronous", async () => {
+    for (const result of [ok(), error(), error({ reason: 1 })]) {
+      const unreadable = unreadableOf(result);
+      const world = new World({
+        channels: {
+          "room:*": channel({ join: () => unreadable }),
+          "late:*": channel({ join: () => Promise.resolve(unreadable) }),
+        },
+      });
+      const client = world.connect();
+      client.send(JOIN, JOIN.replace("room", "late"));
+      await turn();
+      assert.deepEqual(client.taken(), [JOIN_CRASHED, JOIN_CRASHED.replace("room", "late")]);
+      assert.deepEqual(world.troubles(), ["join crashed", "join crashed"]);
+      assert.deepEqual(client.socket.allChannels(), []);
+      await world.callbacks.live.allGone();
+    }
+  });
+
+  it("whose refusal has a reason that cannot be read is answered with join crashed", () => {
+    const reason = { enumerable: true, get: () => assert.fail("read") };
+    const join = (): never => error(Object.defineProperty({}, "reason", reason)) as never;
+    const world = new World({ channels: { "room:*": channel({ join }) } });
+    const client = world.connect();
+    assert.deepEqual(client.asked(JOIN), [JOIN_CRASHED]);
+    assert.deepEqual(world.troubles(), ["join crashed"]);
+    assert.equal(client.socket.isEnded, false);
   });
 
   it("may be asynchronous, and settle in any way", async () => {

@@ -52,6 +52,18 @@ describe("The limits of a channel", () => {
     assert.deepEqual(client.asked(ECHO), [limited("room:1", "2", ECHO.length)]);
   });
 
+  it("count the bytes of JSON in binary frames, which version 1 allows", () => {
+    const frame = '{"topic":"room:1","event":"echo","payload":{},"ref":"2"}';
+    const world = makeWorld({ bytes: { limit: 1_000, perMs: 1_000, burst: frame.length } });
+    const client = world.connect({ vsn: "1.0.0" });
+    client.asked('{"topic":"room:1","event":"phx_join","payload":{},"ref":"1"}');
+    const hex = Buffer.from(frame).toString("hex");
+    client.sendHex(hex, hex);
+    const [accepted, refused] = client.taken();
+    assert.match(accepted ?? "", /"status":"ok"/);
+    assert.match(refused ?? "", /"reason":"rate_limited"/);
+  });
+
   it("refuse joins of a definition, over all topics of a connection", () => {
     const world = makeWorld({ joins: { limit: 2, perMs: 2_000 } });
     const client = world.joined(["room:1", "room:2"]);

@@ -6,7 +6,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { ok } from "../../src/callbacks/results.ts";
+import { error, ok, stop } from "../../src/callbacks/results.ts";
+import type { Channel } from "../../src/channel/channel.ts";
 import { CLOSED, push, replied } from "../support/channel-frames.ts";
 import { channel, Deferred, turn, World } from "../support/world.ts";
 
@@ -104,7 +105,7 @@ describe("a mailbox", () => {
     assert.equal(world.callbacks.waiting.maxHeldBytes, 26);
   });
 
-  it("gives bytes back as its messages are handled", async () => {
+  it("releases bytes as its messages are handled", async () => {
     const slow = new Deferred();
     const handleIn = { slow: () => slow.promise as never, a: () => ok() };
     const world = new World({
@@ -118,6 +119,30 @@ describe("a mailbox", () => {
     await turn();
     assert.equal(client.taken().length, 4);
     assert.equal(world.callbacks.waiting.size, 0);
+  });
+
+  it("releases all bytes when its channel ends, even while terminate is awaited", async () => {
+    for (const isJoined of [true, false]) {
+      const [slow, end] = [new Deferred(), new Deferred()];
+      const world = new World({
+        channels: {
+          "room:*": channel({
+            join: () => (isJoined ? ok() : (slow.promise as never)),
+            handleIn: { slow: () => slow.promise as never, a: () => ok() },
+            terminate: () => end.promise as never,
+          }),
+        },
+      });
+      const client = world.joined();
+      client.send(push("slow"), push("a", "3"));
+      (client.socket.allChannels()[0] as Channel).receiveOut("e", {}, 20);
+      assert.equal(world.callbacks.waiting.size, 1);
+      slow.resolve(isJoined ? stop("normal") : error());
+      await turn();
+      assert.deepEqual([world.callbacks.waiting.size, world.closed], [0, []]);
+      end.resolve(undefined);
+      await world.callbacks.live.allGone();
+    }
   });
 
   it("counts intercepted broadcasts too; beyond the limit they end the channel, not the connection", async () => {
@@ -146,6 +171,25 @@ describe("a mailbox", () => {
     assert.equal(world.lastError(), `the mailbox must hold at most ${most}`);
     assert.deepEqual([client.socket.isEnded, world.count], [false, 1]);
     assert.equal(world.callbacks.waiting.size, 0);
+  });
+
+  it("names the limit in bytes if a handler's own broadcasts exceed it", () => {
+    const world = new World({
+      channels: {
+        "room:*": channel({
+          handleIn: {
+            flood(socket) {
+              for (const n of [1, 2, 3]) socket.broadcast("e", { n });
+            },
+          },
+          intercept: { e: () => undefined },
+        }),
+      },
+      maxWaitingBytes: 15,
+    });
+    world.joined().send(push("flood"));
+    const most = "15 (bytes, for all channels of a connection)";
+    assert.equal(world.lastError(), `the mailbox must hold at most ${most}`);
   });
 
   it("that waits behind a join counts like one that waits behind a handler", async () => {

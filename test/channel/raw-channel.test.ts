@@ -347,6 +347,38 @@ describe("a raw channel", () => {
     });
   }
 
+  it("crashes if a handler cannot be read, and harms no other", () => {
+    const made: RawChannelHandlers[] = [];
+    const definition = raw((each) => {
+      each.accept();
+      const handlers = { receive: () => {} };
+      made.push(handlers);
+      return handlers;
+    });
+    const world = new World({ channels: { "raw:*": definition, "room:*": channel() } });
+    const client = world.joined(["raw:1", "room:1"]);
+    for (const handlers of made) {
+      Object.defineProperty(handlers, "receive", { get: () => assert.fail("read") });
+    }
+    assert.deepEqual(client.asked('["11","2","raw:1","say",{}]'), [CRASHED]);
+    assert.deepEqual([client.socket.isEnded, world.count], [false, 1]);
+  });
+
+  it("is refused if the reason of its refusal can be read only once", () => {
+    const { world } = makeWorld({}, (each) => {
+      let reads = 0;
+      const get = (): string => {
+        reads += 1;
+        return reads === 1 ? "banned" : assert.fail("read again");
+      };
+      each.refuse(Object.defineProperty({}, "reason", { enumerable: true, get }));
+    });
+    const client = world.connect();
+    assert.deepEqual(client.asked(JOIN), [REFUSED.replace("join crashed", "banned")]);
+    assert.deepEqual(world.troubles(), []);
+    assert.equal(client.socket.allChannels().length, 0);
+  });
+
   it("may get a message while it still handles another", async () => {
     const gate = new Deferred<void>();
     const seen: unknown[] = [];

@@ -66,7 +66,7 @@ describe("a channel that may miss broadcasts", () => {
     assert.equal(world.queued.maxHeldBytes, 0);
   });
 
-  it("counts a broadcast once, however many channels wait for it; a channel that is given up ends", () => {
+  it("counts a broadcast once, however many channels wait for it; a channel whose queue is shed ends", () => {
     const world = new World({ channels: { "room:*": dropping(8) } });
     const clients = [world.joined(), world.joined()];
     for (const { connection } of clients) connection.setRoom(0);

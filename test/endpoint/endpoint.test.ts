@@ -76,6 +76,32 @@ describe("an endpoint's definition", () => {
     refused({ sockets: { socket: mount } }, 'socket path must start with /, got "socket"');
   });
 
+  it("wants paths that clients can reach, each of them once for a transport", () => {
+    const twice = (sockets: object, transport: string, path: string, own: string): void =>
+      refused(
+        { sockets },
+        `${transport} path of ${path} must be its own, got ${own}, which /a has too`,
+      );
+    const below = { ...mount, websocket: { path: "/b/websocket" }, longpoll: { path: "/b/lp" } };
+    twice({ "/a": below, "/a/b": mount }, "websocket", "/a/b", "/a/b/websocket");
+    const polled = { ...mount, websocket: false, longpoll: { path: "/lp" } };
+    twice({ "/a": below, "//a/b/": polled }, "longpoll", "//a/b/", "//a/b//lp");
+    const named = { ...mount, websocket: { path: "/:x/websocket" } };
+    twice({ "/a": named, "/a/:y": mount }, "websocket", "/a/:y", "/a/:y/websocket");
+    // A WebSocket and polls at one path are told apart by their headers.
+    defineEndpoint({
+      sockets: { "/a": { ...mount, websocket: { path: "/x" }, longpoll: { path: "/x" } } },
+    });
+    refused(
+      { sockets: { "/*": mount } },
+      'websocket path of /* must have a * only as its last part, got "/*/websocket"',
+    );
+    refused(
+      { sockets: { "/:a/:a": mount } },
+      'websocket path of /:a/:a must have variables with different names, got "/:a/:a/websocket"',
+    );
+  });
+
   it("names the keys of a mount where it has another", () => {
     refused(
       { sockets: { "/socket": { ...mount, transport: 1, other: 2 } } },

@@ -106,6 +106,7 @@ describe("a shard whose thread is held", () => {
     { how: "regexp", event: "hold", frame: /at RegExp\.test/ },
     { how: "wait", event: "hold", frame: /at Atomics\.wait/ },
     { how: "loop", event: "hold_in_timer", frame: /\bloop / },
+    { how: "loop", event: "hold_in_immediate", frame: /\bloop / },
     { how: "caught", event: "hold_later", frame: /\bcaught / },
   ];
   for (const { how, event, frame } of KINDS) {

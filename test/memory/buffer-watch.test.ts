@@ -109,7 +109,7 @@ describe("what a node holds", () => {
 });
 
 describe("a node that holds too much", () => {
-  it("gives up the largest owners of all members first, until it holds seven eighths", () => {
+  it("drops the largest owners of all members first, until it holds seven eighths", () => {
     const { members, memory } = makeMembers(3);
     const [a, b, c] = members as [TestMember, TestMember, TestMember];
     for (let at = 0; at < 4; at += 1) a.held.set(`a${at}`, 20 * KIB);
@@ -139,7 +139,7 @@ describe("a node that holds too much", () => {
     assert.deepEqual(b.shed, ["b3"]);
   });
 
-  it("gives up everything, if nothing else helps, even many small owners", () => {
+  it("drops everything, if nothing else helps, even many small owners", () => {
     const { members } = makeMembers(1);
     const [a] = members as [TestMember];
     for (let at = 0; at < 3_000; at += 1) a.held.set(`a${at}`, 500);
@@ -147,7 +147,7 @@ describe("a node that holds too much", () => {
     assert.ok(a.shed.length >= 1_160 && a.shed.length <= 1_170, String(a.shed.length));
   });
 
-  it("does not give up more because of a member that does not react", () => {
+  it("does not drop more because of a member that does not react", () => {
     const { members } = makeMembers(2);
     const [a, stuck] = members as [TestMember, TestMember];
     stuck.held.set("huge", MAX_BYTES);

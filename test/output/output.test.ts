@@ -221,7 +221,7 @@ describe("The output of a node's threads", () => {
     assert.match(await err.read(/19\n/), /^0\n1\n/);
   });
 
-  it("is given up by flushNow while nobody reads, long before its limit", async () => {
+  it("makes flushNow return long before its limit while nobody reads", async () => {
     memory = makeOutputMemory(PRODUCERS, LARGE);
     const started = startThread();
     queueOf(0).write(STDOUT, "to stdout\n");
@@ -232,7 +232,7 @@ describe("The output of a node's threads", () => {
     assert.ok(performance.now() - startedMs < 30_000);
   });
 
-  it("is written as far as somebody reads it when the writer is stopped", async () => {
+  it("is written when the writer is stopped, as far as it is read", async () => {
     memory = makeOutputMemory(PRODUCERS, LARGE);
     const started = startThread();
     flood(queueOf(0), STDERR);

@@ -248,7 +248,7 @@ describe("Exchange, a full ring", () => {
     assert.equal(a.counter("lapped"), 3);
   });
 
-  it("gives up what waits for one member, which is told so, and keeps what waits for the others", () => {
+  it("drops what waits for one member, which is notified, and keeps what waits for the others", () => {
     const { a, b, c } = threeMembers({ overflowBytes: 2_000 });
     for (let n = 0; n < 20; n += 1) send(a, 1, n, String(n).padEnd(4));
     for (let n = 0; n < 17; n += 1) send(a, 2, 1, String(n).padEnd(4));
@@ -271,7 +271,7 @@ describe("Exchange, a full ring", () => {
     assert.equal(a.exchange.maxHeldBytes, 0);
   });
 
-  it("does not give up a record of which a part was sent", () => {
+  it("does not drop a record of which a part was sent", () => {
     const { a, b } = threeMembers({ overflowBytes: 2_000 });
     send(a, 1, 1, "x".repeat(1_000));
     send(a, 1, 2, "lost");

@@ -243,7 +243,7 @@ function paced(): { pace: Pace; move: () => void } {
 }
 
 describe("The pace of a member", () => {
-  it("is stalled when its head has stood still for long enough while something waits", () => {
+  it("is stalled when its head has not moved for long enough while something waits", () => {
     const { pace } = paced();
     assert.equal(pace.look(true, 1_000), undefined);
     assert.equal(pace.look(true, 1_000 + STALLED_AFTER_MS - 1), undefined);

@@ -13,6 +13,7 @@ import { BENCH, LOAD_PEERS, makeHelp, parseBenchOptions } from "../../scripts/be
 function measurement(given: Partial<Measurement>): Measurement {
   return {
     cpuUsPerMessage: 0,
+    timeUsPerMessage: 0,
     bytesPerConnection: 0,
     isServerBehind: false,
     isServerStarved: false,

@@ -22,6 +22,7 @@ function slow(latencyP99Us: number | undefined, deafClosed: number): Measurement
 function withP99(latencyP99Us: number | undefined): Measurement {
   return {
     cpuUsPerMessage: 0,
+    timeUsPerMessage: 0,
     bytesPerConnection: 0,
     isServerBehind: false,
     isServerStarved: false,
@@ -186,7 +187,7 @@ describe("makeTable of latencies", () => {
     const [without, beside] = [WORKS.readers.title, WORKS["readers-slow"].title];
     assert.deepEqual(cells.slice(1), [
       [without, "bare", "800 µs", "generator was the bottleneck in 1 of the rounds"],
-      [without, "simurgh", "1000 µs", "1.25×", "1.25× – 1.25×"],
+      [without, "simurgh", "1000 µs", "1.25×", "1.25× – 1.25×", "1.50×", "within"],
       [beside, "bare", "refused", "cut 0 of 20; generator was the bottleneck in 2 of the rounds"],
       [
         beside,
@@ -229,7 +230,7 @@ describe("parseBenchOptions", () => {
   it("names the option, what it takes, and what it got", () => {
     assert.equal(
       errorOf(["--only", "ecko"]),
-      "only must be one or more of echo, fanout, fanout-2, memory, readers, readers-slow, got ecko",
+      "only must be one or more of echo, fanout, fanout-2, hot, joins, echo-8k, memory, readers, readers-slow, got ecko",
     );
     assert.equal(errorOf(["--pairs", "0"]), "pairs must be an integer from 1 to 100, got 0");
     assert.equal(errorOf(["--pairs", "101"]), "pairs must be an integer from 1 to 100, got 101");
@@ -251,6 +252,7 @@ describe("generator", () => {
     const line = {
       window: {
         serverCpuUsPerMessage: 2.5,
+        rateReached: 4_000,
         isServerBehind: false,
         isServerStarved: false,
         latencyUs: null,
@@ -260,10 +262,16 @@ describe("generator", () => {
       deaf: 0,
       deafClosed: 0,
     };
-    assert.deepEqual(readMeasurement(JSON.stringify(line)), measurement(2.5, 1000));
+    const measured = { ...measurement(2.5, 1000), timeUsPerMessage: 250 };
+    assert.deepEqual(readMeasurement(JSON.stringify(line)), measured);
     const window = { ...line.window, latencyUs: { p99: 70 }, bottleneck: null };
     const heard = readMeasurement(JSON.stringify({ ...line, window, deaf: 20, deafClosed: 19 }));
-    assert.deepEqual(heard, { ...slow(70, 19), cpuUsPerMessage: 2.5, bytesPerConnection: 1000 });
+    assert.deepEqual(heard, {
+      ...slow(70, 19),
+      cpuUsPerMessage: 2.5,
+      timeUsPerMessage: 250,
+      bytesPerConnection: 1000,
+    });
     assert.throws(
       () => readMeasurement(JSON.stringify({ ...line, memory: null })),
       /must have measured the server/,

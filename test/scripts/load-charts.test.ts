@@ -8,6 +8,7 @@ import {
   formatShare,
   unitOfBytes,
 } from "../../scripts/load/charts/formats.ts";
+import { drawGroupChart } from "../../scripts/load/charts/group-chart.ts";
 import {
   drawTailChart,
   drawTimeChart,
@@ -218,6 +219,46 @@ describe("a chart over settings", () => {
   it("tells medians and spreads under a pointer", () => {
     assert.match(markup, /"heads":\["1, recommended","2, default"\]/);
     assert.match(markup, /"texts":\[\["20","none"\],\["10 to 30","40 to 40"\]\]/);
+  });
+});
+
+describe("a chart of groups over settings", () => {
+  const markup = drawGroupChart({
+    id: "cost",
+    title: "Cost",
+    about: "",
+    setting: "shards",
+    labels: ["1", "2", "4"],
+    groups: [
+      { name: "slow", values: [run(10), run(30, false), run(20)], reference: run(5, false) },
+      { name: "fast", values: [run(40), null, null], reference: null },
+    ],
+    referenceName: "bare",
+    unit: "CPU",
+    format: formatNumber,
+  });
+
+  it("joins only values that can be compared, and has a dashed line for a reference", () => {
+    const [reference = "", line = "", ...others] = pathsOf(markup, "wide");
+    assert.match(reference, /^M\d+ ([\d.]+)H844$/);
+    assert.equal(line.split("L").length, 2);
+    assert.deepEqual(others, []);
+    assert.match(markup, /<path class="line c0 dashed" d="M/);
+  });
+  it("has a dot for each value in the colour of its group, hollow if it cannot be compared", () => {
+    const dots = [...markup.matchAll(/<circle class="([^"]*)"/g)].map(([, name]) => name);
+    const drawn = ["dot hollow c0", "dot c0", "dot hollow c0", "dot c0", "dot c1"];
+    assert.deepEqual(dots, [...drawn, ...drawn]);
+  });
+  it("shows the values of each group beside its reference under a pointer", () => {
+    assert.match(markup, /"names":\["slow","slow, bare","fast"\]/);
+    const hollow = "5, not comparable";
+    const texts = [
+      ["10", "30, not comparable", "20"],
+      [hollow, hollow, hollow],
+      ["40", "", ""],
+    ];
+    assert.ok(markup.includes(`"texts":${JSON.stringify(texts)}`), markup);
   });
 });
 

@@ -44,6 +44,7 @@ describe("load:peers", () => {
   it("has a row in words for a server that cannot run here", () => {
     const measured = {
       cpuUsPerMessage: 10,
+      timeUsPerMessage: 0,
       bytesPerConnection: 0,
       isServerBehind: false,
       isServerStarved: false,

@@ -14,10 +14,20 @@ import { buildGenerator } from "../../scripts/bench/generator.ts";
 import type { Machine } from "../../scripts/load/machine.ts";
 import type { GeneratorResult } from "../../scripts/load/result.ts";
 import { relate } from "../../scripts/load/shards/comparison.ts";
+import { whyPerfDoesNotCount } from "../../scripts/load/calls/perf.ts";
+import {
+  broadcastsOf,
+  costRows,
+  makeCell,
+  makeCostTable,
+  type CostRecord,
+  type CostTurn,
+} from "../../scripts/load/shards/cost.ts";
+import { costTurnOf, costWords, measureCost } from "../../scripts/load/shards/cost-turn.ts";
 import { environmentOf, type Dimension } from "../../scripts/load/shards/dimensions.ts";
-import { parseSweepOptions } from "../../scripts/load/shards/options.ts";
+import { HELP, parseSweepOptions } from "../../scripts/load/shards/options.ts";
 import { makeSweepPage } from "../../scripts/load/shards/page.ts";
-import { describeLeft, planTurns } from "../../scripts/load/shards/plan.ts";
+import { describeLeft, planCosts, planTurns } from "../../scripts/load/shards/plan.ts";
 import { recommend, type Measured } from "../../scripts/load/shards/recommendation.ts";
 import { keepEarlier, type SweepRecord } from "../../scripts/load/shards/record.ts";
 import {
@@ -80,6 +90,29 @@ describe("the options of a sweep", () => {
       parseSweepOptions(["echo", "--rate", "1k"]).load.join(" "),
       "echo --connections 200 --rate 2k --threads 2 --rate 1k",
     ));
+  it("have rates and numbers of shards for the cost, each once and in rising order", () => {
+    const { cost, dimensions } = parseSweepOptions(
+      "--only cost --shards 4,1,4 --rates 200k,60000".split(" "),
+    );
+    assert.deepEqual(cost, { shards: [1, 4], rates: [60_000, 200_000] });
+    assert.deepEqual(dimensions, []);
+    const whole = { shards: [1, 2, 4, 8], rates: [60_000, 200_000, 400_000] };
+    assert.deepEqual(parseSweepOptions([]).cost, whole);
+    assert.equal(parseSweepOptions(["--only", "ring"]).cost, undefined);
+  });
+  it("refuse a load for the cost alone, which would be ignored", () =>
+    assert.equal(
+      errorOf(["--only", "cost", "--payload", "512"]),
+      "cost has a load of its own, which --rates varies, got --payload 512",
+    ));
+  it("fit a screen with their help", () => {
+    const lines = HELP.trimEnd().split("\n");
+    assert.ok(lines.length <= 24, `${lines.length} lines`);
+    assert.deepEqual(
+      lines.filter((line) => line.length > 80),
+      [],
+    );
+  });
   it("refuse what no server would take, by the table of the options", () => {
     assert.equal(
       errorOf(["--shards", "0"]),
@@ -89,7 +122,11 @@ describe("the options of a sweep", () => {
     assert.equal(errorOf(["--rounds", "1"]), "rounds must be an integer from 2 to 20, got 1");
     assert.equal(
       errorOf(["--only", "rings"]),
-      "only must be one or more of shards, coalesce, ring, got rings",
+      "only must be one or more of shards, coalesce, ring, cost, got rings",
+    );
+    assert.equal(
+      errorOf(["--rates", "60k,0"]),
+      "rates must be integers from 1k to 10000k (deliveries per second), got 0",
     );
     assert.equal(errorOf(["connect"]), "the scenario must be echo or fanout, got connect");
     assert.match(errorOf(["--warmup", "1s"]), /^warmup must not be given/);
@@ -101,6 +138,16 @@ describe("the plan of a sweep", () => {
     assert.deepEqual(
       planTurns([COALESCE], 2).map(({ value, round }) => `${round}: ${value}`),
       ["1: 0", "1: 5", "1: 20", "2: 20", "2: 5", "2: 0"],
+    ));
+  it("has all servers of a rate beside each other, the bare engine as well", () =>
+    assert.deepEqual(
+      planCosts({ shards: [1, 2], rates: [60, 400] }, 2).map(
+        ({ shards, rate, round }) => `${round}: ${rate} ${shards}`,
+      ),
+      [
+        "1: 60 null,1: 60 1,1: 60 2,1: 400 null,1: 400 1,1: 400 2",
+        "2: 60 2,2: 60 1,2: 60 null,2: 400 2,2: 400 1,2: 400 null",
+      ].flatMap((line) => line.split(",")),
     ));
   it("estimates what is left from the turns so far", () => {
     assert.equal(describeLeft(0, 10, 0), "0 %");
@@ -245,6 +292,137 @@ describe("an earlier sweep", () => {
       () => keepEarlier(own, { ...own, load: ["echo"] }),
       /keep needs an earlier sweep with the same load/,
     ));
+  it("of another load can have the cost added, which has its own load", () => {
+    const cost = { ...recordOf(), cost: costRecord() };
+    const echo = { ...own, load: ["echo"] };
+    const both = keepEarlier(cost, echo);
+    assert.deepEqual(both, { ...echo, cost: costRecord() });
+    assert.deepEqual(keepEarlier(echo, cost), both);
+    const elsewhere = { ...echo, machine: { ...MACHINE, cores: 64 } };
+    assert.throws(() => keepEarlier(cost, elsewhere), /the same machine/);
+  });
+});
+
+function costTurn(changes: Partial<CostTurn> = {}): CostTurn {
+  return {
+    cpuUs: 8,
+    voluntary: 0.05,
+    involuntary: 0.01,
+    calls: 1.1,
+    p99Us: 1_500,
+    marks: [],
+    ...changes,
+  };
+}
+
+/** A record of two rates, the higher of which no run can be compared at. */
+function costRecord(whyNoCalls: string | null = null): CostRecord {
+  const calls = whyNoCalls === null ? 1.1 : null;
+  const slow = [costTurn({ calls }), costTurn({ calls, cpuUs: 9 })];
+  const fast = [costTurn({ calls, cpuUs: 3, p99Us: null, marks: ["behind", "starved"] })];
+  return {
+    shards: [1, 8],
+    rates: [60_000, 400_000],
+    startedAt: "2026-01-01T00:00:00.000Z",
+    command: "npm run load:shards -- --only cost",
+    load: ["fanout"],
+    whyNoCalls,
+    cells: [null, 1, 8].flatMap((shards) => [
+      makeCell(shards, 60_000, slow),
+      makeCell(shards, 400_000, fast),
+    ]),
+  };
+}
+
+function warmupOf(shards: number | null, countsCalls: boolean): string | undefined {
+  const words = costWords({ shards, rate: 60_000, seconds: 2, countsCalls });
+  return words[words.indexOf("--warmup") + 1];
+}
+
+describe("the cost of a delivery", () => {
+  it("is the median of the runs that can be compared, and of no others", () => {
+    const cell = makeCell(2, 60_000, [
+      costTurn({ cpuUs: 7 }),
+      costTurn({ cpuUs: 2, marks: ["generator"] }),
+      costTurn({ cpuUs: 8, p99Us: null }),
+    ]);
+    assert.deepEqual([cell.medians.cpuUs, cell.medians.p99Us, cell.isSound], [7.5, 1_500, true]);
+  });
+  it("is that of all runs, and marked, if none can be compared", () => {
+    const cell = makeCell(2, 60_000, [
+      costTurn({ cpuUs: 2, marks: ["generator"] }),
+      costTurn({ cpuUs: 4, calls: null, marks: ["behind"] }),
+    ]);
+    assert.deepEqual([cell.medians.cpuUs, cell.medians.calls, cell.isSound], [3, 1.1, false]);
+  });
+  it("is a row of a table for each rate and server, in brackets if it cannot be compared", () => {
+    const [slow, fast] = costRows(costRecord()).map((row) => plain(row.join(" | ")));
+    assert.equal(slow, "60 000 | bare engine | 8.5 µs | 0.05 | 0.01 | 1.1 | 1.5 ms | ");
+    assert.equal(
+      fast,
+      "400 000 | bare engine | (3 µs) | (0.05) | (0.01) | (1.1) | none | " +
+        "1 of 1: server fell behind, no free core",
+    );
+  });
+  it("has no system calls if nothing can count them", () => {
+    const [heads = ""] = makeCostTable(costRecord("perf is not installed")).split("\n");
+    assert.ok(!heads.includes("system calls"), heads);
+    assert.match(makeCostTable(costRecord()).split("\n")[0] ?? "", /system calls/);
+  });
+  it("comes from broadcasts to 20 members", () => {
+    assert.equal(broadcastsOf(60_000), 3_000);
+    const words = costWords({ shards: 1, rate: 60_000, seconds: 2, countsCalls: false });
+    assert.match(words.join(" "), /^fanout --connections 2000 --topics 100 --rate 3000 /);
+  });
+  it("has a longer warm-up with more shards, and for counting", () => {
+    const warmups = [warmupOf(null, false), warmupOf(8, false), warmupOf(8, true)];
+    assert.deepEqual(warmups, ["1750ms", "3500ms", "5000ms"]);
+  });
+  it("is what was counted a second, by the deliveries a second", () => {
+    const window = {
+      isServerStarved: false,
+      isServerBehind: true,
+      bottleneck: "the generator was the bottleneck",
+      latencyUs: null,
+      serverCpuUsPerMessage: 8,
+      received: 40_000,
+      seconds: 2,
+    };
+    const result = { window, failures: [] } as unknown as GeneratorResult;
+    const readings = [
+      { atMs: 1_000, voluntary: 100, involuntary: 10 },
+      { atMs: 1_500, voluntary: 900, involuntary: 20 },
+      { atMs: 2_000, voluntary: 1_100, involuntary: 30 },
+    ];
+    const counted = { calls: 24_000, seconds: 1, deliveriesPerSecond: 16_000 };
+    assert.deepEqual(costTurnOf(result, readings, counted), {
+      cpuUs: 8,
+      voluntary: 0.05,
+      involuntary: 0.001,
+      calls: 1.5,
+      p99Us: null,
+      marks: ["behind", "generator"],
+    });
+    const none = costTurnOf(result, readings.slice(0, 1), null);
+    assert.deepEqual([none.voluntary, none.calls], [null, null]);
+    const nothing = { ...result, window: { ...result.window, received: 0 } };
+    assert.deepEqual(costTurnOf(nothing, readings, null).cpuUs, null);
+  });
+  it("is measured on a real server and on the bare engine", { skip: noCompiler }, async () => {
+    buildGenerator();
+    const countsCalls = whyPerfDoesNotCount() === undefined;
+    const load = ["fanout", "--connections", "40", "--topics", "2"];
+    for (const shards of [null, 2]) {
+      const setting = { shards, rate: 4_000, seconds: 0.3, countsCalls, load };
+      const { cpuUs, voluntary, involuntary, calls, marks } = await measureCost(setting);
+      assert.ok(cpuUs !== null && cpuUs > 0, `${cpuUs}`);
+      // At 200 broadcasts a second, threads sleep between them.
+      assert.ok(voluntary !== null && voluntary > 0, `${voluntary}`);
+      assert.ok(involuntary !== null && involuntary >= 0, `${involuntary}`);
+      assert.equal(calls !== null && calls > 0, countsCalls, `${calls}`);
+      assert.ok(!marks.includes("lost"), marks.join(", "));
+    }
+  });
 });
 
 describe("one turn", () => {
@@ -330,16 +508,14 @@ describe("the page of a sweep in a browser", { skip: noBrowser }, () => {
 
   it("has its charts, wide and narrow, without a label on another", async () => {
     const file = join(folder, "shards.html");
-    writeFileSync(
-      file,
-      makeSweepPage(recordOf(measured({ 0: turns(10), 5: turns(6), 20: turns(4) }), RING)),
-    );
+    const record = recordOf(measured({ 0: turns(10), 5: turns(6), 20: turns(4) }), RING);
+    writeFileSync(file, makeSweepPage({ ...record, cost: costRecord() }));
     const browser = await startBrowser();
-    for (const [width, size] of [
-      [1_200, "wide"],
-      [390, "narrow"],
+    for (const [width, size, colorScheme] of [
+      [1_200, "wide", "light"],
+      [390, "narrow", "dark"],
     ] as const) {
-      const context = await browser.newContext({ viewport: { width, height: 800 } });
+      const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme });
       const page = await context.newPage();
       const problems: string[] = [];
       page.on("console", (message) => problems.push(message.text()));
@@ -348,11 +524,29 @@ describe("the page of a sweep in a browser", { skip: noBrowser }, () => {
       const charts = ["coalesce", "ring"].flatMap((name) =>
         ["throughput", "cpu", "p99"].map((figure) => `${name}-${figure} ${size}`),
       );
-      assert.deepEqual(await page.evaluate(SHOWN), charts);
+      const costs = ["cpuUs", "voluntary", "involuntary", "calls", "p99Us"].map(
+        (figure) => `cost-${figure} ${size}`,
+      );
+      assert.deepEqual(await page.evaluate(SHOWN), [...charts, ...costs]);
       for (const check of [OVERLAPS, CUT_OFF]) assert.deepEqual(await page.evaluate(check), []);
       assert.equal(await page.evaluate(SCROLLS), false);
       assert.deepEqual(problems, []);
     }
     await browser.close();
+  });
+});
+
+describe("the page of the cost alone", () => {
+  it("recommends nothing, and says why a column is missing", () => {
+    const page = makeSweepPage({ ...recordOf(), cost: costRecord("perf is not installed") });
+    assert.ok(!page.includes("<h2>Recommended</h2>"));
+    assert.ok(!page.includes('id="cost-calls"'));
+    assert.match(page, /System calls were not counted: perf is not installed\./);
+    assert.match(page, /<pre>npm run load:shards -- --only cost<\/pre>/);
+  });
+  it("has hollow dots and brackets for what cannot be compared", () => {
+    const page = makeSweepPage({ ...recordOf(), cost: costRecord() });
+    assert.match(page, /class="dot hollow c1"/);
+    assert.match(plain(page), /<td>\(3 µs\)<\/td>/);
   });
 });

@@ -14,7 +14,13 @@ import { bandsOf } from "../../scripts/load/report-charts.ts";
 import { readResult, type GeneratorResult } from "../../scripts/load/result.ts";
 import { windowOf, wordsOf } from "../../scripts/load/run.ts";
 import { cpuBetween, nameThreads } from "../../scripts/load/thread-names.ts";
-import { busyIn, memoryIn, type ThreadCpu } from "../../scripts/load/threads.ts";
+import {
+  busyIn,
+  memoryIn,
+  readSwitches,
+  switchesIn,
+  type ThreadCpu,
+} from "../../scripts/load/threads.ts";
 import { judge } from "../../scripts/load/verdict.ts";
 
 function plain(text: string): string {
@@ -217,6 +223,13 @@ describe("what the system says", () => {
     const status = "VmRSS:\t  90 kB\nRssAnon:\t  40 kB\nRssFile:\t  30 kB\nRssShmem:\t  20 kB\n";
     assert.equal(memoryIn(status), 60 * 1_024);
     assert.equal(memoryIn("VmRSS:\t  90 kB\n"), null);
+  });
+  it("of context switches is those of all threads of a process, by their cause", () => {
+    const status = "Name:\tnode\nvoluntary_ctxt_switches:\t150\nnonvoluntary_ctxt_switches:\t7\n";
+    assert.deepEqual(switchesIn(status), { voluntary: 150, involuntary: 7 });
+    assert.equal(switchesIn("voluntary_ctxt_switches:\t150\n"), null);
+    const noProcess = 2 ** 30;
+    assert.equal(readSwitches(noProcess), null);
   });
   it("of all cores is the time at work, without guests that are in it already", () =>
     assert.equal(busyIn("cpu  100 1 20 5000 300 2 3 4 50 0"), 130 * 10_000_000));

@@ -18,6 +18,7 @@ import type { RawSocketCallbacks } from "../../src/socket/raw-definition.ts";
 import { RawSocket } from "../../src/socket/raw-socket.ts";
 import type { TestMember } from "../support/members.ts";
 import { RecordingConnection, RecordingPublisher } from "../support/recording-connection.ts";
+import { unreadableOf } from "../support/whatever.ts";
 import { CONTEXT, Deferred, turn, World, type LogEntry } from "../support/world.ts";
 
 type Callbacks = RawSocketCallbacks<object>;
@@ -345,6 +346,23 @@ describe("a raw socket", () => {
       const message = `${name} must return ${allowed}, got object`;
       assert.equal(fields["callback"], name);
       assert.equal((fields["err"] as Error).message, message);
+    }
+  });
+
+  it("is closed with 1011 if the result of a callback cannot be read", async () => {
+    const unreadable = [reply("ok", "x"), stop("normal"), closeWith(4_000)].map(unreadableOf);
+    for (const result of [...unreadable, reply("ok", unreadableOf({}) as never)]) {
+      for (const handleIn of [() => result, () => Promise.resolve(result)]) {
+        const { socket, connection, ends, log, world } = makeWorld({ handleIn });
+        socket.receiveText("x");
+        await turn();
+        assert.deepEqual([connection.closeCode, ends.length], [1011, 1]);
+        assert.deepEqual(
+          log.map(({ text }) => text),
+          ["a raw socket failed: its connection was closed"],
+        );
+        await world.callbacks.live.allGone();
+      }
     }
   });
 

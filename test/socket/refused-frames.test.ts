@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { ok } from "../../src/callbacks/results.ts";
 import { jsonV2 } from "../../src/protocol/json-v2.ts";
 import type { Serializer } from "../../src/protocol/serializer.ts";
+import { boom } from "../support/channel-frames.ts";
 import { channel, World, type ConnectOptions, type WorldClient } from "../support/world.ts";
 
 const LIMITS = { maxTopicBytes: 32, maxEventBytes: 16, maxJsonDepth: 16 };
@@ -112,6 +113,21 @@ describe("a topic", () => {
     assert.deepEqual(client.taken(), [
       `["1","2","${topic}","phx_reply",${error("topic too long")}]`,
     ]);
+  });
+});
+
+describe("a serializer of user code that throws", () => {
+  it("closes its connection, even if it only had to read the head or to write a refusal", () => {
+    for (const [broken, frame] of [
+      [{ decodeHead: boom }, longFrame("2")],
+      [{ reply: boom }, `["1","1","${TOPIC}t","phx_join",{}]`],
+    ] as const) {
+      const world = makeWorld();
+      const client = world.connect({ serializer: { ...jsonV2, ...broken } });
+      client.send(frame);
+      assert.equal(client.connection.closeCode, 1011);
+      assert.equal(world.lastError(), "boom");
+    }
   });
 });
 

@@ -24,6 +24,11 @@ export function trapOf<Target extends object>(target: Target): Target {
   return new Proxy(target, Object.fromEntries(TRAPS.map((trap) => [trap, spring])));
 }
 
+/** A Proxy that is an instance of the class of its target, and throws when a property is read. */
+export function unreadableOf<Target extends object>(target: Target): Target {
+  return new Proxy(target, { get: spring });
+}
+
 function revoked(): object {
   const { proxy, revoke } = Proxy.revocable({}, {});
   revoke();

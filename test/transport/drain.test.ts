@@ -119,6 +119,28 @@ describe("Drain", () => {
     );
   });
 
+  it("counts a connection once that is cut and closes later", async () => {
+    const late: Fake[] = [];
+    drain = new Drain("test", connections, {
+      restart: (connection) => void calls.push(connection.name),
+      cut(connection) {
+        calls.push(`cut ${connection.name}`);
+        // A connection that was cut has nothing left to send.
+        connection.bufferedBytes = 0;
+        late.push(connection);
+      },
+    });
+    const [slow] = connect("slow*");
+    const done = begin(1);
+    await turn();
+    drain.endAll();
+    take(slow);
+    drain.endAll();
+    for (const connection of late) close(connection);
+    assert.deepEqual(await done, { connections: 1, closed: 0, cut: 1 });
+    assert.deepEqual(calls, ["cut slow*"]);
+  });
+
   it("spreads a batch over part of the interval, each connection at its own moment", async () => {
     connect("a", "b", "c", "d", "e", "f");
     // First three connections at 0, 20 and 30 ms; then all at 10 ms.

@@ -42,6 +42,17 @@ describe("A turn", () => {
     assert.equal(turn.takesRequest(), false);
   });
 
+  it("takes requests for WebSockets for a while longer", async () => {
+    turn.isSpent();
+    turn.countBody(32_769);
+    spend(BUDGET_MS);
+    assert.deepEqual([turn.takesRequest(), turn.takesUpgrade()], [false, true]);
+    spend(3 * BUDGET_MS);
+    assert.equal(turn.takesUpgrade(), false);
+    await nextTurn();
+    assert.equal(turn.takesUpgrade(), true);
+  });
+
   it("takes any number of requests while it has time", () => {
     const taken = Array.from({ length: 100 }, () => turn.takesRequest());
     assert.ok(!taken.includes(false) || turn.isSpent());

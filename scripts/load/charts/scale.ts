@@ -79,6 +79,14 @@ export function makeTailScale(lowest: number): Scale & { readonly isTail: true }
   return { ticks, place, isTail: true };
 }
 
+/** Creates a scale of names, which are given by their index, each in the middle of an equal part. */
+export function makeNameScale(count: number): Scale {
+  return {
+    ticks: Array.from({ length: count }, (_, index) => index),
+    place: (index) => (index + 0.5) / count,
+  };
+}
+
 /** Choices of ticks, the finest first: steps within a power of ten, for every `every`-th power. */
 const LOG_TICKS: readonly { readonly steps: readonly number[]; readonly every: number }[] = [
   { steps: [1, 2, 5], every: 1 },

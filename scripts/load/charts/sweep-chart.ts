@@ -16,7 +16,7 @@ import {
   type Plot,
 } from "./frame.ts";
 import { coordinate, escapeText } from "./markup.ts";
-import { makeLinearScale, makeLogScale, type Scale } from "./scale.ts";
+import { makeLinearScale, makeLogScale, makeNameScale, type Scale } from "./scale.ts";
 
 /** The runs at one setting. */
 export interface SettingRuns {
@@ -40,14 +40,6 @@ export interface SweepChart {
   readonly unit: string;
   readonly isLogarithmic?: boolean;
   readonly format: (value: number) => string;
-}
-
-/** Creates a scale of names, each in the middle of an equal part. */
-function makeNameScale(count: number): Scale {
-  return {
-    ticks: Array.from({ length: count }, (_, index) => index),
-    place: (index) => (index + 0.5) / count,
-  };
 }
 
 /** Draws a chart of a figure over the values of a setting. */

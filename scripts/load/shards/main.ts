@@ -3,6 +3,7 @@
  *
  * Each turn starts a new server with its setting in the environment, loads it at a fixed rate, and then
  * searches for the highest rate. Settings take turns, so that changes of the machine affect all of them.
+ * It also measures what a delivery costs over shards, beside the bare engine.
  *
  * Runs on: its own process. Load and servers stay on 127.0.0.1.
  */
@@ -11,14 +12,29 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildGenerator } from "../../bench/generator.ts";
 import { BAD_OPTION, runProgram, tell } from "../../bench/program.ts";
+import { whyPerfDoesNotCount } from "../calls/perf.ts";
+import { formatRate } from "../charts/formats.ts";
 import { describeMachine } from "../machine.ts";
 import { drawBar } from "../progress.ts";
 import { commandOf, optionsIn } from "../record.ts";
 import { FIGURE_NAMES, figuresOf } from "./comparison.ts";
+import {
+  COST_LOAD,
+  describeCostMarks,
+  figuresIn,
+  makeCell,
+  makeCostTable,
+  nameOf,
+  showCost,
+  type CostRecord,
+  type CostSetting,
+  type CostTurn,
+} from "./cost.ts";
+import { measureCost } from "./cost-turn.ts";
 import { DIMENSIONS, environmentOf } from "./dimensions.ts";
 import { HELP, parseSweepOptions, type SweepOptions } from "./options.ts";
 import { describeMarks, makeSweepPage } from "./page.ts";
-import { describeLeft, planTurns, type PlannedTurn } from "./plan.ts";
+import { describeLeft, planCosts, planTurns, type PlannedTurn } from "./plan.ts";
 import { recommend, showFigure, type Measured } from "./recommendation.ts";
 import { keepEarlier, type SweepRecord } from "./record.ts";
 import { measureTurn, type Turn } from "./turn.ts";
@@ -41,11 +57,13 @@ async function sweep(options: SweepOptions, words: readonly string[]): Promise<v
       command,
       recommendation: recommend(one),
     })),
+    cost: options.cost === undefined ? null : await measureCosts(options.cost, options, command),
   };
   const record = earlier === undefined ? own : keepEarlier(own, earlier);
   for (const { recommendation } of own.dimensions) {
     for (const reason of recommendation.reasons) process.stdout.write(`${reason}\n`);
   }
+  if (own.cost) process.stdout.write(makeCostTable(own.cost));
   for (const file of write(options.out, record)) tell(file);
 }
 
@@ -75,6 +93,40 @@ function describeTurn({ dimension, value, round }: PlannedTurn, turn: Turn): str
   const marks = describeMarks(turn);
   const setting = `${DIMENSIONS[dimension.name].variable}=${value}, round ${round}`;
   return `${setting}: ${figures.join(", ")}${marks === "" ? "" : `; ${marks}`}`;
+}
+
+async function measureCosts(
+  setting: CostSetting,
+  { rounds, seconds }: Pick<SweepOptions, "rounds" | "seconds">,
+  command: string,
+): Promise<CostRecord> {
+  const whyNoCalls = whyPerfDoesNotCount() ?? null;
+  if (whyNoCalls !== null) tell(`system calls are not counted: ${whyNoCalls}`);
+  const startedAt = new Date().toISOString();
+  const cells = setting.rates.flatMap((rate) =>
+    [null, ...setting.shards].map((shards) => ({ rate, shards, turns: [] as CostTurn[] })),
+  );
+  const plan = planCosts(setting, rounds);
+  const startedMs = performance.now();
+  for (const [at, { shards, rate, round }] of plan.entries()) {
+    const turn = await measureCost({ shards, rate, seconds, countsCalls: whyNoCalls === null });
+    cells.find((cell) => cell.shards === shards && cell.rate === rate)?.turns.push(turn);
+    const left = describeLeft(at + 1, plan.length, performance.now() - startedMs);
+    const figures = figuresIn({ whyNoCalls }).map((name) => showCost(name, turn[name]));
+    const marks = describeCostMarks(turn.marks);
+    tell(
+      `${drawBar((at + 1) / plan.length)} ${left}  ${nameOf(shards)}, ${formatRate(rate)}, round ${round}: ` +
+        `${figures.join(", ")}${marks === "" ? "" : `; ${marks}`}`,
+    );
+  }
+  return {
+    ...setting,
+    startedAt,
+    command,
+    load: COST_LOAD,
+    whyNoCalls,
+    cells: cells.map(({ shards, rate, turns }) => makeCell(shards, rate, turns)),
+  };
 }
 
 /** Returns the options in the environment of this process that the sweep does not change. */

@@ -6,11 +6,14 @@
 
 import { OPTIONS } from "../../../src/options/options.ts";
 import { checkInteger, integerOf } from "../../../src/options/values.ts";
+import type { CostSetting } from "./cost.ts";
 import { DIMENSIONS, DIMENSION_NAMES, type Dimension, type DimensionName } from "./dimensions.ts";
 
 /** The options, checked and with all defaults filled in. */
 export interface SweepOptions {
   readonly dimensions: readonly Dimension[];
+  /** What to measure the cost of a delivery for; undefined if it is not measured. */
+  readonly cost: CostSetting | undefined;
   /** Number of measurements of each setting. */
   readonly rounds: number;
   /** Length of the window at the fixed rate. */
@@ -34,20 +37,22 @@ export interface SweepOptions {
 export const HELP = `npm run load:shards -- [SCENARIO] [OPTIONS]
   Sweeps options of the server, one at a time with the others at their defaults,
   and writes shards.html and shards.json with recommendations for this machine.
+  Also measures the cost of a delivery over shards, beside the bare engine.
   SCENARIO         echo or fanout, of native-bench (fanout)
-  --shards LIST    SIMURGH_SHARDS (1,2,4,8)
+  --shards LIST    SIMURGH_SHARDS, also for the cost (1,2,4,8)
   --coalesce LIST  SIMURGH_COALESCE_MS (0,2,5,10)
   --ring LIST      SIMURGH_RING_BYTES (auto,16384,65536,4194304)
-  --only NAMES     shards, coalesce, ring, separated by commas (all)
+  --rates LIST     deliveries a second, for the cost (60k,200k,400k)
+  --only NAMES     shards, coalesce, ring, cost, separated by commas (all)
   --rounds N       how often each setting is measured, 2 to 20 (3)
   --seconds N      window at the fixed rate, 1 to 60 (3)
-  --p99 MS         bound of the p99 in the search for the highest rate, 1 to 1000 (20)
+  --p99 MS         bound of the p99 in the search for a rate, 1 to 1000 (20)
   --quick          two rounds, short windows, fewer values: a few minutes
   --out FOLDER     folder of the report (load-report)
-  --keep           keep dimensions of an earlier sweep there in the report
+  --keep           keep what only an earlier sweep there has measured
   --help           show this
-All other options go to the generator, such as --rate 1k --payload 256.
-  p99 and CPU are compared at this rate, and the search begins with it.
+All other options go to the generator, such as --rate 1k --payload 256, but not
+  for the cost. p99 and CPU are compared at this rate, where the search begins.
 Exit code: 0 if there is a report, 1 if the sweep failed, 2 for a bad option.
 `;
 
@@ -64,7 +69,17 @@ type Scenario = keyof typeof DEFAULT_LOAD;
 const QUICK = { rounds: 2, seconds: 1, searchMs: 500 };
 const WHOLE = { rounds: 3, seconds: 3, searchMs: 1_000 };
 
-const TEXTS = ["shards", "coalesce", "ring", "only", "rounds", "seconds", "p99", "out"] as const;
+const TEXTS = [
+  "shards",
+  "coalesce",
+  "ring",
+  "rates",
+  "only",
+  "rounds",
+  "seconds",
+  "p99",
+  "out",
+] as const;
 type TextName = (typeof TEXTS)[number];
 const FLAGS = ["quick", "keep", "help"] as const;
 type FlagName = (typeof FLAGS)[number];
@@ -82,15 +97,24 @@ const TAKEN = [
   "max-late",
 ];
 
+/** Name of a part of the sweep in `--only`. */
+type PartName = DimensionName | "cost";
+const PART_NAMES: readonly PartName[] = [...DIMENSION_NAMES, "cost"];
+
 /** Parses the command line. @throws TypeError with a one-line message for the user */
 export function parseSweepOptions(words: readonly string[]): SweepOptions {
   const { texts, flags, rest } = split(words);
   const plan = flags.has("quick") ? QUICK : WHOLE;
-  const only = readNames(texts.only ?? DIMENSION_NAMES.join(","));
+  const only = readNames(texts.only ?? PART_NAMES.join(","));
+  const dimensions = DIMENSION_NAMES.filter((name) => only.includes(name));
+  if (dimensions.length === 0 && rest.length > 0) {
+    throw new TypeError(`cost has a load of its own, which --rates varies, got ${rest.join(" ")}`);
+  }
   const count = (name: TextName, fallback: number, min: number, max: number): number =>
     readCount(name, texts[name] ?? String(fallback), min, max);
   return {
-    dimensions: only.map((name) => readDimension(name, texts[name], flags.has("quick"))),
+    dimensions: dimensions.map((name) => readDimension(name, texts[name], flags.has("quick"))),
+    cost: only.includes("cost") ? readCost(texts, flags.has("quick")) : undefined,
     rounds: count("rounds", plan.rounds, 2, 20),
     seconds: count("seconds", plan.seconds, 1, 60),
     searchMs: plan.searchMs,
@@ -137,15 +161,40 @@ function readCount(name: string, text: string, min: number, max: number): number
   throw new TypeError(`${name} must be an integer from ${min} to ${max}, got ${text}`);
 }
 
-function readNames(text: string): readonly DimensionName[] {
+function readNames(text: string): readonly PartName[] {
   const given = text.split(",");
-  const unknown = given.find((name) => !DIMENSION_NAMES.some((known) => known === name));
+  const unknown = given.find((name) => !PART_NAMES.some((known) => known === name));
   if (unknown !== undefined) {
-    throw new TypeError(
-      `only must be one or more of ${DIMENSION_NAMES.join(", ")}, got ${unknown}`,
-    );
+    throw new TypeError(`only must be one or more of ${PART_NAMES.join(", ")}, got ${unknown}`);
   }
-  return DIMENSION_NAMES.filter((name) => given.includes(name));
+  return PART_NAMES.filter((name) => given.includes(name));
+}
+
+const RATES = "60k,200k,400k";
+const MIN_RATE = 1_000;
+const MAX_RATE = 10_000_000;
+
+function readCost({ shards, rates = RATES }: Split["texts"], isQuick: boolean): CostSetting {
+  const { variable, values, quick } = DIMENSIONS.shards;
+  const counts = (shards?.split(",") ?? (isQuick ? quick : values)).map((text) => {
+    checkInteger(variable, OPTIONS.shards, integerOf(text));
+    return Number(text);
+  });
+  return { shards: inOrder(counts), rates: inOrder(rates.split(",").map(readRate)) };
+}
+
+/** Parses a rate, in which `k` means thousands. */
+function readRate(text: string): number {
+  const found = /^(\d+)(k?)$/.exec(text);
+  const rate = found === null ? Number.NaN : Number(found[1]) * (found[2] === "k" ? 1_000 : 1);
+  if (rate >= MIN_RATE && rate <= MAX_RATE) return rate;
+  throw new TypeError(
+    `rates must be integers from 1k to 10000k (deliveries per second), got ${text}`,
+  );
+}
+
+function inOrder(numbers: readonly number[]): readonly number[] {
+  return [...new Set(numbers)].toSorted((left, right) => left - right);
 }
 
 /** Parses a dimension. Its values always include the default, with which all others are compared. */

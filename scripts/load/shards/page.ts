@@ -8,6 +8,7 @@ import { formatBytes, formatMs } from "../charts/formats.ts";
 import { escapeText } from "../charts/markup.ts";
 import { makeNumbers, makePage, makeTable } from "../charts/page.ts";
 import { drawSweepChart, type SettingRuns, type SweepChart } from "../charts/sweep-chart.ts";
+import { makeCostSection } from "./cost-page.ts";
 import { FIGURE_NAMES, figuresOf, middleOf, type FigureName } from "./comparison.ts";
 import { DIMENSIONS } from "./dimensions.ts";
 import { showFigure } from "./recommendation.ts";
@@ -16,27 +17,38 @@ import type { Mark, Turn } from "./turn.ts";
 
 /** Creates the page. */
 export function makeSweepPage(record: SweepRecord): string {
-  const { machine, load, boundMs } = record;
+  const { machine, boundMs, dimensions, cost = null } = record;
+  const about = `${machine.processor}, ${machine.cores} cores`;
+  const load = record.load.join(" ");
+  const isSwept = dimensions.length > 0;
+  const commands = [...dimensions, ...(cost === null ? [] : [cost])].map(({ command }) => command);
   const body = [
     "<h1>Shards, coalescing and rings: what suits this machine</h1>",
-    `<p class="quiet">${escapeText(`${machine.processor}, ${machine.cores} cores; ${load.join(" ")}`)}</p>`,
-    "<h2>Recommended</h2>",
-    `<ul class="verdict">${record.dimensions.map((swept) => makeChoice(swept)).join("\n")}</ul>`,
-    '<p class="quiet">A difference counts if every run of one setting was better than every run of the other and their medians are at least a tenth apart. Anything else is a tie, and the default stays.</p>',
-    ...record.dimensions.flatMap((swept) => makeSection(swept, boundMs)),
+    `<p class="quiet">${escapeText(isSwept ? `${about}; ${load}` : about)}</p>`,
+    ...(isSwept ? makeChoices(dimensions) : []),
+    ...dimensions.flatMap((swept) => makeSection(swept, boundMs)),
+    ...(cost === null ? [] : makeCostSection(cost)),
     "<h2>Machine, and how to repeat the sweep</h2>",
     makeTable([
       ["Processor", machine.processor, `${machine.cores} cores for this process`],
       ["Memory", formatBytes(machine.memoryBytes)],
       ["System", machine.system],
       ["Node.js", machine.node],
-      ["Load", load.join(" "), "its rate is the fixed one, and the first of the search"],
+      ...(isSwept
+        ? [["Load", load, "its rate is the fixed one, and the first of the search"] as const]
+        : []),
     ]),
-    ...[...new Set(record.dimensions.map(({ command }) => command))].map(
-      (command) => `<pre>${escapeText(command)}</pre>`,
-    ),
+    ...[...new Set(commands)].map((command) => `<pre>${escapeText(command)}</pre>`),
   ];
   return makePage("Simurgh: a sweep of its settings", body.join("\n"));
+}
+
+function makeChoices(dimensions: readonly SweptDimension[]): readonly string[] {
+  return [
+    "<h2>Recommended</h2>",
+    `<ul class="verdict">${dimensions.map((swept) => makeChoice(swept)).join("\n")}</ul>`,
+    '<p class="quiet">A difference counts if every run of one setting was better than every run of the other and their medians are at least a tenth apart. Anything else is a tie, and the default stays.</p>',
+  ];
 }
 
 function makeChoice({ recommendation }: SweptDimension): string {

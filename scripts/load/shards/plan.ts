@@ -24,10 +24,39 @@ export function planTurns(
 ): readonly PlannedTurn[] {
   return dimensions.flatMap((dimension) =>
     Array.from({ length: rounds }, (_, index) => index + 1).flatMap((round) => {
-      const values = round % 2 === 1 ? dimension.values : dimension.values.toReversed();
+      const values = inOrderOf(round, dimension.values);
       return values.map((value) => ({ dimension, value, round }));
     }),
   );
+}
+
+/** One planned measurement of the cost of a delivery. */
+export interface PlannedCost {
+  /** Number of shards; null for the bare engine. */
+  readonly shards: number | null;
+  /** Deliveries per second. */
+  readonly rate: number;
+  /** Number of the round, from 1. */
+  readonly round: number;
+}
+
+/**
+ * Orders the measurements of the cost of a delivery. In each round, all servers of a rate take their turns one after
+ * the other, because they are compared with each other, in alternating order.
+ */
+export function planCosts(
+  { shards, rates }: { readonly shards: readonly number[]; readonly rates: readonly number[] },
+  rounds: number,
+): readonly PlannedCost[] {
+  return Array.from({ length: rounds }, (_, index) => index + 1).flatMap((round) =>
+    rates.flatMap((rate) =>
+      inOrderOf(round, [null, ...shards]).map((count) => ({ shards: count, rate, round })),
+    ),
+  );
+}
+
+function inOrderOf<Value>(round: number, values: readonly Value[]): readonly Value[] {
+  return round % 2 === 1 ? values : values.toReversed();
 }
 
 /** Describes the progress of a sweep, and estimates the remaining time from its turns so far. */

@@ -5,6 +5,7 @@
  */
 
 import type { Machine } from "../machine.ts";
+import type { CostRecord } from "./cost.ts";
 import type { Measured, Recommendation } from "./recommendation.ts";
 
 /** A dimension that was swept. */
@@ -24,23 +25,41 @@ export interface SweepRecord {
   readonly load: readonly string[];
   readonly boundMs: number;
   readonly dimensions: readonly SweptDimension[];
+  /** What a delivery costs over shards; null if it was not measured. Sweeps before it existed lack it. */
+  readonly cost?: CostRecord | null;
 }
 
 /**
- * Adds the dimensions of an earlier sweep that this sweep does not have.
+ * Adds what an earlier sweep measured and this one did not.
  *
- * @throws TypeError if their loads, bounds or machines differ, so that they cannot share a page
+ * @throws TypeError if their machines, loads or bounds differ, so that they cannot share a page
  */
 export function keepEarlier(record: SweepRecord, earlier: SweepRecord): SweepRecord {
-  for (const name of ["load", "boundMs", "machine"] as const) {
-    const [own, other] = [record, earlier].map((one) => JSON.stringify(one[name]));
-    if (own === other) continue;
-    throw new TypeError(
-      `keep needs an earlier sweep with the same ${name}, got ${own} and ${other}`,
-    );
+  checkSame("machine", record, earlier);
+  // The load and the bound are those of the dimensions; the cost has a load of its own.
+  if (record.dimensions.length > 0 && earlier.dimensions.length > 0) {
+    checkSame("load", record, earlier);
+    checkSame("boundMs", record, earlier);
   }
+  const { load, boundMs } = record.dimensions.length > 0 ? record : earlier;
   const isNew = ({ dimension }: SweptDimension): boolean =>
     record.dimensions.some((own) => own.dimension.name === dimension.name);
   const kept = earlier.dimensions.filter((dimension) => !isNew(dimension));
-  return { ...record, dimensions: [...kept, ...record.dimensions] };
+  return {
+    ...record,
+    load,
+    boundMs,
+    dimensions: [...kept, ...record.dimensions],
+    cost: record.cost ?? earlier.cost ?? null,
+  };
+}
+
+function checkSame(
+  name: "machine" | "load" | "boundMs",
+  record: SweepRecord,
+  earlier: SweepRecord,
+): void {
+  const [own, other] = [record, earlier].map((one) => JSON.stringify(one[name]));
+  if (own === other) return;
+  throw new TypeError(`keep needs an earlier sweep with the same ${name}, got ${own} and ${other}`);
 }

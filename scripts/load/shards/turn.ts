@@ -6,6 +6,7 @@
 
 import { startServer, type RunningServer } from "../../bench/servers.ts";
 import { GeneratorProcess, type GeneratorEnd } from "../generator-process.ts";
+import type { Live } from "../live.ts";
 import type { GeneratorResult } from "../result.ts";
 import type { SweepOptions } from "./options.ts";
 
@@ -82,9 +83,22 @@ export function searchWords({ load, searchMs, boundMs }: TurnSetting): readonly 
 /** The generator's exit code for bad options, with a line for the user in its report. */
 const BAD_OPTION = 2;
 
-async function generate(words: readonly string[], server: RunningServer): Promise<GeneratorResult> {
+/**
+ * Runs the generator against a server.
+ *
+ * @param onLive - called for each live line, if `words` ask for live lines
+ * @throws TypeError with a one-line message for the user, if the generator rejects its options
+ */
+export async function generate(
+  words: readonly string[],
+  server: RunningServer,
+  onLive: (live: Live) => void = () => {},
+): Promise<GeneratorResult> {
   const target = ["--url", server.url, "--server-pid", String(server.pid), "--json"];
-  const end = await new GeneratorProcess([...words, ...target]).read(async () => {});
+  const end = await new GeneratorProcess([...words, ...target]).read((live) => {
+    onLive(live);
+    return Promise.resolve();
+  });
   if (end.code === BAD_OPTION) throw new TypeError(end.report.trim());
   if (end.result === undefined) throw new Error(describeFailure(end));
   return end.result;
@@ -116,7 +130,8 @@ function limitOf({ search }: GeneratorResult): string | null {
   return lowest === undefined ? null : `${lowest.rate}/s: ${lowest.why}`;
 }
 
-function marksOf(result: GeneratorResult): readonly Mark[] {
+/** Returns the reasons why a window at a fixed rate cannot be compared. */
+export function marksOf(result: Pick<GeneratorResult, "window" | "failures">): readonly Mark[] {
   const { isServerStarved, isServerBehind, bottleneck } = result.window;
   return [
     ...(isServerStarved ? (["starved"] as const) : []),
@@ -126,7 +141,7 @@ function marksOf(result: GeneratorResult): readonly Mark[] {
   ];
 }
 
-function lostMarks({ failures }: GeneratorResult): readonly Mark[] {
+function lostMarks({ failures }: Pick<GeneratorResult, "failures">): readonly Mark[] {
   return failures.length === 0 ? [] : ["lost"];
 }
 

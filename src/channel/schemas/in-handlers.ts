@@ -11,6 +11,7 @@ import { kindOf } from "../../errors.ts";
 import type { Rate } from "../../limits/rate.ts";
 import { nearestHint } from "../../nearest-name.ts";
 import type { Message } from "../../protocol/message.ts";
+import { EVENT } from "../../protocol/reserved.ts";
 import { isThenable } from "../../callbacks/promises.ts";
 import { isNested } from "./json-value.ts";
 import {
@@ -62,6 +63,10 @@ export function inHandlersOf(handleIn: Given = {}, declared: Given = {}): Map<un
   const found = new Map<unknown, InHandler>();
   for (const [event, handler] of Object.entries(handleIn)) {
     checkFunction(`handleIn.${event}`, handler);
+    if (event === EVENT.join || event === EVENT.leave) {
+      const callback = event === EVENT.join ? "join" : "terminate";
+      throw invalid(`handleIn must have no ${event}, which is handled by ${callback}`);
+    }
     const declaration = Object.hasOwn(declared, event) ? declared[event] : {};
     found.set(event, inHandlerOf(event, handler as PayloadCallback, declaration));
   }

@@ -12,7 +12,7 @@
  *
  * One connection publishes everything, in the order of the calls. It is pipelined, so a second
  * connection would not increase throughput, and would break the order for a sender. Everything that
- * the link sends in one turn is published as one parcel.
+ * the link sends in one turn is published as one parcel (`outbox`).
  *
  * **Losses are reported.** If the connection is lost, everything that the server has not
  * acknowledged is passed to `onLost`; while there is no connection, sending throws. The link
@@ -44,8 +44,9 @@ import type {
 import { IDS_GAP, TOPICS_GAP } from "../gap.ts";
 import { Backoff } from "./backoff.ts";
 import type { Broker, BrokerConnection, BrokerListener } from "./broker.ts";
-import { Recall, type RecallPost } from "./recall.ts";
+import { Outbox } from "./outbox.ts";
 import { bootOf, makeBoot, Parcel, readParcel, RECORD_KIND, type TakenParcel } from "./parcel.ts";
+import { Recall, type RecallPost } from "./recall.ts";
 import { errorText, messageOf } from "../../error-report.ts";
 
 /** Node options that concern its cluster. */
@@ -83,14 +84,6 @@ const PATIENCE: BrokerPatience = {
   recallMs: 15_000,
 };
 const NO_BODY = new Uint8Array(0);
-// Created once: while the server is down it is thrown for each broadcast, and its stack is never
-// read.
-const NO_CONNECTION = notSent("no connection to the server");
-const NO_ROOM = notSent("clusterQueueBytes of what waits for the server's answer");
-
-function notSent(got: string): Error {
-  return makeError("SIM_ERR_NOT_SENT", `an adapter must be able to send, got ${got}`);
-}
 
 /** A starting node's wait for another node to report that the name is taken. */
 interface Claim {
@@ -106,18 +99,16 @@ interface Handlers extends AdapterReports {
 export class BrokerAdapter implements Adapter {
   readonly nodeName: string;
   readonly #broker: Broker;
-  readonly #clusterQueueBytes: number;
   readonly #patience: BrokerPatience;
   readonly #toAll: string;
   readonly #own: string;
   readonly #cluster: string;
   readonly #boot = makeBoot();
   readonly #self = Buffer.from(`${hostname()}, pid ${process.pid}`);
-  readonly #parcel: Parcel;
+  readonly #outbox: Outbox;
   readonly #backoff: Backoff;
   /** Boots of other nodes with the same name that have been reported. */
   readonly #namesakes = new Set<string>();
-  #parcelChannel = "";
   #handlers: Handlers | undefined = undefined;
   /** Aborts the current attempt to connect. */
   #connecting = new AbortController();
@@ -130,10 +121,6 @@ export class BrokerAdapter implements Adapter {
   readonly #recall: Recall;
   /** When something was last received (ms, as `performance.now`). */
   #heardAtMs = performance.now();
-  /** Bytes and messages that the server has not acknowledged. */
-  #waitingBytes = 0;
-  #waiting = 0;
-  #onAnswered: (() => void) | undefined = undefined;
   #missedKeepalives = 0;
   #keepalives: NodeJS.Timeout | undefined = undefined;
   #retry: NodeJS.Timeout | undefined = undefined;
@@ -145,13 +132,12 @@ export class BrokerAdapter implements Adapter {
     const { clusterName, nodeName, clusterQueueBytes } = options;
     this.nodeName = nodeName;
     this.#broker = broker;
-    this.#clusterQueueBytes = clusterQueueBytes;
     this.#patience = { ...PATIENCE, ...patience };
     // Escaped, so that different pairs of cluster and node never share a channel.
     this.#cluster = encodeURIComponent(clusterName);
     this.#toAll = `simurgh:all:${this.#cluster}`;
     this.#own = this.#channelOf(nodeName);
-    this.#parcel = new Parcel(this.#boot);
+    this.#outbox = new Outbox(this.#boot, clusterQueueBytes);
     this.#recall = new Recall(this.#makePost(), this.#patience.recallMs);
     this.#backoff = new Backoff(this.#patience.firstRetryMs, this.#patience.mostRetryMs);
   }
@@ -183,18 +169,18 @@ export class BrokerAdapter implements Adapter {
 
   broadcast(topic: string, envelope: Uint8Array, isDisconnect = false): void {
     const kind = RECORD_KIND.broadcast;
-    this.#send(this.#toAll, kind, topic, envelope);
+    this.#outbox.send(this.#toAll, kind, topic, envelope);
     // If it cannot be sent, a gap will stand for it.
     if (isDisconnect) this.#recall.keep({ kind, topic, body: envelope });
   }
 
   directBroadcast(node: string, topic: string, envelope: Uint8Array): void {
-    this.#send(this.#channelOf(node), RECORD_KIND.broadcast, topic, envelope);
+    this.#outbox.send(this.#channelOf(node), RECORD_KIND.broadcast, topic, envelope);
   }
 
   gap(gap: Uint8Array): void {
     const record = { kind: RECORD_KIND.gap, topic: "", body: gap };
-    this.#send(this.#toAll, record.kind, record.topic, record.body);
+    this.#outbox.send(this.#toAll, record.kind, record.topic, record.body);
     this.#recall.keep(record);
   }
 
@@ -202,13 +188,14 @@ export class BrokerAdapter implements Adapter {
     clearInterval(this.#keepalives);
     clearTimeout(this.#retry);
     this.#recall.stop();
-    this.#trySend(this.#toAll, RECORD_KIND.bye, "", NO_BODY);
-    this.#flush();
+    this.#outbox.trySend(this.#toAll, RECORD_KIND.bye, "", NO_BODY);
+    this.#outbox.flush();
     this.#handlers = undefined;
     this.#connecting.abort();
-    if (this.#connection && this.#waiting > 0) await this.#answered();
+    if (this.#connection) await this.#outbox.answered(this.#patience.stopMs);
     this.#connection?.close();
     this.#connection = undefined;
+    this.#outbox.closed();
   }
 
   // -- the connection ----------------------------------------------------------------------------
@@ -225,6 +212,11 @@ export class BrokerAdapter implements Adapter {
       return undefined;
     }
     this.#connection = connection;
+    this.#outbox.opened(connection, {
+      accepted: () => (this.#missedKeepalives = 0),
+      lost: (parcel) => tellLost(handlers, parcel),
+      refused: (error) => this.#refused(handlers, error),
+    });
     this.#missedKeepalives = 0;
     this.#keepalives = setInterval(() => this.#keepalive(handlers), this.#patience.keepaliveMs);
     this.#lastReport = "";
@@ -278,7 +270,7 @@ export class BrokerAdapter implements Adapter {
   #lost(handlers: Handlers, error: Error): void {
     this.#connection = undefined;
     clearInterval(this.#keepalives);
-    this.#dropParcel(handlers);
+    this.#outbox.closed();
     this.#alone(handlers, error);
   }
 
@@ -313,74 +305,15 @@ export class BrokerAdapter implements Adapter {
     onGap(TOPICS_GAP);
   }
 
-  // -- sending ----------------------------------------------------------------------------------
-
   #channelOf(node: string): string {
     return `simurgh:node:${this.#cluster}:${encodeURIComponent(node)}`;
   }
 
-  #send(channel: string, kind: number, topic: string, body: Uint8Array): void {
-    if (!this.#connection) throw NO_CONNECTION;
-    if (channel !== this.#parcelChannel || this.#parcel.isFull) this.#flush();
-    const queuedBytes = this.#waitingBytes + this.#parcel.lengthWith(topic, body);
-    const isOnly = this.#waiting === 0 && this.#parcel.isEmpty;
-    if (queuedBytes > this.#clusterQueueBytes && !isOnly) throw NO_ROOM;
-    // Flushed after the turn, so that everything else it sends is in the same parcel.
-    if (this.#parcel.isEmpty) queueMicrotask(() => this.#flush());
-    this.#parcelChannel = channel;
-    this.#parcel.add(kind, topic, body);
-  }
-
-  #flush(): void {
-    const [connection, handlers] = [this.#connection, this.#handlers];
-    // Without a connection the parcel is empty: its contents were lost with the connection.
-    if (this.#parcel.isEmpty || !connection || !handlers) return;
-    void this.#publish(handlers, connection, this.#parcel.take());
-  }
-
-  async #publish(
-    handlers: Handlers,
-    connection: BrokerConnection,
-    parcel: TakenParcel,
-  ): Promise<void> {
-    const { length } = parcel.bytes;
-    this.#waitingBytes += length;
-    this.#waiting += 1;
-    let failure: { readonly error: unknown } | undefined;
-    try {
-      await connection.publish(this.#parcelChannel, parcel.bytes);
-      this.#missedKeepalives = 0;
-    } catch (error) {
-      failure = { error };
-    }
-    this.#waitingBytes -= length;
-    this.#waiting -= 1;
-    if (this.#waiting === 0) this.#onAnswered?.();
-    if (!failure) return;
-    tellLost(handlers, parcel);
-    this.#failed(handlers, connection, failure.error);
-  }
-
-  /** Reports that the server refused a message. A lost connection is reported by `onLost`. */
-  #failed(handlers: Handlers, connection: BrokerConnection, error: unknown): void {
+  #refused(handlers: Handlers, error: unknown): void {
     const report = errorText(error);
-    if (this.#connection !== connection || report === this.#lastReport) return;
+    if (report === this.#lastReport) return;
     this.#lastReport = report;
     handlers.onError(error);
-  }
-
-  #dropParcel(handlers: Handlers): void {
-    if (!this.#parcel.isEmpty) tellLost(handlers, this.#parcel.take());
-  }
-
-  async #answered(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, this.#patience.stopMs);
-      this.#onAnswered = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 
   // -- receiving -------------------------------------------------------------------------------
@@ -427,13 +360,13 @@ export class BrokerAdapter implements Adapter {
         const body = Buffer.alloc(4);
         body.writeUInt32LE(Math.min(Math.ceil(ms), MAX_UINT32));
         const channel = node === undefined ? this.#toAll : this.#channelOf(node);
-        this.#trySend(channel, RECORD_KIND.ask, this.nodeName, body);
+        this.#outbox.trySend(channel, RECORD_KIND.ask, this.nodeName, body);
       },
       trySend: (node, { kind, topic, body }) =>
-        this.#trySend(this.#channelOf(node), kind, topic, body),
+        this.#outbox.trySend(this.#channelOf(node), kind, topic, body),
       answer: (node, isComplete) => {
         const body = Uint8Array.of(isComplete ? 1 : 0);
-        this.#trySend(this.#channelOf(node), RECORD_KIND.answer, "", body);
+        this.#outbox.trySend(this.#channelOf(node), RECORD_KIND.answer, "", body);
       },
       unsure: () => this.#handlers?.onGap(IDS_GAP),
     };
@@ -460,17 +393,7 @@ export class BrokerAdapter implements Adapter {
 
   #here(): void {
     // If it cannot be sent, the next keepalive will be sent soon.
-    this.#trySend(this.#own, RECORD_KIND.here, "", this.#self);
-  }
-
-  /** Sends a record. @returns false if there is no connection, or no room for what waits for the server */
-  #trySend(channel: string, kind: number, topic: string, body: Uint8Array): boolean {
-    try {
-      this.#send(channel, kind, topic, body);
-      return true;
-    } catch {
-      return false;
-    }
+    this.#outbox.trySend(this.#own, RECORD_KIND.here, "", this.#self);
   }
 
   /** Handles a keepalive from another node with this node's name. */

@@ -14,8 +14,8 @@
  *
  * Runs on: link.
  * Full: a node keeps them for 10 minutes, at most 1 MiB of them. If it has dropped any that are asked for, its
- *       answer says so. A node that has ended without a bye does not answer: after that, the node that asked is unsure
- *       once, and forgets it.
+ *       answer says so. A node that has ended without a bye, or that stops before it answers, cannot be asked: the node
+ *       that asked is unsure once, and forgets it.
  */
 
 /** A record that a node has sent to all others: a disconnect or a gap. */
@@ -29,13 +29,13 @@ interface Kept extends KeptRecord {
   readonly atMs: number;
 }
 
-/** How the nodes talk to each other. */
+/** Sends to other nodes, and reports to this one. */
 export interface RecallPost {
   /** Asks a node, or all if it is undefined, for what they have sent in the last `ms`. */
   ask(node: string | undefined, ms: number): void;
   /** Sends a node a kept record. @returns false if it could not be sent */
   trySend(node: string, record: KeptRecord): boolean;
-  /** Answers a node, after all that it was sent. */
+  /** Answers a node, after the records that were sent to it. */
   answer(node: string, isComplete: boolean): void;
   /** Reports that disconnects may have been missed. */
   unsure(): void;
@@ -62,7 +62,7 @@ export class Recall {
   readonly #limitMs: number;
   readonly #kept: Kept[] = [];
   #keptBytes = 0;
-  /** When the newest record was sent that is no longer kept. */
+  /** When the newest of the records that were dropped was sent (ms). */
   #droppedAtMs = -Infinity;
   /** The boots of other nodes. */
   readonly #nodes = new Set<string>();
@@ -91,15 +91,15 @@ export class Recall {
     this.#kept.splice(0, dropped);
   }
 
-  /** Notes that another node is there. */
+  /** Notes that another node exists. */
   heard(boot: string): void {
     this.#nodes.add(boot);
   }
 
-  /** Notes that another node has stopped. */
+  /** Notes that another node has stopped. If its answer is awaited, what it sent cannot be found out. */
   left(boot: string): void {
     this.#nodes.delete(boot);
-    this.#hasAnswered(boot, true);
+    this.#hasAnswered(boot, false);
   }
 
   /** Notes that the connection was lost. @param heardAtMs - when something was last received */

@@ -7,6 +7,7 @@
  */
 
 import type { Connection, RoomWaiter } from "../../channel/connection.ts";
+import { invalidOption, shown } from "../../definition-checks.ts";
 import { NO_CLOSE_FRAME } from "../../protocol/reserved.ts";
 import type { ControlOpcode } from "../../socket/frame.ts";
 import type { ServedSocket } from "../../socket/served-socket.ts";
@@ -25,6 +26,7 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
   readonly #connections: ConnectionSet<CustomConnection>;
   socket: ServedSocket | undefined = undefined;
   isOpen = true;
+  #hasFailed = false;
   #waiters: RoomWaiter[] = NO_WAITERS;
 
   constructor(
@@ -47,8 +49,15 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
     return undefined;
   }
 
+  /** As reported by the transport's own code, which may fail whenever it is asked. */
   get bufferedBytes(): number {
-    return this.isOpen ? (this.#client.bufferedBytes ?? 0) : 0;
+    if (!this.isOpen || this.#hasFailed) return 0;
+    try {
+      return checkedBytes(this.#client.bufferedBytes ?? 0);
+    } catch (error) {
+      this.#failed(error);
+      return 0;
+    }
   }
 
   get heldBytes(): number {
@@ -95,7 +104,7 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
   }
 
   #send(frame: string | Uint8Array, isBinary: boolean): void {
-    if (!this.isOpen) return;
+    if (!this.isOpen || this.#hasFailed) return;
     try {
       this.#client.send(ownFrame(frame, isBinary));
     } catch (error) {
@@ -147,11 +156,18 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
 
   /** Ends the connection because the transport's own code threw. */
   #failed(error: unknown): void {
+    this.#hasFailed = true;
     const fields = { connection: this.id, transport: this.transport, err: error };
     this.#connections.logger.log("transportFailed", fields);
     // Deferred, because the caller may be iterating over the channels that `cut` ends.
     setImmediate(() => this.cut());
   }
+}
+
+/** Returns a number of bytes as given by a transport. Anything else would spoil the sums over all connections. */
+function checkedBytes(bytes: unknown): number {
+  if (Number.isFinite(bytes) && Number(bytes) >= 0) return Number(bytes);
+  throw invalidOption(`bufferedBytes must be a number from 0 (bytes), got ${shown(bytes)}`);
 }
 
 /** Returns a copy that the transport may keep: the bytes may be in a ring that is reused at once. */

@@ -32,7 +32,7 @@ export class Handshake {
   readonly #mount: AnyMount;
   readonly #transport: string;
   readonly #context: ShardContext;
-  readonly #limitsAddresses: boolean;
+  readonly #hasPlaces: boolean;
   readonly #pauses: FloodPauses | undefined;
   readonly #pending: PendingConnects;
 
@@ -43,7 +43,7 @@ export class Handshake {
     transport: string,
     shard: Pick<TransportShard, "context" | "logger" | "pauses" | "pending" | "places">,
   ) {
-    this.#limitsAddresses = shard.places !== undefined || shard.pauses !== undefined;
+    this.#hasPlaces = shard.places !== undefined;
     this.#pauses = shard.pauses;
     this.#pending = shard.pending;
     this.policy = policy;
@@ -63,11 +63,20 @@ export class Handshake {
     const { origin, connectInfo } = this.policy;
     const mount = this.#mount;
     const isPeerWanted =
-      this.#limitsAddresses || (!isRawMount(mount) && mount.limiter?.wantsPeer === true);
-    return mergeWants([
+      this.#hasPlaces || (!isRawMount(mount) && mount.limiter?.wantsPeer === true);
+    const wants = mergeWants([
       connectInfo.wants,
       { names: new Set([...origin.headers, ...names, ...FORWARDED_HEADERS]), isPeerWanted },
     ]);
+    const pauses = this.#pauses;
+    if (!pauses || wants.isPeerWanted) return wants;
+    // Reading the address takes longer than finding that nobody has been paused.
+    return {
+      ...wants,
+      get isPeerWanted() {
+        return pauses.areUsed;
+      },
+    };
   }
 
   /**

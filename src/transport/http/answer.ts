@@ -7,7 +7,9 @@
 
 import { STATUS_CODES } from "node:http";
 
-import { makeError } from "../../errors.ts";
+import { isThenable } from "../../callbacks/promises.ts";
+import { kindOf, makeError } from "../../errors.ts";
+import { nearestHint } from "../../nearest-name.ts";
 import { RETRY_AFTER_S } from "../../protocol/reserved.ts";
 import type { HttpResponse } from "../engine/engine-types.ts";
 
@@ -36,6 +38,10 @@ export interface PreparedAnswer {
 const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 304]);
 const CONTENT_LENGTH = "content-length";
 const TRANSFER_ENCODING = "transfer-encoding";
+
+const ANSWER_NAMES: readonly string[] = ["status", "headers", "body", "stream"];
+/** Bodies of other frameworks, which JSON.stringify writes as `{}`. */
+const UNSENT = [ArrayBuffer, Blob, ReadableStream, Map, Set] as const;
 
 const MS_PER_S = 1_000;
 
@@ -72,7 +78,9 @@ export function prepareAnswer(subject: string, answer: unknown): PreparedAnswer 
     throw badAnswer(subject, `got ${shown(answer)}`);
   }
   const { status, headers = {}, body = "" } = answer as RouteResponse;
+  checkNames(subject, answer);
   checkStatus(subject, status);
+  checkWhole(subject, headers, body);
   const given = Object.entries(headers);
   for (const [name, value] of given) checkHeader(subject, name, value);
   // The engine writes the length of what is sent.
@@ -135,6 +143,40 @@ export function writeHead(response: HttpResponse, { status, lines }: PreparedAns
 /** Returns a status with its reason phrase, such as `404 Not Found`. */
 export function statusLine(status: number): string {
   return `${status} ${STATUS_CODES[status] ?? ""}`;
+}
+
+/** Refuses names that would have no effect, such as `header`, and a `stream` that is no function. */
+function checkNames(subject: string, answer: object): void {
+  const { stream } = answer as { readonly stream?: unknown };
+  if (stream !== undefined && typeof stream !== "function") {
+    throw badAnswer(subject, `with a function as stream, got ${kindOf(stream)}`);
+  }
+  if (!isLiteral(answer)) return;
+  const unknown = Object.keys(answer).find((name) => !ANSWER_NAMES.includes(name));
+  if (unknown === undefined) return;
+  const hint = nearestHint(unknown, ANSWER_NAMES);
+  throw badAnswer(subject, `without other names, got ${unknown}${hint}`);
+}
+
+/** Refuses objects whose contents are not in their properties: they would be sent as `{}`, or not at all. */
+function checkWhole(subject: string, headers: unknown, body: unknown): void {
+  if (!isLiteral(headers)) {
+    throw badAnswer(subject, `with an object literal as headers, got ${kindOf(headers)}`);
+  }
+  const isUnsent = isThenable(body) || UNSENT.some((unsent) => body instanceof unsent);
+  if (isUnsent) {
+    throw badAnswer(subject, `with text, bytes or JSON as its body, got ${nameOf(body)}`);
+  }
+}
+
+function isLiteral(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+function nameOf(value: unknown): string {
+  return (value as object).constructor.name;
 }
 
 function checkStatus(subject: string, status: unknown): void {

@@ -23,6 +23,9 @@ const MAX_PAIRS = 1_000;
 /** Parameters by name. They have no prototype, so `__proto__` is a name like any other. */
 export type QueryParams = Record<string, unknown>;
 
+/** What makes a query more than names and values. */
+const SPECIAL = /[%+[]/;
+
 /** A level of nested names: its entries, in the order in which they were added. */
 class Level {
   readonly entries: Entry[] = [];
@@ -37,9 +40,9 @@ type Entry = readonly [name: string, value: string | Level];
  * @returns undefined if its escapes are not UTF-8, it has too many pairs, or is nested too deeply
  */
 export function parseQuery(query: string): QueryParams | undefined {
+  if (!SPECIAL.test(query)) return parsePlain(query);
   const root = new Level();
   const levels = new Map<string, Level>();
-  if (query === "") return objectOf(root);
   const pairs = query.split("&");
   if (pairs.length > MAX_PAIRS) return undefined;
   for (const pair of pairs) {
@@ -53,6 +56,23 @@ export function parseQuery(query: string): QueryParams | undefined {
     add(root, levels, name, path, value);
   }
   return objectOf(root);
+}
+
+/** Parses a query without escapes and nested names, as most are. */
+function parsePlain(query: string): QueryParams | undefined {
+  const params = Object.create(null) as QueryParams;
+  let pairs = 0;
+  for (let start = 0; start <= query.length;) {
+    pairs += 1;
+    if (pairs > MAX_PAIRS) return undefined;
+    const ampersand = query.indexOf("&", start);
+    const end = ampersand < 0 ? query.length : ampersand;
+    const equals = query.indexOf("=", start);
+    const nameEnd = equals < 0 || equals > end ? end : equals;
+    if (start < end) params[query.slice(start, nameEnd)] = query.slice(nameEnd + 1, end);
+    start = end + 1;
+  }
+  return params;
 }
 
 function decoded(text: string): string | undefined {

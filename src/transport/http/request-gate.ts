@@ -38,7 +38,7 @@ export type RequestHandler = (
 
 /** What a gate needs of its shard. */
 export interface RequestGateParts extends SharedByBodies {
-  readonly turn: Pick<Turn, "countBody" | "takesRequest" | "later">;
+  readonly turn: Pick<Turn, "countBody" | "takesRequest" | "takesUpgrade" | "later">;
   readonly tcp: Pick<TcpConnections, "requested" | "answered">;
   readonly counters: Pick<Counters, "add">;
 }
@@ -51,14 +51,19 @@ export class RequestGate {
     this.#parts = parts;
   }
 
-  /** Passes a request on, if it says where its body ends. */
-  pass(response: HttpResponse, head: RequestHead, handle: RequestHandler): void {
+  /**
+   * Passes a request on, if it says where its body ends.
+   *
+   * @param isUpgrade - whether it is a request for a WebSocket
+   */
+  pass(response: HttpResponse, head: RequestHead, handle: RequestHandler, isUpgrade = false): void {
     if (!head.isFramed) {
       refuseUnframed(response, this.#parts.tcp);
       return;
     }
     const body = new RequestBody(response, head.bodyBytes, this.#parts);
-    if (this.#parts.turn.takesRequest()) handle(response, head, body, false);
+    const { turn } = this.#parts;
+    if (isUpgrade ? turn.takesUpgrade() : turn.takesRequest()) handle(response, head, body, false);
     else this.#keep(response, head, body, handle);
   }
 

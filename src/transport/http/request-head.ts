@@ -38,6 +38,7 @@ export interface HeadWants {
   readonly names: ReadonlySet<string>;
   /** Prefixes of the names of wanted headers, in lower case. */
   readonly prefixes: readonly string[];
+  /** Whether the client's address is needed. Read for each request, as it may change. */
   readonly isPeerWanted: boolean;
 }
 

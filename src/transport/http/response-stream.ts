@@ -179,12 +179,17 @@ export class ResponseStream {
   }
 
   #finish(): void {
-    if (this.#head.isLast) inClosePhase(() => this.#response.cork(() => this.#finishNow()));
-    else this.#finishNow();
+    if (!this.#head.isLast) {
+      this.#finishNow();
+      return;
+    }
+    inClosePhase(() => {
+      // Until now, its client may have gone away, and the engine's response with it.
+      if (this.#state === "ending") this.#response.cork(() => this.#finishNow());
+    });
   }
 
   #finishNow(): void {
-    if (this.#state === "over") return;
     this.#response.end();
     this.#forget();
   }

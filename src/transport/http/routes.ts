@@ -11,7 +11,7 @@
  */
 
 import { isThenable, settledInTime } from "../../callbacks/promises.ts";
-import { checkPath, invalid } from "../../definition-checks.ts";
+import { checkFunction, checkPath, checkPattern, invalid } from "../../definition-checks.ts";
 import { hasCode } from "../../errors.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { ResolvedOptions } from "../../options/options.ts";
@@ -98,10 +98,11 @@ export class Routes<Context> {
    * Adds a route.
    *
    * @param name - method and path, such as `GET /healthz`
-   * @throws SIM_ERR_DEFINITION_INVALID if the name is invalid or the route exists already
+   * @throws SIM_ERR_DEFINITION_INVALID if the name is invalid, the route is no function, or it exists already
    */
   add(name: string, route: Route<Context>): void {
     const { method, path } = parseName(name);
+    checkFunction(`route ${name}`, route);
     const key = `${method} ${segmentsOf(path).join("/")}`;
     if (this.#names.has(key)) throw invalid(`route must be defined once, got ${name} again`);
     this.#names.add(key);
@@ -139,9 +140,10 @@ export class Routes<Context> {
     } catch (error) {
       const { fault } = body;
       answer = fault === undefined ? plainAnswer(failureStatus(error)) : FAULT_ANSWER[fault];
+      const isOfRoute = !body.explains(error);
       body.abort(error);
       // Logged in the next microtask, so that the answer comes first.
-      if (fault === undefined)
+      if (isOfRoute)
         queueMicrotask(() => logger.log("routeFailed", { path: head.path, err: error }));
     }
     if (body.isAborted) return;
@@ -174,6 +176,7 @@ function parseName(name: string): { method: (typeof METHODS)[number]; path: stri
   const method = METHODS.find((known) => known === verb.toLowerCase().replace("delete", "del"));
   if (method !== undefined && path.startsWith("/") && rest.length === 0) {
     checkPath(`path of route ${name}`, path);
+    checkPattern(`path of route ${name}`, path);
     return { method, path };
   }
   const got = JSON.stringify(name);
@@ -238,7 +241,8 @@ class BodyReader {
   #resolve: (body: Uint8Array) => void = ignore;
   #reject: (error: Error) => void = ignore;
   #fail: (error: Error) => void = ignore;
-  isAborted = false;
+  /** The end of the body and of the signal, once the client has gone away. */
+  #gone: Error | undefined = undefined;
   fault: BodyFault | undefined = undefined;
   /** Called when the client goes away. */
   onGone: (() => void) | undefined = undefined;
@@ -257,13 +261,22 @@ class BodyReader {
     this.whole.catch(ignore);
     this.failed.catch(ignore);
     response.onAborted(() => {
-      this.isAborted = true;
       body.giveUp();
-      const gone = new Error("the client went away");
-      this.#reject(gone);
-      this.abort(gone);
+      this.#gone = new Error("the client went away");
+      this.#reject(this.#gone);
+      this.abort(this.#gone);
       this.onGone?.();
     });
+  }
+
+  /** Whether the client has gone away. */
+  get isAborted(): boolean {
+    return this.#gone !== undefined;
+  }
+
+  /** Reports whether a route failed only because of its client: there is no whole body, or the client has gone away. */
+  explains(error: unknown): boolean {
+    return this.fault !== undefined || (this.#gone !== undefined && error === this.#gone);
   }
 
   /** Rejects the body, unless the route has asked for it: the request is answered now. */
@@ -293,7 +306,7 @@ class BodyReader {
   get signal(): AbortSignal {
     if (!this.#abort) {
       this.#abort = new AbortController();
-      if (this.isAborted) this.#abort.abort(new Error("the client went away"));
+      if (this.#gone) this.#abort.abort(this.#gone);
     }
     return this.#abort.signal;
   }

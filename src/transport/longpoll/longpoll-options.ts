@@ -8,6 +8,7 @@ import { checkKeys, checkObject, checkPath } from "../../definition-checks.ts";
 import { checkOption } from "../../options/options.ts";
 import { checkKeyOptions, KEY_OPTIONS, type KeyOptions } from "../../token/token-options.ts";
 import { HANDSHAKE_KEYS, type HandshakeOptions } from "../handshake/handshake-options.ts";
+import { joinPaths } from "../http/path.ts";
 
 /** Options of long-poll. */
 export interface LongPollOptions {
@@ -36,6 +37,8 @@ export interface LongPollMountOptions
 /** Subprotocols and custom refusals exist for WebSocket only. */
 type LongPollHandshakeKey = Exclude<keyof HandshakeOptions, "subprotocols" | "errorHandler">;
 
+const DEFAULT_PATH = "/longpoll";
+
 const KEYS: readonly string[] = [
   "windowMs",
   "pubsubTimeoutMs",
@@ -53,6 +56,14 @@ export function longpollOptionsOf({
 }): LongPollMountOptions | undefined {
   if (longpoll === false) return undefined;
   return longpoll === true ? {} : longpoll;
+}
+
+/** Returns the path at which a mount's long-poll is served. @param mountPath - that of the mount */
+export function longpollPathOf(
+  mountPath: string,
+  { path = DEFAULT_PATH }: LongPollMountOptions,
+): string {
+  return joinPaths(mountPath, path);
 }
 
 /** Checks the options. @throws SIM_ERR_DEFINITION_INVALID, SIM_ERR_OPTION_INVALID */

@@ -22,7 +22,6 @@ import type { DrainCounts, DrainPace } from "../drain.ts";
 import { AUTH_TOKEN_HEADER } from "../handshake/auth-token.ts";
 import { handshakePolicyOf } from "../handshake/handshake-options.ts";
 import { Handshake } from "../handshake/handshake.ts";
-import { joinPaths } from "../http/path.ts";
 import { headerOf, headersOf, type RequestHead } from "../http/request-head.ts";
 import type { ServedMount, Transport, TransportShard } from "../transport.ts";
 import { isNdjson } from "./body.ts";
@@ -30,7 +29,11 @@ import { Forwarding } from "./forwarding.ts";
 import type { ForwardingPort, ShardAddress } from "./forwarding-port.ts";
 import { packRequest, unpackRequest } from "./forwarding-record.ts";
 import { isSameShard } from "./forwarding-sender.ts";
-import { longpollOptionsOf, type LongPollMountOptions } from "./longpoll-options.ts";
+import {
+  longpollOptionsOf,
+  longpollPathOf,
+  type LongPollMountOptions,
+} from "./longpoll-options.ts";
 import type { LongPollKind } from "./longpoll-session.ts";
 import { LongPollSessions } from "./longpoll-sessions.ts";
 import {
@@ -63,7 +66,6 @@ interface Request {
   readonly place: LongPollPlace | undefined;
 }
 
-const DEFAULT_PATH = "/longpoll";
 const REQUESTED_HEADERS = "access-control-request-headers";
 const CONTENT_TYPE = "content-type";
 const HEADERS = [CONTENT_TYPE, REQUESTED_HEADERS, LONGPOLL_TOKEN_HEADER];
@@ -99,7 +101,7 @@ export class LongPollTransport implements Transport {
     if (!given) return;
     const policy = handshakePolicyOf(mount.path, endpoint, options, given);
     const handshake = new Handshake(mount, policy, "longpoll", this.#shard);
-    this.#serve(joinPaths(mount.path, given.path ?? DEFAULT_PATH), handshake, given);
+    this.#serve(longpollPathOf(mount.path, given), handshake, given);
   }
 
   sockets(): Iterable<ServedSocket> {

@@ -51,13 +51,27 @@ export interface Upgrades {
   /** Undefined if connections per address are not limited. */
   readonly places: AddressPlaces | undefined;
   readonly counters: Pick<Counters, "add">;
-  /** Creates the WebSocket's data, just before the 101. It holds the place from then on. */
-  readonly accept: (identity: AnyIdentity, place: AddressPlace | undefined) => object;
+  /** Creates the connection, just before the 101. It holds the place from then on. */
+  readonly accept: (identity: AnyIdentity, place: AddressPlace | undefined) => void;
+  /** Opens that connection, just after the 101. */
+  readonly opened: () => void;
+}
+
+/** A request for a WebSocket. */
+export interface UpgradeRequest {
+  readonly response: HttpResponse;
+  readonly head: RequestHead;
+  /** Whether it has a body larger than any may be. */
+  readonly isLong: boolean;
+  /** Whether the engine's callback for the request has returned. */
+  readonly isLate: boolean;
 }
 
 /** A request that is being handled. */
 interface Upgrade {
   readonly response: HttpResponse;
+  /** Whether the engine's callback for the request has returned, so that an answer must be corked. */
+  readonly isLate: boolean;
   readonly head: RequestHead;
   /** The engine's context; undefined if the request has no valid key. */
   readonly context: UpgradeContext | undefined;
@@ -68,6 +82,8 @@ interface Upgrade {
   readonly place: AddressPlace | undefined;
 }
 
+/** The engine copies its data to the WebSocket's object property by property, which is slow. We set ours on `open`. */
+const NO_DATA: object = Object.freeze({});
 const KEY_LENGTH = 24;
 const VERSION = "13";
 const EXTENSIONS_HEADER = "sec-websocket-extensions";
@@ -88,21 +104,20 @@ export function upgradeWants(handshake: Handshake): HeadWants {
 /**
  * Handles a request for a WebSocket.
  *
- * @param isLong - whether the request has a body larger than any may be
  * @param context - undefined if the request has no valid key
  */
 export function handleUpgrade(
-  response: HttpResponse,
-  { head: givenHead, isLong }: { readonly head: RequestHead; readonly isLong: boolean },
+  { response, head: givenHead, isLong, isLate }: UpgradeRequest,
   context: UpgradeContext | undefined,
   mount: Upgrades,
 ): void {
   const { handshake, connections } = mount;
   if (connections.isDraining) {
-    sendAnswer(response, unavailableAnswer(), true);
+    answer({ response, isLate }, unavailableAnswer(), true);
     return;
   }
-  const refuse = (status: number): void => sendAnswer(response, plainAnswer(status), isLong);
+  const refuse = (status: number): void =>
+    answer({ response, isLate }, plainAnswer(status), isLong);
   if (isLong) return refuse(400);
   const params = givenHead.method === "GET" ? handshake.tryParams(givenHead) : undefined;
   if (!params) return refuse(400);
@@ -117,21 +132,21 @@ export function handleUpgrade(
   const { head, token } = taken;
   const subprotocol = subprotocolOf(head, handshake);
   if (subprotocol === undefined) return refuse(403);
-  takePlace({ response, head, context, mount, subprotocol }, params, token);
+  takePlace({ response, isLate, head, context, mount, subprotocol }, params, token);
 }
 
 /** Takes a place of the client's address, if it may connect and those are limited, and lets the socket decide. */
 function takePlace(given: Omit<Upgrade, "place">, params: Params, token: string | null): void {
-  const { mount, head, response } = given;
+  const { mount, head } = given;
   const pauseMs = mount.handshake.pauseMs(head);
   if (pauseMs > 0) {
     mount.counters.add(COUNTER.floodPaused);
-    sendAnswer(response, limitedAnswer(pauseMs));
+    answer(given, limitedAnswer(pauseMs));
     return;
   }
   const place = mount.places?.tryTake(head.peerAddress);
   if (mount.places && !place) {
-    sendAnswer(response, addressFullAnswer());
+    answer(given, addressFullAnswer());
     return;
   }
   const upgrade = { ...given, place };
@@ -148,7 +163,8 @@ function subprotocolOf(head: RequestHead, handshake: Handshake): string | undefi
   return chosen;
 }
 
-async function finishLater(upgrade: Upgrade, decision: Promise<Decision>): Promise<void> {
+async function finishLater(given: Upgrade, decision: Promise<Decision>): Promise<void> {
+  const upgrade = { ...given, isLate: true };
   const { response, mount } = upgrade;
   let isAborted = false;
   mount.tcp.requested();
@@ -162,33 +178,14 @@ async function finishLater(upgrade: Upgrade, decision: Promise<Decision>): Promi
   const outcome = outcomeOf(upgrade, settled);
   if ("identity" in outcome) {
     mount.tcp.answered();
-    corkUpgrade(response, mount.connections, () => accept(upgrade, outcome));
+    accept(upgrade, outcome);
     return;
   }
   inClosePhase(() => {
     if (isAborted) return;
     mount.tcp.answered();
-    response.cork(() => sendRefusal(upgrade, outcome));
+    sendRefusal(upgrade, outcome);
   });
-}
-
-/**
- * Corks a response and upgrades it, after the engine's callback for the request has returned.
- *
- * An upgrade must not run within the response's own cork. After the cork, the engine reads memory that it assumes to be
- * the request's state. If the upgrade did not move the socket in memory, that is the new connection's state, and
- * sometimes the engine closes the connection (uWebSockets pull request 1929). It does not read the state while another
- * socket is corked, so we cork another one around it. If there is no other connection, we upgrade without a cork, and
- * the engine's binding warns.
- */
-export function corkUpgrade(
-  response: HttpResponse,
-  connections: Iterable<{ cork(work: () => void): void }>,
-  work: () => void,
-): void {
-  const [another] = connections;
-  if (another) another.cork(() => response.cork(work));
-  else work();
 }
 
 function finish(upgrade: Upgrade, decision: Decision): void {
@@ -226,21 +223,41 @@ function outcomeOf({ head, context, mount }: Upgrade, decision: Decision): Accep
   return { identity: decision.identity, context };
 }
 
-function sendRefusal(upgrade: Upgrade, { answer, isLast }: Refused): void {
+function sendRefusal(upgrade: Upgrade, refused: Refused): void {
   releasePlace(upgrade);
-  sendAnswer(upgrade.response, answer, isLast);
+  answer(upgrade, refused.answer, refused.isLast);
 }
 
+function answer(
+  { response, isLate }: Pick<Upgrade, "response" | "isLate">,
+  prepared: PreparedAnswer,
+  isLast = false,
+): void {
+  if (isLate) response.cork(() => sendAnswer(response, prepared, isLast));
+  else sendAnswer(response, prepared, isLast);
+}
+
+/**
+ * Upgrades the connection.
+ *
+ * After the engine's callback for the request has returned, an upgrade must not run within the response's own cork.
+ * After the cork, the engine reads memory that it assumes to be the request's state (uWebSockets pull request 1929, which
+ * our version does not have). The upgrade has freed that memory, and the engine may close the connection by what it finds
+ * there: always, if it is the first of a thread and `connect` has awaited a `fetch`. It does not read the state while
+ * another socket is corked, so we cork another one around it. If there is no other connection, we upgrade without a cork,
+ * and the engine's binding warns. In both cases the 101 takes about twenty system calls and as many packets.
+ */
 function accept(upgrade: Upgrade, { identity, context }: Accepted): void {
-  const { response, head, mount, subprotocol, place } = upgrade;
+  const { response, isLate, head, mount, subprotocol, place } = upgrade;
+  const key = headerOf(head, "sec-websocket-key") ?? "";
+  const extensions = headerOf(head, EXTENSIONS_HEADER) ?? "";
+  const work = (): void => response.upgrade(NO_DATA, key, subprotocol, extensions, context);
   mount.tcp.upgraded();
-  response.upgrade(
-    mount.accept(identity, place),
-    headerOf(head, "sec-websocket-key") ?? "",
-    subprotocol,
-    headerOf(head, EXTENSIONS_HEADER) ?? "",
-    context,
-  );
+  mount.accept(identity, place);
+  const [another] = isLate ? mount.connections : [];
+  if (another) another.cork(() => response.cork(work));
+  else work();
+  mount.opened();
 }
 
 type NoConnection = Exclude<Decision, { readonly result: "ok" }>;
@@ -270,6 +287,7 @@ function upgradeProblem(head: RequestHead): string | undefined {
 }
 
 function missingToken(head: RequestHead, name: string, token: string): string | undefined {
+  if (headerOf(head, name)?.toLowerCase() === token) return undefined;
   const values = headersOf(head, name);
   const tokens = values.flatMap(listOf).map((value) => value.toLowerCase());
   if (tokens.includes(token)) return undefined;

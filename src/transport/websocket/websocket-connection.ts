@@ -18,9 +18,9 @@ import type { SlowConnection } from "../slow-clients.ts";
 import { Backlog } from "./backlog.ts";
 import type { TurnBudget } from "./turn-budget.ts";
 
-/** The user data of the engine's WebSocket, set by `upgrade`. */
+/** The user data of the engine's WebSocket, set on `open`. */
 export interface WebSocketData {
-  readonly connection: WebSocketConnection;
+  connection: WebSocketConnection;
 }
 
 /** The engine's WebSocket, with our connection as a property. */

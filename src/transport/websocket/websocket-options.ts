@@ -8,6 +8,7 @@ import { checkBoolean, checkKeys, checkPath, invalid } from "../../definition-ch
 import { kindOf } from "../../errors.ts";
 import { checkOption } from "../../options/options.ts";
 import { HANDSHAKE_KEYS, type HandshakeOptions } from "../handshake/handshake-options.ts";
+import { joinPaths } from "../http/path.ts";
 
 /** Options of WebSocket. */
 export interface WebSocketOptions {
@@ -25,6 +26,8 @@ export interface WebSocketMountOptions extends Partial<WebSocketOptions>, Handsh
   readonly path?: string;
 }
 
+const DEFAULT_PATH = "/websocket";
+
 const KEYS = [
   "timeoutMs",
   "maxFrameBytes",
@@ -41,6 +44,14 @@ export function websocketOptionsOf({
 }): WebSocketMountOptions | undefined {
   if (websocket === false) return undefined;
   return websocket === true ? {} : websocket;
+}
+
+/** Returns the path at which a mount's WebSocket is served. @param mountPath - that of the mount */
+export function websocketPathOf(
+  mountPath: string,
+  { path = DEFAULT_PATH }: WebSocketMountOptions,
+): string {
+  return joinPaths(mountPath, path);
 }
 
 /** Checks the options. @throws SIM_ERR_DEFINITION_INVALID, SIM_ERR_OPTION_INVALID */

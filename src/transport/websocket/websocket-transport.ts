@@ -16,20 +16,16 @@ import type { ControlOpcode } from "../../socket/frame.ts";
 import type { ServedSocket } from "../../socket/served-socket.ts";
 import type { ConnectionSet } from "../connection-set.ts";
 import type { DrainCounts, DrainPace } from "../drain.ts";
-import type {
-  Engine,
-  HttpResponse,
-  UpgradeContext,
-  WebSocketBehavior,
-} from "../engine/engine-types.ts";
+import type { Engine, WebSocketBehavior } from "../engine/engine-types.ts";
 import { handshakePolicyOf } from "../handshake/handshake-options.ts";
 import { Handshake } from "../handshake/handshake.ts";
-import { joinPaths, spellingsOf, variablesOf } from "../http/path.ts";
-import { readHead, type RequestHead } from "../http/request-head.ts";
+import { spellingsOf, variablesOf } from "../http/path.ts";
+import type { RequestHandler } from "../http/request-gate.ts";
+import { readHead } from "../http/request-head.ts";
 import type { ServedMount, Transport, TransportShard } from "../transport.ts";
 import { TurnBudget } from "./turn-budget.ts";
 import { UnjoinedConnections } from "./unjoined-connections.ts";
-import { corkUpgrade, handleUpgrade, upgradeWants } from "./upgrade.ts";
+import { handleUpgrade, upgradeWants } from "./upgrade.ts";
 import type { WaitingMessage } from "./waiting-messages.ts";
 import {
   WebSocketConnection,
@@ -37,9 +33,8 @@ import {
   type WebSocketData,
   type WebSocketKind,
 } from "./websocket-connection.ts";
-import { websocketOptionsOf, type WebSocketOptions } from "./websocket-options.ts";
+import { websocketOptionsOf, websocketPathOf, type WebSocketOptions } from "./websocket-options.ts";
 
-const DEFAULT_PATH = "/websocket";
 /** The engine accepts messages up to this much over our limit, so that we can close with 1009. */
 export const FRAME_SLACK_BYTES = 65_536;
 /** The engine's own limit for unsent bytes is far above ours, so that ours takes effect first. */
@@ -57,6 +52,9 @@ export class WebSocketTransport implements Transport {
   readonly #budget: TurnBudget<WebSocketConnection>;
   readonly #checkSlow = (): void => this.#connections.slowClients.checkIfDue();
   readonly #unjoined: UnjoinedConnections<WebSocketConnection>;
+  /** The connection that is being opened, and its WebSocket: the engine calls `open` from within `upgrade`. */
+  #opening: WebSocketConnection | undefined = undefined;
+  #openingWs: OurWebSocket | undefined = undefined;
   /** Number of the newest connection. */
   #newest = -1;
   /** No connection can be idle before this tick of the sweep. */
@@ -93,7 +91,7 @@ export class WebSocketTransport implements Transport {
     const { timeoutMs = server.idleTimeoutMs, maxFrameBytes = server.maxFrameBytes } = given;
     const policy = handshakePolicyOf(mount.path, endpoint, options, given);
     const handshake = new Handshake(mount, policy, "websocket", this.#shard);
-    const path = joinPaths(mount.path, given.path ?? DEFAULT_PATH);
+    const path = websocketPathOf(mount.path, given);
     this.#serve(path, handshake, { timeoutMs, maxFrameBytes, compress: given.compress ?? false });
   }
 
@@ -150,28 +148,22 @@ export class WebSocketTransport implements Transport {
       tcp,
       places: this.#shard.places,
       counters: this.#shard.counters,
-      accept: (identity: AnyIdentity, place: AddressPlace | undefined): WebSocketData =>
-        this.#accept(identity, place, kind),
-    };
-    const upgrade = (
-      response: HttpResponse,
-      request: { readonly head: RequestHead; readonly isLong: boolean },
-      isLate: boolean,
-      context: UpgradeContext | undefined,
-    ): void => {
-      const work = (): void => handleUpgrade(response, request, context, steps);
-      if (isLate) corkUpgrade(response, this.#connections, work);
-      else work();
+      accept: (identity: AnyIdentity, place: AddressPlace | undefined): void => {
+        this.#opening = this.#accept(identity, place, kind);
+      },
+      opened: () => this.#opened(),
     };
     const behavior: WebSocketBehavior<WebSocketData> = {
       ...this.#limitsOf(options),
       upgrade: (response, request, upgradeContext) => {
         const head = readHead(response, request, variables, wants);
-        requests.pass(response, head, (_response, _head, { isLong }, isLate) => {
-          upgrade(response, { head, isLong }, isLate, upgradeContext);
-        });
+        const upgrade: RequestHandler = (_response, _head, { isLong }, isLate) =>
+          handleUpgrade({ response, head, isLong, isLate }, upgradeContext, steps);
+        requests.pass(response, head, upgrade, true);
       },
-      open: (ws) => this.#open(ws as OurWebSocket),
+      open: (ws) => {
+        this.#openingWs = ws as OurWebSocket;
+      },
       message: (ws, message, isBinary) =>
         this.#receive((ws as OurWebSocket).connection, message, isBinary, options.maxFrameBytes),
       ping: (ws, data) => this.#control((ws as OurWebSocket).connection, "ping", data),
@@ -184,7 +176,7 @@ export class WebSocketTransport implements Transport {
     for (const spelling of spellingsOf(path)) {
       app.ws(spelling, behavior);
       router.serveSpelling("any", spelling, wants, (response, head, { isLong }, isLate) => {
-        upgrade(response, { head, isLong }, isLate, undefined);
+        handleUpgrade({ response, head, isLong, isLate }, undefined, steps);
       });
     }
   }
@@ -205,16 +197,20 @@ export class WebSocketTransport implements Transport {
     identity: AnyIdentity,
     place: AddressPlace | undefined,
     kind: WebSocketKind,
-  ): WebSocketData {
+  ): WebSocketConnection {
     const { sweep, sockets, places } = this.#shard;
     const connection = new WebSocketConnection(this.#connections.takeNumber(), kind, sweep.tick);
     connection.socket = sockets.open(connection, identity);
     if (place) places?.hold(connection, place);
-    return { connection };
+    return connection;
   }
 
-  #open(ws: OurWebSocket): void {
-    const { connection } = ws;
+  #opened(): void {
+    const [connection, ws] = [this.#opening, this.#openingWs];
+    this.#opening = undefined;
+    this.#openingWs = undefined;
+    if (!connection || !ws) return;
+    ws.connection = connection;
     connection.attach(ws);
     this.#connections.add(connection);
     this.#newest = connection.id;

@@ -298,6 +298,33 @@ describe("a custom transport", () => {
     assert.deepEqual([fields["transport"], fields["err"]], ["test line", new Error("line cut")]);
   });
 
+  it("loses a client whose unsent bytes cannot be read, and no other", async () => {
+    const message = "bufferedBytes must be a number from 0 (bytes), got";
+    const faults: [get: () => unknown, err: string][] = [
+      [() => assert.fail("line cut"), "AssertionError [ERR_ASSERTION]: line cut"],
+      [() => Number.NaN, `TypeError: ${message} NaN`],
+      [() => 1n, `TypeError: ${message} bigint`],
+      [() => "12", `TypeError: ${message} "12"`],
+    ];
+    for (const [get, err] of faults) {
+      const world = await serving();
+      const broken = new RecordingClient();
+      const other = new RecordingClient();
+      await joined(world, broken);
+      await joined(world, other);
+      Object.defineProperty(broken, "bufferedBytes", { get });
+      world.host.context.broadcast("room:1", "said");
+      world.host.context.broadcast("room:1", "said");
+      assert.deepEqual(await broken.closed(), ["1006"]);
+      assert.equal(other.taken().length, 2);
+      const lines = world.shard.log.filter(({ text }) => text.startsWith("a custom transport"));
+      assert.deepEqual(
+        lines.map(({ fields }) => String(fields["err"])),
+        [err],
+      );
+    }
+  });
+
   it("has a slow client cut if it reports unsent bytes", async () => {
     const world = await serving({}, { maxBackpressureBytes: 16_384, slowClientMs: 1 });
     const slow = new RecordingClient();

@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request } from "node:http";
 import type { ClientRequest, IncomingMessage } from "node:http";
+import { connect } from "node:net";
 import { after, describe, it } from "node:test";
 
 import { LOG_LINES } from "../../../src/log/logger.ts";
@@ -18,6 +19,7 @@ import type {
 } from "../../../src/transport/http/response-stream.ts";
 import type { RouteRequest } from "../../../src/transport/http/routes.ts";
 import { within } from "../../support/deadline.ts";
+import { requestOf } from "../../support/raw-http.ts";
 import { startShard } from "../../support/shard.ts";
 import type { TestShard } from "../../support/shard.ts";
 import { Deferred } from "../../support/world.ts";
@@ -237,6 +239,33 @@ describe("a streamed response", () => {
     out.end();
     out.abort();
     assert.equal(closes, 1);
+  });
+
+  it("may lose its client between its end and the close of the connection", async (test) => {
+    const begun = new Deferred<ResponseStream>();
+    const gone = new Deferred<void>();
+    const stream = (out: ResponseStream): StreamListener => {
+      begun.resolve(out);
+      return {};
+    };
+    const routes = {
+      "GET /stream": ({ signal }: RouteRequest) => {
+        signal.addEventListener("abort", () => gone.resolve());
+        return { status: 200, stream };
+      },
+    };
+    const shard = await startShard({ sockets: {}, routes });
+    shards.push(shard);
+    const client = connect(shard.port, "127.0.0.1");
+    client.write(requestOf("GET /stream", ["Connection: close"]));
+    const out = await within(begun.promise, "the stream");
+    test.mock.timers.enable({ apis: ["setTimeout"] });
+    out.end("end");
+    client.destroy();
+    await gone.promise;
+    // The close phase, in which the engine's response must not be used any more.
+    test.mock.timers.tick(1);
+    assert.deepEqual([out.isOpen, shard.counter("idleConnections")], [false, 0]);
   });
 
   it("is incomplete if it is aborted, and its listener is not called", async () => {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { connect } from "node:net";
+import { Readable } from "node:stream";
 import { after, describe, it } from "node:test";
 
 import type { ShardContext } from "../../../src/channel/context.ts";
@@ -307,6 +309,13 @@ describe("a route", () => {
       bigint: { status: 200, body: 1n },
       header: { status: 200, headers: { "x-a": 7 } },
       coding: { status: 200, headers: { "Transfer-Encoding": "chunked" } },
+      misspelt: { status: 200, header: { "x-a": "1" } },
+      headers: { status: 200, headers: new Headers({ "x-a": "1" }) },
+      response: new Response("text"),
+      promise: { status: 200, body: Promise.resolve("text") },
+      buffer: { status: 200, body: new ArrayBuffer(8) },
+      map: { status: 200, body: new Map([["a", 1]]) },
+      stream: { status: 200, stream: Readable.from(["text"]) },
     };
     const { port, log } = await serving(
       Object.fromEntries(
@@ -319,6 +328,26 @@ describe("a route", () => {
     assert.deepEqual(
       log.map(({ fields }) => fields["path"]),
       Object.keys(answers).map((name) => `/${name}`),
+    );
+    const message = String(log.find(({ fields }) => fields["path"] === "/misspelt")?.fields["err"]);
+    assert.equal(
+      message,
+      "TypeError: route must return { status, headers?, body? } without other names, got header; did you mean headers?",
+    );
+  });
+
+  it("must be a function, and have a path that requests can have", async () => {
+    await assert.rejects(serving({ "GET /x": 7 as never }), {
+      code: "SIM_ERR_DEFINITION_INVALID",
+      message: "route GET /x must be a function, got number",
+    });
+    for (const path of ["/*/x", "/x/*y", "/*x"]) {
+      const form = `path of route GET ${path} must have a * only as its last part, got "${path}"`;
+      await refusedNames(form, `GET ${path}`);
+    }
+    await refusedNames(
+      'path of route GET /:a/x/:a must have variables with different names, got "/:a/x/:a"',
+      "GET /:a/x/:a",
     );
   });
 
@@ -352,6 +381,46 @@ describe("a route", () => {
     socket.destroy();
     assert.equal(await within(gone.promise, "the rejection"), "Error: the client went away");
     assert.equal((await asked(port, "/next")).text, "next");
+  });
+
+  it("that fails only because its client goes away is not logged", async () => {
+    let begun = new Deferred<undefined>();
+    let ended = new Deferred();
+    const noted = async <T>(work: Promise<T>): Promise<T> => {
+      begun.resolve(undefined);
+      return work.finally(() => ended.resolve(undefined));
+    };
+    const { port, log } = await serving({
+      "POST /body": async (request) => {
+        await noted(request.body());
+        return { status: 200 };
+      },
+      "POST /signal": async ({ signal }) => {
+        await noted(once(signal, "abort"));
+        signal.throwIfAborted();
+        return { status: 200 };
+      },
+      "POST /own": async (request) => {
+        await noted(request.body()).catch(() => {
+          throw new Error("own");
+        });
+        return { status: 200 };
+      },
+    });
+    for (const path of ["/body", "/signal", "/own"]) {
+      begun = new Deferred();
+      ended = new Deferred();
+      const socket = connect(port, "127.0.0.1");
+      socket.write(`POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf`);
+      await within(begun.promise, "the route's call");
+      socket.destroy();
+      await within(ended.promise, "the end of the client");
+    }
+    assert.equal((await asked(port, "/next")).status, 404);
+    assert.deepEqual(
+      log.map(({ fields }) => [fields["path"], String(fields["err"])]),
+      [["/own", "Error: own"]],
+    );
   });
 
   it("must be defined once, and have a path that requests can have", async () => {

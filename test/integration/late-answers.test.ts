@@ -1,5 +1,6 @@
 /**
- * Connections that the server closes outside the engine's callbacks leave no memory behind (transport/engine/close-phase).
+ * Connections that are closed after the engine's callback for the request has returned leave no memory behind
+ * (transport/engine/close-phase).
  *
  * Runs on: the main thread of the tests; the server has a process of its own.
  * Slow: opens tens of thousands of connections for each kind of answer.
@@ -34,7 +35,7 @@ const REQUESTS: Readonly<Record<string, string>> = {
 let server: ServerProcess;
 before(async () => {
   server = await ServerProcess.start({
-    app: new URL("../apps/closing.js", import.meta.url),
+    app: new URL("../apps/late.js", import.meta.url),
     shards: 1,
   });
 });

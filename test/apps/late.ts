@@ -1,12 +1,21 @@
 /**
- * Routes that end after the engine's callback for the request has returned, in the phase of immediates.
+ * Routes and a socket that answer after the engine's callback for the request has returned, in the phase of immediates.
  *
  * Runs on: shard.
  */
-import { defineEndpoint } from "../../src/index.ts";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { defineEndpoint, defineSocket, ok } from "../../src/index.ts";
+
+const socket = defineSocket({
+  log: false,
+  async connect() {
+    await nextTurn();
+    return ok({});
+  },
+});
 
 export default defineEndpoint({
-  sockets: {},
+  sockets: { "/socket": { socket, channels: {} } },
   routes: {
     "GET /late": () =>
       new Promise((resolve) => {
