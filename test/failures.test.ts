@@ -211,6 +211,25 @@ const SHOWN: Readonly<Record<string, Shown>> = {
       ],
     },
   },
+  "the thread that keeps histories ends": {
+    tests: {
+      "integration/history-losses": ["begins a new epoch if its keeper ends, and says so"],
+    },
+  },
+  "broadcasts are lost on their way to a history": {
+    tests: {
+      "history/model": [
+        "gives every client everything once, in order, or tells it, with seed ${seed}",
+      ],
+    },
+  },
+  "broadcasts with a history are lost on their way to a shard": {
+    tests: {
+      "integration/history-losses": [
+        "gives a shard again what it was too late for, whether or not its clients asked",
+      ],
+    },
+  },
   "a shard ends with records unsent": {
     tests: {
       "integration/restart": ["has the channels of all others told that they missed broadcasts"],

@@ -232,8 +232,10 @@ export class Keeping {
   ): Promise<KeptAt> {
     const keeper = this.keeperOf(hash);
     const slot = this.#member.index.slotOf(hash);
-    if (!this.#line.send(keeper, slot, type, record, length)) throw noKeeper();
-    const { epoch = "", position = 0 } = await this.#settled(request, keeper, slot);
+    // First, since without threads the answer comes within the call.
+    const settled = this.#settled(request, keeper, slot);
+    if (!this.#line.send(keeper, slot, type, record, length)) this.#unsent(request);
+    const { epoch = "", position = 0 } = await settled;
     return { epoch, offset: String(position) };
   }
 
@@ -241,8 +243,9 @@ export class Keeping {
   async clear(topic: string, hash: number): Promise<void> {
     const keeper = this.keeperOf(hash);
     const request = this.nextRequest();
-    if (!this.#ask(keeper, { ask: "clear", request, topic })) throw noKeeper();
-    await this.#settled(request, keeper, CONTROL_SLOT);
+    const settled = this.#settled(request, keeper, CONTROL_SLOT);
+    if (!this.#ask(keeper, { ask: "clear", request, topic })) this.#unsent(request);
+    await settled;
   }
 
   /** Handles a settled publish, clear or probe. */
@@ -270,9 +273,15 @@ export class Keeping {
         return keeper === from && slot !== CONTROL_SLOT && number < request;
       }, "a message must reach its keeper, got it lost on the way");
     };
-    // If there is no room for the question, the time limit of each publish decides.
-    if (!this.#ask(from, { ask: "probe", request })) return;
     void this.#settled(request, from, CONTROL_SLOT).then(lost, () => {});
+    // If there is no room for the question, the time limit of each publish decides.
+    if (!this.#ask(from, { ask: "probe", request })) this.#unsent(request);
+  }
+
+  /** Rejects what could not be sent. */
+  #unsent(request: number): void {
+    this.#settling.get(request)?.fail(noKeeper());
+    this.#settling.delete(request);
   }
 
   async #settled(request: number, keeper: number, slot: number): Promise<Settled> {

@@ -131,6 +131,20 @@ describe("A history", () => {
     }
   }
 
+  it("is divided among several keepers, by topic", async () => {
+    server = await startServer("histories", { shards: 1, historyThreads: 3 });
+    const topics = Array.from({ length: 12 }, (_, at) => `long:divided ${at}`);
+    for (const topic of topics) {
+      for (const n of [1, 2]) await server.publish(topic, "said", { n });
+    }
+    const client = await connect();
+    for (const topic of topics) {
+      const start = '{"history":{"epoch":E,"offset":+1,"recovered":true,"count":1}}';
+      assert.equal(await client.joined(topic, { history: { last: 1 } }), start);
+      assert.equal(await client.next(), `[null,+2,"${topic}","said",{"n":2}]`);
+    }
+  });
+
   it("lets ephemeral events, pushes and replies overtake kept broadcasts", async () => {
     server = await startServer("histories", { shards: 1 });
     const topic = "long:3";
