@@ -184,7 +184,7 @@ describe("the requests of an address that a thread has not decided when it ends"
 
 describe("a server at the system's limit of open files", () => {
   it("says so, uses no CPU, and accepts clients again when there is room", async () => {
-    await using command = new CommandLine(DEMO, { SIMURGH_LOG_LEVEL: "warn" }, 100);
+    await using command = new CommandLine(DEMO, { SIMURGH_LOG_LEVEL: "warn" }, 140);
     const port = await command.port();
     const sockets = Array.from({ length: 200 }, () => connect(port, "127.0.0.1"));
     for (const socket of sockets) socket.on("error", () => undefined);
