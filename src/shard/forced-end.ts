@@ -28,8 +28,9 @@ const IS_DESTROYED = "_destroyed";
 type Running = Partial<Record<typeof CALLBACK | typeof IS_DESTROYED, unknown>>;
 
 /** Handles an uncaught exception: calls what listens, and leaves all asynchronous contexts. Private, so it may be missing. */
+const HANDLE = "_fatalException";
 interface ProcessWithHandler {
-  readonly _fatalException?: (error: Error, isRejection: boolean) => boolean;
+  readonly [HANDLE]?: (error: Error, isRejection: boolean) => boolean;
 }
 
 /** Makes this thread ready for `PREPARE_FOR_END`. */
@@ -51,7 +52,7 @@ function leaveContexts(): void {
   const isCaptured = tryCapture();
   try {
     const error = new Error("code that held its thread was ended, so that the shard can close");
-    (process as ProcessWithHandler)._fatalException?.(error, false);
+    (process as ProcessWithHandler)[HANDLE]?.(error, false);
   } finally {
     if (isCaptured) process.setUncaughtExceptionCaptureCallback(null);
   }
