@@ -7,6 +7,10 @@
  * nothing. Node.js then counts one immediate too few, and may not see one that is alone in its queue. So another one
  * joins it from time to time; the thread is closing anyway.
  *
+ * The asynchronous contexts that the code had entered would also stay entered. If anything watches them, as an
+ * AsyncLocalStorage does before Node.js 24, Node.js then ends the whole process, and their resources are read from memory
+ * that is no longer theirs. So all contexts are left before, as Node.js does after an uncaught exception.
+ *
  * Runs on: shard; `prepareForEnd` runs in an interrupt of user code.
  */
 
@@ -23,6 +27,12 @@ const CALLBACK = "_onImmediate";
 const IS_DESTROYED = "_destroyed";
 type Running = Partial<Record<typeof CALLBACK | typeof IS_DESTROYED, unknown>>;
 
+/** Handles an uncaught exception: calls what listens, and leaves all asynchronous contexts. Private, so it may be missing. */
+const HANDLE = "_fatalException";
+interface ProcessWithHandler {
+  readonly [HANDLE]?: (error: Error, isRejection: boolean) => boolean;
+}
+
 /** Makes this thread ready for `PREPARE_FOR_END`. */
 export function allowEnds(): void {
   Object.defineProperty(globalThis, Symbol.for("simurgh.prepareForEnd"), { value: prepareForEnd });
@@ -30,10 +40,32 @@ export function allowEnds(): void {
 
 function prepareForEnd(): void {
   const running = executionAsyncResource() as Running;
-  if (typeof running[CALLBACK] !== "function" || running[IS_DESTROYED] !== true) return;
-  running[CALLBACK] = doNothing;
-  running[IS_DESTROYED] = false;
-  setInterval(() => setImmediate(doNothing), JOIN_MS).unref();
+  if (typeof running[CALLBACK] === "function" && running[IS_DESTROYED] === true) {
+    running[CALLBACK] = doNothing;
+    running[IS_DESTROYED] = false;
+    setInterval(() => setImmediate(doNothing), JOIN_MS).unref();
+  }
+  leaveContexts();
+}
+
+function leaveContexts(): void {
+  const isCaptured = tryCapture();
+  try {
+    const error = new Error("code that held its thread was ended, so that the shard can close");
+    (process as ProcessWithHandler)[HANDLE]?.(error, false);
+  } finally {
+    if (isCaptured) process.setUncaughtExceptionCaptureCallback(null);
+  }
+}
+
+/** Captures the next uncaught exception, so that no listener is called. @returns false if the app captures them */
+function tryCapture(): boolean {
+  try {
+    process.setUncaughtExceptionCaptureCallback(doNothing);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function doNothing(): void {}

@@ -3,11 +3,18 @@
  *
  * Runs on: every shard, which loads it by its URL.
  */
+import { AsyncLocalStorage, createHook } from "node:async_hooks";
 import { execFileSync } from "node:child_process";
 import { defineChannel, defineEndpoint, defineSocket, ok, reply } from "../../src/index.ts";
 
 const socket = defineSocket({ connect: () => ok({}) });
 const kept: unknown[] = [];
+
+// Node.js then checks in which order asynchronous contexts are entered and left.
+if (process.env["STUCK_CONTEXTS"] === "1") {
+  new AsyncLocalStorage<string>().enterWith("app");
+  createHook({ before() {}, after() {} }).enable();
+}
 
 /** Ways to hold a thread, for ever unless they take a time. */
 const HOLDS: Readonly<Record<string, (ms: number) => unknown>> = {

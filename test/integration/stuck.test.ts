@@ -146,6 +146,24 @@ describe("a shard whose thread is held", () => {
     });
   }
 
+  for (const event of ["hold", "hold_in_timer", "hold_in_immediate", "hold_later"]) {
+    it(`in ${event} closes on SIGTERM, even if its app watches asynchronous contexts`, async () => {
+      await using command = served({ STUCK_CONTEXTS: "1" });
+      const [stuck, other] = await onBothShards(await command.port());
+      stuck.push("room:loud", event, { how: "loop" });
+      await command.logged("shard stuck");
+      command.kill("SIGTERM");
+      const codes = await Promise.all([stuck.closed(DEADLINE_MS), other.closed(DEADLINE_MS)]);
+      assert.deepEqual(
+        codes.map(({ code }) => code),
+        [1012, 1012],
+      );
+      const { code, signal } = await command.ended();
+      assert.deepEqual({ code, signal }, { code: 0, signal: null });
+      assert.doesNotMatch(command.err, /uncaught exception/);
+    });
+  }
+
   it("by JSON.parse is logged with topic and event, and serves again", async () => {
     await using command = served();
     const [stuck] = await onBothShards(await command.port());
