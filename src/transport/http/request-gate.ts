@@ -64,7 +64,7 @@ export class RequestGate {
     const body = new RequestBody(response, head.bodyBytes, this.#parts);
     const { turn } = this.#parts;
     if (isUpgrade ? turn.takesUpgrade() : turn.takesRequest()) handle(response, head, body, false);
-    else this.#keep(response, head, body, handle);
+    else this.#keep(response, head, body, handle, isUpgrade);
   }
 
   #keep(
@@ -72,6 +72,7 @@ export class RequestGate {
     head: RequestHead,
     body: RequestBody,
     handle: RequestHandler,
+    isUpgrade: boolean,
   ): void {
     const { tcp, turn, counters } = this.#parts;
     let isOpen = true;
@@ -88,7 +89,8 @@ export class RequestGate {
       tcp.answered();
       handle(response, head, body, true);
     };
-    if (!head.isLast && !body.isLong) {
+    // A request for a WebSocket may be refused for good, by a node that drains.
+    if (!head.isLast && !body.isLong && !isUpgrade) {
       turn.later(run);
       return;
     }
