@@ -98,12 +98,16 @@ export interface ShardWorkerData extends ShardThreadStart {
   readonly lifeline: HandedOver;
 }
 
-/** The `workerData` of the link. */
-export interface LinkStart {
+/** What the link and the keepers are started with. */
+export interface EnginelessStart {
   readonly memory: NodeMemory;
   readonly output: OutputMemory;
   readonly options: ResolvedOptions;
   readonly member: number;
+}
+
+/** The `workerData` of the link. */
+export interface LinkStart extends EnginelessStart {
   readonly adapter: AdapterSpec;
   /** The topics that are kept; undefined if main does not know them yet. */
   readonly kept: KeptPatterns | undefined;
@@ -112,11 +116,7 @@ export interface LinkStart {
 }
 
 /** The `workerData` of a keeper of histories. */
-export interface KeeperStart {
-  readonly memory: NodeMemory;
-  readonly output: OutputMemory;
-  readonly options: ResolvedOptions;
-  readonly member: number;
+export interface KeeperStart extends EnginelessStart {
   readonly kept: KeptPatterns;
   /** Whether this thread replaces an earlier one, whose histories are gone. */
   readonly isReplacement: boolean;

@@ -10,39 +10,23 @@ import { parentPort, workerData } from "node:worker_threads";
 import { reportOf } from "../error-report.ts";
 import { Keeper } from "../history/keeper.ts";
 import { SlabStore } from "../history/slab-store.ts";
-import { watchBuffers } from "../memory/buffer-watch.ts";
-import { COUNTER } from "../memory/counters-layout.ts";
-import { Counters } from "../memory/counters.ts";
-import { Life } from "../memory/life.ts";
 import { topicHash } from "../memory/topic-hash.ts";
-import { captureOutput } from "../output/captured-output.ts";
-import { OutputQueue } from "../output/output-queue.ts";
-import { makeQueueLogger } from "../output/queue-logger.ts";
 import { GAP_SLOT } from "../pubsub/gap.ts";
 import { answerLimitsOf } from "../pubsub/keeping.ts";
 import { KeptTopics } from "../pubsub/kept-topics.ts";
-import { Member } from "../pubsub/member.ts";
-import type { KeeperStart, MainMessage, MemberMessage } from "./control.ts";
+import type { KeeperStart, MainMessage } from "./control.ts";
+import { EnginelessThread } from "./engineless-thread.ts";
 
 /** Time after which an empty topic that nobody uses is forgotten, with its epoch. */
 const IDLE_MS = 3_600_000;
 /** Part of the memory that keys of publishes may take. */
 const KEY_SHARE = 1 / 8;
 
-const { memory, output, options, member: number, kept, isReplacement } = workerData as KeeperStart;
-const counters = new Counters(memory.counters, number);
-const queue = new OutputQueue(output, number, counters);
-const logger = makeQueueLogger(queue, options);
-const member = new Member({ memory, member: number, counters, logger, options });
+const start = workerData as KeeperStart;
+const { options } = start;
+const thread = new EnginelessThread(start, "history");
+const { counters, logger, member } = thread;
 const { index, hashSeed, exchange } = member;
-
-captureOutput(queue);
-process.on("uncaughtException", (error) => {
-  counters.add(COUNTER.uncaught);
-  logger.log("uncaught", { thread: "history", err: error });
-});
-// A keeper has no engine: main does not need to wait for it before the process exits.
-new Life(memory.life).close(number);
 
 try {
   const maxBytes = Math.floor(options.historyBytes / options.historyThreads);
@@ -50,7 +34,7 @@ try {
     post: exchange,
     hashSeed,
     slotOf: (hash) => index.slotOf(hash),
-    kept: new KeptTopics(kept),
+    kept: new KeptTopics(start.kept),
     store: new SlabStore({
       maxBytes,
       seed: randomInt(-0x8000_0000, 0x8000_0000),
@@ -66,33 +50,20 @@ try {
   // Gaps of other nodes concern what is kept, too.
   index.add(GAP_SLOT);
   member.start(keeper);
-  keeper.start(isReplacement);
-  watchBuffers({
-    memory: memory.buffers,
-    member: number,
-    counters,
-    logger,
-    maxBufferBytes: options.maxBufferBytes,
-    sources: [exchange],
-  });
+  keeper.start(start.isReplacement);
   parentPort?.on("message", (message: MainMessage) => handleMain(keeper, message));
-  tell({ kind: "ready", descriptor: 0, outgoing: [], kept: [] });
+  thread.ready();
 } catch (error) {
-  tell({ kind: "failed", error: reportOf(error) });
+  thread.tell({ kind: "failed", error: reportOf(error) });
 }
 
 function handleMain(keeper: Keeper, message: MainMessage): void {
   if (message.kind === "retire") {
-    member.retire(message.member, message.hasLost);
-    tell({ kind: "retired", member: message.member });
+    thread.retire(message.member, message.hasLost);
   } else if (message.kind === "stop") {
     exchange.drainNow();
     keeper.stop();
     member.stop();
     parentPort?.close();
   }
-}
-
-function tell(message: MemberMessage): void {
-  parentPort?.postMessage(message);
 }

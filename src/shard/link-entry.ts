@@ -9,58 +9,26 @@ import { parentPort, workerData } from "node:worker_threads";
 
 import { reportOf } from "../error-report.ts";
 import { makeError } from "../errors.ts";
-import { watchBuffers } from "../memory/buffer-watch.ts";
-import { COUNTER } from "../memory/counters-layout.ts";
-import { Counters } from "../memory/counters.ts";
-import { Life } from "../memory/life.ts";
-import { captureOutput } from "../output/captured-output.ts";
-import { OutputQueue } from "../output/output-queue.ts";
-import { makeQueueLogger } from "../output/queue-logger.ts";
 import type { Adapter } from "../pubsub/adapter.ts";
 import { Keeping } from "../pubsub/keeping.ts";
 import { KeptTopics, type KeptPatterns } from "../pubsub/kept-topics.ts";
 import { Link } from "../pubsub/link.ts";
-import { Member } from "../pubsub/member.ts";
-import type { LinkStart, MainMessage, MemberMessage } from "./control.ts";
+import type { LinkStart, MainMessage } from "./control.ts";
+import { EnginelessThread } from "./engineless-thread.ts";
 
-const {
-  memory,
-  output,
-  options,
-  member: number,
-  adapter: spec,
-  kept,
-  isReplacement,
-} = workerData as LinkStart;
-const counters = new Counters(memory.counters, number);
-const queue = new OutputQueue(output, number, counters);
-const logger = makeQueueLogger(queue, options);
-const member = new Member({ memory, member: number, counters, logger, options });
-
-captureOutput(queue);
-process.on("uncaughtException", (error) => {
-  counters.add(COUNTER.uncaught);
-  logger.log("uncaught", { thread: "link", err: error });
-});
-// The link has no engine: main does not need to wait for it before the process exits.
-new Life(memory.life).close(number);
+const start = workerData as LinkStart;
+const { adapter: spec, options } = start;
+const thread = new EnginelessThread(start, "link");
+const { member } = thread;
 
 try {
   const link = new Link(member, await makeAdapter());
-  if (kept) keep(link, kept);
-  await link.start(isReplacement);
-  watchBuffers({
-    memory: memory.buffers,
-    member: number,
-    counters,
-    logger,
-    maxBufferBytes: options.maxBufferBytes,
-    sources: [member.exchange],
-  });
+  if (start.kept) keep(link, start.kept);
+  await link.start(start.isReplacement);
   parentPort?.on("message", (message: MainMessage) => void handleMain(link, message));
-  tell({ kind: "ready", descriptor: 0, outgoing: [], kept: [] });
+  thread.ready();
 } catch (error) {
-  tell({ kind: "failed", error: reportOf(error) });
+  thread.tell({ kind: "failed", error: reportOf(error) });
 }
 
 async function makeAdapter(): Promise<Adapter> {
@@ -83,17 +51,11 @@ function keep(link: Link, patterns: KeptPatterns): void {
 async function handleMain(link: Link, message: MainMessage): Promise<void> {
   if (message.kind === "kept") {
     keep(link, message.kept);
-    tell({ kind: "keeping" });
-  }
-  if (message.kind === "retire") {
-    member.retire(message.member, message.hasLost);
-    tell({ kind: "retired", member: message.member });
+    thread.tell({ kind: "keeping" });
+  } else if (message.kind === "retire") {
+    thread.retire(message.member, message.hasLost);
   } else if (message.kind === "stop") {
     await link.stop();
     parentPort?.close();
   }
-}
-
-function tell(message: MemberMessage): void {
-  parentPort?.postMessage(message);
 }
