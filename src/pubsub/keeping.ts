@@ -189,7 +189,7 @@ export class Keeping {
     trailer.generation = this.#member.generation & GENERATION_MASK;
   }
 
-  /** Returns who is excluded from a broadcast, if it is somebody on this thread. */
+  /** Returns who is excluded from a broadcast, if that is a subscriber of this thread. */
   excludedBy({ channel, member, generation }: Trailer): object | undefined {
     if (channel === 0 || member !== this.#member.number) return undefined;
     if (generation !== (this.#member.generation & GENERATION_MASK)) return undefined;

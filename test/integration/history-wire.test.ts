@@ -1,5 +1,5 @@
 /**
- * Histories on the wire: joins that ask for one, offsets of broadcasts, what stands in for messages that
+ * Histories on the wire: joins that ask for one, offsets of broadcasts, the frames in place of messages that
  * a channel does not get. Offsets are written as +n, epochs as E.
  *
  * Runs on: the main thread of the tests; the server's shards and its keeper are threads of the same process.

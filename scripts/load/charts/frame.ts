@@ -9,7 +9,7 @@
  */
 
 import { coordinate, embedJson, escapeText } from "./markup.ts";
-import type { Scale } from "./scale.ts";
+import { makeLinearScale, makeLogScale, type Scale } from "./scale.ts";
 
 /** Size of a chart, in pixels. */
 export interface Size {
@@ -48,6 +48,23 @@ export interface Axis {
   readonly format: (value: number) => string;
   /** The quantity shown by the axis, with its unit. */
   readonly title: string;
+}
+
+/** Returns a y axis from 0, or a logarithmic one, on which all values have a place. */
+export function makeValueAxis(
+  size: Size,
+  values: readonly number[],
+  chart: Pick<Axis, "format"> & { readonly unit: string; readonly isLogarithmic: boolean },
+): Axis {
+  const { unit, format, isLogarithmic } = chart;
+  const ticks = verticalTicks(size);
+  return {
+    scale: isLogarithmic
+      ? makeLogScale(values, ticks)
+      : makeLinearScale(Math.max(0, ...values), ticks),
+    format,
+    title: isLogarithmic ? `${unit}, logarithmic` : unit,
+  };
 }
 
 /** Returns the maximum number of ticks on the y axis. */

@@ -12,15 +12,15 @@ import {
   drawFigure,
   lineClass,
   makePlot,
+  makeValueAxis,
   placeX,
   placeY,
-  verticalTicks,
   type Axis,
   type LegendEntry,
   type Plot,
 } from "./frame.ts";
 import { coordinate } from "./markup.ts";
-import { makeLinearScale, makeLogScale, makeNameScale, type Scale } from "./scale.ts";
+import { makeNameScale, type Scale } from "./scale.ts";
 
 /** A value of a group. */
 export interface GroupValue {
@@ -76,14 +76,7 @@ export function drawGroupChart(chart: GroupChart): string {
     heads: labels,
     entries: entriesOf(chart),
     draw: (size) => {
-      const ticks = verticalTicks(size);
-      const y: Axis = {
-        scale: isLogarithmic
-          ? makeLogScale(all, ticks)
-          : makeLinearScale(Math.max(0, ...all), ticks),
-        format,
-        title: isLogarithmic ? `${unit}, logarithmic` : unit,
-      };
+      const y = makeValueAxis(size, all, { unit, format, isLogarithmic });
       const plot = makePlot(size, y);
       const xs = labels.map((_, index) => placeX(plot, x.scale, index));
       const lines = groups.map((group, index) => drawGroup(plot, y.scale, xs, group, index));

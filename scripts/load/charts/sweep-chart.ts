@@ -9,14 +9,14 @@ import {
   drawAxes,
   drawFigure,
   makePlot,
+  makeValueAxis,
   placeY,
-  verticalTicks,
   type Axis,
   type LegendEntry,
   type Plot,
 } from "./frame.ts";
 import { coordinate, escapeText } from "./markup.ts";
-import { makeLinearScale, makeLogScale, makeNameScale, type Scale } from "./scale.ts";
+import { makeNameScale, type Scale } from "./scale.ts";
 
 /** The runs at one setting. */
 export interface SettingRuns {
@@ -59,14 +59,7 @@ export function drawSweepChart(chart: SweepChart): string {
     ),
     entries: entriesOf(settings, format),
     draw: (size) => {
-      const ticks = verticalTicks(size);
-      const y: Axis = {
-        scale: isLogarithmic
-          ? makeLogScale(all, ticks)
-          : makeLinearScale(Math.max(0, ...all), ticks),
-        format,
-        title: isLogarithmic ? `${unit}, logarithmic` : unit,
-      };
+      const y = makeValueAxis(size, all, { unit, format, isLogarithmic });
       const plot = makePlot(size, y);
       const xs = settings.map(
         (_, index) => plot.left + x.scale.place(index) * (plot.right - plot.left),
