@@ -288,12 +288,9 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     if (!keeping || !history) throw noHistory(topic);
     if (!isKeptEvent(history, event)) throw notKept(event);
     const encoder = this.#encoder;
-    encoder.encode(topicName(topic), event, payload);
-    const hash = this.registry.hashOf(topic);
-    writeHeader(hash, encoder);
+    const hash = this.#encode(topic, event, payload);
     this.#checkKept(keeping);
     const request = keeping.nextRequest();
-    const { link } = this.member;
     const frameEnd = encoder.length;
     const at = frameEnd + TRAILER_BYTES;
     const note = packJson({ request, ...(key !== undefined && { key }) });
@@ -302,11 +299,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     this.#trailer.write(record, frameEnd);
     record.set(note, at);
     const kept = keeping.publish(hash, request, PUBLISH_TYPE, encoder.bytes, at + note.length);
-    if (link !== NO_MEMBER) {
-      const slot = this.#index.slotOf(hash);
-      this.#exchange.send(link, slot, BROADCAST_TYPE, encoder.bytes, frameEnd);
-    }
-    this.member.counters.add(COUNTER.broadcasts);
+    this.#sentToKeeper(hash, frameEnd);
     return kept;
   }
 
@@ -348,12 +341,22 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     keeping.exclude(this.#trailer, from);
     this.#trailer.write(encoder.reserve(TRAILER_BYTES), frameEnd);
     keeping.keep(hash, encoder.bytes, frameEnd + TRAILER_BYTES);
-    const { link } = this.member;
+    this.#sentToKeeper(hash, frameEnd);
+  }
+
+  /** Sends the broadcast in the encoder, without its trailer, to the other nodes too, and counts it. */
+  #sentToKeeper(hash: number, length: number): void {
+    const { link, counters } = this.member;
     if (link !== NO_MEMBER) {
-      const slot = this.#index.slotOf(hash);
-      this.#exchange.send(link, slot, BROADCAST_TYPE, encoder.bytes, frameEnd);
+      this.#exchange.send(
+        link,
+        this.#index.slotOf(hash),
+        BROADCAST_TYPE,
+        this.#encoder.bytes,
+        length,
+      );
     }
-    this.member.counters.add(COUNTER.broadcasts);
+    counters.add(COUNTER.broadcasts);
   }
 
   #checkKept(keeping: Keeping): void {

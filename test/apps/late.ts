@@ -8,8 +8,8 @@ import { defineEndpoint, defineSocket, ok } from "../../src/index.ts";
 const socket = defineSocket({
   log: false,
   async connect({ params }) {
-    // A parameter names the port of this server.
-    const answer = await fetch(`http://127.0.0.1:${String(params["port"])}/late`);
+    // A parameter names the port of another server.
+    const answer = await fetch(`http://127.0.0.1:${String(params["port"])}/`);
     await answer.text();
     return ok({});
   },

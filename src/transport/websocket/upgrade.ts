@@ -243,7 +243,7 @@ function answer(
  * After the engine's callback for the request has returned, an upgrade must not run within the response's own cork.
  * After the cork, the engine reads memory that it assumes to be the request's state (uWebSockets pull request 1929, which
  * our version does not have). The upgrade has freed that memory, and the engine may close the connection by what it finds
- * there: always, if it is the first of a thread and `connect` has awaited a `fetch`. It does not read the state while
+ * there, such as the first one of a thread whose `connect` has awaited a `fetch`. It does not read the state while
  * another socket is corked, so we cork another one around it. If there is no other connection, we upgrade without a cork,
  * and the engine's binding warns. In both cases the 101 takes about twenty system calls and as many packets.
  */
