@@ -42,7 +42,7 @@ export interface Work {
   readonly beside?: string;
 }
 
-const CONNECT = ["connect", "--connections", "10k", "--rate", "2k"] as const;
+const CONNECT = ["connect", "--connections", "15k", "--rate", "2k"] as const;
 const FANOUT = ["fanout", "--connections", "2k", "--topics", "100", "--rate", "2k"] as const;
 
 /**

@@ -1,5 +1,6 @@
 /**
- * The TCP connections of a thread: counts them, and closes those that the node has no room for.
+ * The TCP connections of a thread: counts them, and closes those that the node has no room for. New ones are read a few
+ * at a time (`transport/accept-queue`).
  *
  *   opened -> idle: no complete request has arrived
  *              |  ^
@@ -21,6 +22,7 @@ import type { Logger } from "../log/logger.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
 import { CounterSum, type Counters } from "../memory/counters.ts";
 import type { ResolvedOptions } from "../options/options.ts";
+import { AcceptQueue } from "./accept-queue.ts";
 import type { EngineApp, HttpResponse } from "./engine/engine-types.ts";
 
 /** The dependencies of TcpConnections. */
@@ -40,6 +42,7 @@ export class TcpConnections {
   readonly #parts: TcpConnectionsParts;
   readonly #open: CounterSum;
   readonly #idle: CounterSum;
+  readonly #accepted = new AcceptQueue();
   #loggedAtMs = -Infinity;
   #isClosed = false;
 
@@ -94,7 +97,10 @@ export class TcpConnections {
       return;
     }
     const isFull = this.#open.value > maxConnections;
-    if (!isFull && this.#idle.value <= maxIdleConnections) return;
+    if (!isFull && this.#idle.value <= maxIdleConnections) {
+      this.#accepted.push(response);
+      return;
+    }
     counters.add(COUNTER.connectionsRefused);
     // Main says that the node is full, and stops listening.
     if (!isFull) this.#logIdle(maxIdleConnections);

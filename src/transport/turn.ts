@@ -22,8 +22,11 @@
 
 /** What clients may use of a turn (ms). */
 const BUDGET_MS = 10;
-/** What requests for WebSockets may use beyond that (ms). */
-const MORE_FOR_UPGRADES_MS = 30;
+/**
+ * New connections that are read in a turn (`transport/accept-queue`), and requests for WebSockets that are always served
+ * in it. In a later turn, such a request costs several times as much (`transport/websocket/upgrade`).
+ */
+export const NEW_PER_TURN = 32;
 /** Requests, and bytes of their bodies, that are always served in a turn. */
 const ALWAYS_REQUESTS = 8;
 const ALWAYS_BODY_BYTES = 32_768;
@@ -47,6 +50,7 @@ export class Turn {
   #isScheduled = false;
   #chargedMs = 0;
   #requests = 0;
+  #upgrades = 0;
   #bodyBytes = 0;
 
   /** The number of calls of `later` that are not done. */
@@ -74,9 +78,11 @@ export class Turn {
     return this.#requests <= ALWAYS_REQUESTS && this.#bodyBytes <= ALWAYS_BODY_BYTES;
   }
 
-  /** Counts a request for a WebSocket, which costs several times as much in a later turn. @returns as `takesRequest` */
+  /** Counts a request for a WebSocket. @returns as `takesRequest` */
   takesUpgrade(): boolean {
-    return this.takesRequest() || performance.now() < this.#endsAtMs + MORE_FOR_UPGRADES_MS;
+    const isSpent = this.isSpent();
+    this.#upgrades += 1;
+    return !isSpent || this.#upgrades <= NEW_PER_TURN;
   }
 
   /** Counts a part of a request's body. */
@@ -110,6 +116,7 @@ export class Turn {
     this.#endsAtMs = nowMs + BUDGET_MS;
     this.#chargedMs = 0;
     this.#requests = 0;
+    this.#upgrades = 0;
     this.#bodyBytes = 0;
     this.#isScheduled = true;
     setImmediate(this.#end);

@@ -13,6 +13,7 @@ import type { ShardContext } from "../../src/channel/context.ts";
 import type { Options } from "../../src/options/options.ts";
 import { defineSocket } from "../../src/socket/definition.ts";
 import type { Route } from "../../src/transport/http/routes.ts";
+import { NEW_PER_TURN } from "../../src/transport/turn.ts";
 import { within } from "../support/deadline.ts";
 import { startShard, type TestShard } from "../support/shard.ts";
 import { Deferred } from "../support/world.ts";
@@ -236,6 +237,42 @@ describe("the TCP connections of a shard", () => {
     await new Client(shard).ask(upgradeOf(), "101");
     await new Client(shard).ask(REQUEST, "now");
     await counted(shard, 7, 5);
+  });
+
+  it("are read a few in each turn of the loop", async () => {
+    const perTurn = [0];
+    let counting = setImmediate(function count() {
+      perTurn.push(0);
+      counting = setImmediate(count);
+    });
+    const shard = await serving(
+      { maxConnections: 1_000, maxIdleConnections: 1_000 },
+      {
+        "GET /count": () => {
+          perTurn.push((perTurn.pop() ?? 0) + 1);
+          return { status: 200 };
+        },
+      },
+    );
+    const many = Array.from(
+      { length: 4 * NEW_PER_TURN },
+      () => new Client(shard, REQUEST.replace("now", "count")),
+    );
+    await Promise.all(many.map(async (client) => client.receives("200 OK")));
+    clearImmediate(counting);
+    // A request may arrive a turn after its connection opened.
+    assert.ok(Math.max(...perTurn) <= 2 * NEW_PER_TURN, `${perTurn.join()} in each turn`);
+  });
+
+  it("may be reset before they are read", async () => {
+    const shard = await serving({ maxConnections: 1_000, maxIdleConnections: 1_000 });
+    const many = Array.from({ length: 4 * NEW_PER_TURN }, () => new Client(shard));
+    await Promise.all(
+      many.map(async ({ socket }) => within(once(socket, "connect"), "a connect")),
+    );
+    for (const { socket } of many) socket.resetAndDestroy();
+    await counted(shard, 0, 0);
+    await new Client(shard).ask(REQUEST, "now");
   });
 
   it("are all counted down again after thousands were opened and closed", async () => {
