@@ -24,13 +24,7 @@ import { COUNTER } from "../memory/counters-layout.ts";
 import type { Counters } from "../memory/counters.ts";
 import { jsonV1 } from "../protocol/json-v1.ts";
 import { Envelope } from "../pubsub/envelope.ts";
-import {
-  SENDER_BYTES,
-  Trailer,
-  trailerAt,
-  type Answer,
-  type AnswerHead,
-} from "../pubsub/history-records.ts";
+import { Trailer, type Answer, type AnswerHead } from "../pubsub/history-records.ts";
 import type { Keeping, Pull } from "../pubsub/keeping.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import type { TopicEntry } from "../pubsub/registry.ts";
@@ -177,7 +171,7 @@ export class Replay implements RoomWaiter, OpenJoin {
   #look(answer: Answer): void {
     const { fastlane } = this.#parts;
     while (answer.next()) {
-      this.#read(answer);
+      answer.read(this.#envelope, this.#trailer);
       this.#after = answer.position;
       if (!fastlane.hasForm(this.#channel, this.#entry, this.#envelope)) this.#formless += 1;
     }
@@ -269,7 +263,7 @@ export class Replay implements RoomWaiter, OpenJoin {
         connection.awaitRoom(this);
         return;
       }
-      this.#read(answer);
+      answer.read(this.#envelope, this.#trailer);
       this.#after = answer.position;
       counters.add(COUNTER.historyReplayed);
       const isExcluded = keeping.excludedBy(this.#trailer) === channel;
@@ -281,13 +275,6 @@ export class Replay implements RoomWaiter, OpenJoin {
     }
     if (answer.head.isLast) this.#enter(answer.head);
     else this.#ask();
-  }
-
-  #read(answer: Answer): void {
-    const { bytes, offset, length } = answer;
-    const envelope = this.#envelope.read(bytes, offset, length - SENDER_BYTES);
-    envelope.position = answer.position;
-    this.#trailer.read(bytes, trailerAt(offset, envelope.frameLength));
   }
 
   /** Enters the lane for live broadcasts. */

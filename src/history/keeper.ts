@@ -27,7 +27,7 @@ import {
   ASKED_FLAG,
   packBurned,
   packJson,
-  SENDER_BYTES,
+  storedEnd,
   setPositionIn,
   trailerAt,
   TRAILER_BYTES,
@@ -206,7 +206,7 @@ export class Keeper implements ExchangeHandler {
     const record = this.#scratch;
     record.set(bytes.subarray(offset, offset + end));
     const trailer = end - TRAILER_BYTES;
-    const stored = record.subarray(0, trailer + SENDER_BYTES);
+    const stored = record.subarray(0, storedEnd(record, trailer));
     const { position, isKept } = this.#number(topic, history, stored, nowMs);
     setPositionIn(record, trailer, position);
     post.publish(slotOf(hash), KEPT_TYPE, record, end, NO_MEMBER);

@@ -7,7 +7,7 @@
 import { checkKeys, invalidOption, isCount, shown } from "../definition-checks.ts";
 import { makeError } from "../errors.ts";
 import { Envelope } from "./envelope.ts";
-import { SENDER_BYTES, type Answer } from "./history-records.ts";
+import { Trailer, type Answer } from "./history-records.ts";
 import type { KeptAt, Keeping } from "./keeping.ts";
 
 /** Which messages of a topic are read. */
@@ -113,11 +113,12 @@ async function pulled(
 }
 
 const envelope = new Envelope(true);
+const trailer = new Trailer();
 
 /** Adds the next message of an answer. @returns false if there is none, or no room */
 function addTo(messages: HistoryMessage[], limit: number, answer: Answer): boolean {
   if (messages.length === limit || !answer.next()) return false;
-  envelope.read(answer.bytes, answer.offset, answer.length - SENDER_BYTES);
+  answer.read(envelope, trailer);
   const offset = String(answer.position);
   messages.push({ offset, event: envelope.event(), payload: envelope.payload() });
   return true;

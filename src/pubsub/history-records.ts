@@ -13,7 +13,7 @@
  *     position           of the broadcast in its topic, a uint64; 0 in KEEP
  *     JSON               {"request":7,"key":"order-1"}; KEEP has the flag ASKED then
  *
- *   A keeper stores the envelope and the first 8 bytes of the trailer.
+ *   A keeper stores the envelope and, if a channel is excluded, the first 8 bytes of the trailer.
  *
  *   ASK, to a keeper: JSON
  *     {"ask":"pull","request":1,"topic":"room:1","epoch":"k3f9","after":1000000000017,"maxBytes":32768}
@@ -47,13 +47,13 @@
  * Runs on: any thread. Pure functions.
  */
 
-import { HEADER_BYTES } from "./envelope.ts";
+import { HEADER_BYTES, type Envelope } from "./envelope.ts";
 import type { LappedNotice } from "./outgoing-records.ts";
 
 /** Bytes of a trailer. */
 export const TRAILER_BYTES = 16;
-/** Bytes of the part of a trailer that is stored. */
-export const SENDER_BYTES = 8;
+/** Bytes of the excluded channel, its member and generation. */
+const SENDER_BYTES = 8;
 /** Flag of a KEEP record that ends with JSON. */
 export const ASKED_FLAG = 1;
 
@@ -77,6 +77,13 @@ export class Trailer {
     return this;
   }
 
+  /** Excludes no channel. */
+  clear(): void {
+    this.channel = 0;
+    this.member = 0;
+    this.generation = 0;
+  }
+
   /** Writes a trailer without a position. */
   write(bytes: Uint8Array, at: number): void {
     setUint32(bytes, at, this.channel);
@@ -89,6 +96,11 @@ export class Trailer {
 /** Returns the offset of the trailer in a record whose envelope starts at `offset`. */
 export function trailerAt(offset: number, frameLength: number): number {
   return offset + HEADER_BYTES + frameLength;
+}
+
+/** Returns where the part that a keeper stores ends. */
+export function storedEnd(bytes: Uint8Array, trailer: number): number {
+  return uint32(bytes, trailer) === 0 ? trailer : trailer + SENDER_BYTES;
 }
 
 /** Reads the position in a trailer. */
@@ -242,10 +254,6 @@ export class Answer {
     this.#end = offset + length;
   }
 
-  get bytes(): Uint8Array {
-    return this.#bytes;
-  }
-
   /** Moves before the first message. */
   rewind(): void {
     this.#at = this.#first;
@@ -259,6 +267,16 @@ export class Answer {
     this.offset = this.#at + MESSAGE_HEADER_BYTES;
     this.#at = this.offset + this.length;
     return true;
+  }
+
+  /** Points an envelope at the current message, and reads who is excluded. */
+  read(envelope: Envelope, trailer: Trailer): void {
+    envelope.read(this.#bytes, this.offset, this.length);
+    envelope.position = this.position;
+    const end = trailerAt(this.offset, envelope.frameLength);
+    envelope.length = end - this.offset;
+    if (this.length > envelope.length) trailer.read(this.#bytes, end);
+    else trailer.clear();
   }
 }
 

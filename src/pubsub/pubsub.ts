@@ -22,7 +22,6 @@ import {
   ASKED_FLAG,
   packJson,
   positionIn,
-  SENDER_BYTES,
   Trailer,
   trailerAt,
   TRAILER_BYTES,
@@ -522,16 +521,12 @@ export class PubSub<Lane = never> implements ExchangeHandler {
       kept.wake();
       return;
     }
-    const { bytes } = answer;
     while (answer.next()) {
       if (answer.position <= kept.delivered) continue;
       kept.delivered = answer.position;
       this.member.counters.add(COUNTER.historyReplayed);
-      const { offset, length } = answer;
-      const envelope = this.#received.read(bytes, offset, length - SENDER_BYTES);
-      envelope.position = answer.position;
-      this.#trailer.read(bytes, trailerAt(offset, envelope.frameLength));
-      this.#deliver(entry, envelope, this.#keeping?.excludedBy(this.#trailer));
+      answer.read(this.#received, this.#trailer);
+      this.#deliver(entry, this.#received, this.#keeping?.excludedBy(this.#trailer));
       // User code may have ended all subscriptions.
       if (entry.count === 0) return;
     }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
+import { Envelope, HEADER_BYTES } from "../../src/pubsub/envelope.ts";
 import {
   Answer,
   AnswerWriter,
@@ -8,6 +9,7 @@ import {
   packJson,
   positionIn,
   setPositionIn,
+  storedEnd,
   Trailer,
   trailerAt,
   TRAILER_BYTES,
@@ -42,8 +44,16 @@ describe("the trailer of a kept broadcast", () => {
     }
   });
 
-  it("follows the frame", () => {
+  it("follows the frame, and is stored only if it excludes a channel", () => {
     assert.equal(trailerAt(8, 100), 140);
+    const bytes = new Uint8Array(TRAILER_BYTES + 1);
+    const trailer = new Trailer();
+    trailer.member = 3;
+    trailer.write(bytes, 1);
+    assert.equal(storedEnd(bytes, 1), 1);
+    trailer.channel = 256;
+    trailer.write(bytes, 1);
+    assert.equal(storedEnd(bytes, 1), 9);
   });
 });
 
@@ -123,6 +133,57 @@ describe("the answer to a pull", () => {
         answer.rewind();
       }
     }
+  });
+});
+
+describe("a message of an answer", () => {
+  const FRAME = '[null,null,"a","b",{}]';
+  // Hash, then offset and length of topic, event and payload, then the length of the frame.
+  const WORDS = [7, 44, 1, 48, 1, 51, 2, FRAME.length];
+
+  it("is read as an envelope, and as who is excluded, or nobody", () => {
+    const trailer = new Trailer();
+    trailer.channel = 9;
+    trailer.member = 2;
+    trailer.generation = 1;
+    const bytes = new Uint8Array(HEADER_BYTES + FRAME.length + TRAILER_BYTES);
+    bytes.set(new Uint8Array(Int32Array.from(WORDS).buffer));
+    bytes.set(Buffer.from(FRAME), HEADER_BYTES);
+    const at = trailerAt(0, FRAME.length);
+    trailer.write(bytes, at);
+    const writer = new AnswerWriter();
+    writer.begin();
+    writer.add(11, bytes, 0, storedEnd(bytes, at));
+    writer.add(12, bytes, 0, at);
+    const head = {
+      request: 1,
+      epoch: "e",
+      after: 10,
+      head: 12,
+      count: 2,
+      recovered: true,
+      isLast: true,
+    };
+    const answer = new Answer(writer.bytes, 0, writer.finish(head));
+    const envelope = new Envelope();
+    const read: unknown[] = [];
+    while (answer.next()) {
+      answer.read(envelope, trailer);
+      const { channel, member, generation } = trailer;
+      read.push([
+        envelope.position,
+        envelope.event(),
+        envelope.length,
+        channel,
+        member,
+        generation,
+      ]);
+    }
+    const length = HEADER_BYTES + FRAME.length;
+    assert.deepEqual(read, [
+      [11, "b", length, 9, 2, 1],
+      [12, "b", length, 0, 0, 0],
+    ]);
   });
 });
 

@@ -1,6 +1,9 @@
 /**
  * No message within the default limits holds its shard for more than 50 ms: it is parsed, handled, and written back.
  *
+ * On a machine that is busy or slow, where to parse and write its payload alone takes more than half of that, the limit
+ * is twice that time.
+ *
  * Runs on: the test's thread, whose heap has the young generation of a shard by default.
  */
 import assert from "node:assert/strict";
@@ -11,13 +14,25 @@ import { OPTIONS } from "../../src/options/options.ts";
 import { channel, World, type ConnectOptions } from "../support/world.ts";
 
 const MOST_MS = 50;
-/** A message is measured until it takes less than MOST_MS once. */
+/** A message is measured until it takes less than the limit once. */
 const MOST_TRIES = 30;
 const { maxFrameBytes, maxJsonDepth, maxTopicBytes, maxEventBytes } = OPTIONS;
 const BYTES = maxFrameBytes.default;
 const LEVELS = maxJsonDepth.default - 8;
 /** Texts of this length may be nested to any depth. */
 const UNSCANNED_CHARACTERS = 4_096;
+
+/**
+ * Measures what work takes (ms): the time that passes or the CPU time, whichever is less. The CPU time does not include the
+ * time that others had the core, but that of V8's helpers.
+ */
+function spentMs(work: () => void): number {
+  const startedMs = performance.now();
+  const startedCpu = process.cpuUsage();
+  work();
+  const { user, system } = process.cpuUsage(startedCpu);
+  return Math.min(performance.now() - startedMs, (user + system) / 1_000);
+}
 
 /** Repeats a value until the list has as many characters as a frame may have. */
 function listOf(value: string, characters = BYTES - 1_000): string {
@@ -102,18 +117,21 @@ describe("A message within the default limits takes no more than 50 ms to parse,
         const frame = frameOf(payload);
         assert.ok(frame.length <= BYTES, `${frame.length} characters`);
         let least = Infinity;
-        for (let tries = 0; tries < MOST_TRIES && least > MOST_MS; tries += 1) {
-          const startedMs = performance.now();
-          const startedCpu = process.cpuUsage();
-          client.send(frame);
-          const { user, system } = process.cpuUsage(startedCpu);
-          // The CPU time does not include the time that others had the core, but that of V8's helpers.
-          least = Math.min(least, performance.now() - startedMs, (user + system) / 1_000);
+        let leastAlone = Infinity;
+        let limitMs = MOST_MS;
+        for (let tries = 0; tries < MOST_TRIES && least > limitMs; tries += 1) {
+          const aloneMs = spentMs(() => JSON.stringify(JSON.parse(payload)));
+          leastAlone = Math.min(leastAlone, aloneMs);
+          limitMs = Math.max(MOST_MS, 2 * leastAlone);
+          least = Math.min(
+            least,
+            spentMs(() => client.send(frame)),
+          );
           const answer = client.taken();
           assert.match(answer[0]?.slice(0, 200) ?? "nothing", /phx_reply/);
         }
-        context.diagnostic(`${least.toFixed(1)} ms`);
-        assert.ok(least <= MOST_MS, `${least} ms`);
+        context.diagnostic(`${least.toFixed(1)} ms, alone ${leastAlone.toFixed(1)} ms`);
+        assert.ok(least <= limitMs, `${least} ms, at most ${limitMs} ms`);
       });
     }
   }

@@ -11,7 +11,6 @@ import { Logger } from "../../src/log/logger.ts";
 import { Counters } from "../../src/memory/counters.ts";
 import { Envelope } from "../../src/pubsub/envelope.ts";
 import { GAP_SLOT } from "../../src/pubsub/gap.ts";
-import { SENDER_BYTES } from "../../src/pubsub/history-records.ts";
 import { answerLimitsOf, Keeping } from "../../src/pubsub/keeping.ts";
 import { KeptTopics, type TopicHistory } from "../../src/pubsub/kept-topics.ts";
 import { Member } from "../../src/pubsub/member.ts";
@@ -165,7 +164,7 @@ export class KeptNode {
     store.append = (topic, limits, bytes, nowMs): number | undefined => {
       const offset = append(topic, limits, bytes, nowMs);
       if (offset === undefined) return undefined;
-      envelope.read(bytes, 0, bytes.length - SENDER_BYTES);
+      envelope.read(bytes, 0, bytes.length);
       this.model(topic).messages.push({ event: envelope.event(), payload: envelope.payload() });
       return offset;
     };
