@@ -121,5 +121,5 @@ export type {
 export type { LineLevel } from "./log/logger.ts";
 export type { FilterParameters } from "./log/filter.ts";
 export type { ResolvedOptions } from "./options/options.ts";
-export type { ContextBroadcastOptions } from "./pubsub/broadcast-options.ts";
+export type { ContextBroadcastOptions, TopicBroadcastOptions } from "./pubsub/broadcast-options.ts";
 export type { DefinedFor, HasAssigns } from "./channel/definition.ts";

@@ -233,6 +233,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
       "TaskInput",
       "TaskName",
       "TaskResult",
+      "TopicBroadcastOptions",
       "TopicsRequest",
       "TrackedMeta",
       "TransportCallbacks",

@@ -6,6 +6,7 @@
 
 import type { AppContext } from "./context.ts";
 import type { Until } from "../callbacks/expiry.ts";
+import type { TopicBroadcastOptions } from "../pubsub/broadcast-options.ts";
 import type {
   TaskArguments,
   TaskName,
@@ -72,15 +73,18 @@ export interface ChannelSocket<
     event: Event,
     ...payload: PayloadArgument<Out[Event]>
   ): void;
-  /** Sends to all subscribers of the topic on all nodes, including this one. Throws like `push`. */
+  /**
+   * Sends to all subscribers of the topic on all nodes, including this one. Throws like `push`, and
+   * SIM_ERR_OPTION_INVALID.
+   */
   broadcast<Event extends keyof Out & string>(
     event: Event,
-    ...payload: PayloadArgument<Out[Event]>
+    ...payload: [...PayloadArgument<Out[Event]>, options?: TopicBroadcastOptions]
   ): void;
-  /** Sends to all subscribers of the topic on all nodes, except this one. Throws like `push`. */
+  /** Sends to all subscribers of the topic on all nodes, except this one. Throws like `broadcast`. */
   broadcastFrom<Event extends keyof Out & string>(
     event: Event,
-    ...payload: PayloadArgument<Out[Event]>
+    ...payload: [...PayloadArgument<Out[Event]>, options?: TopicBroadcastOptions]
   ): void;
   /**
    * Sends a message to this channel. `handleInfo` receives it after all messages that are already

@@ -40,6 +40,7 @@ import { checkEvent } from "../protocol/broadcast-encoder.ts";
 import { nameOfJoin, type Message, type Ref } from "../protocol/message.ts";
 import { EVENT, REASON, STATUS } from "../protocol/reserved.ts";
 import { keptRefJson, refJson } from "../protocol/serializer.ts";
+import { mayBeKept, type TopicBroadcastOptions } from "../pubsub/broadcast-options.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
 import type { Listener, TopicEntry } from "../pubsub/registry.ts";
 import { ChannelHistory, mayAsk, type HistoryOwner } from "./channel-history.ts";
@@ -164,14 +165,14 @@ export class Channel
     if (typeof ref === "string") this.history?.pushed(frame, serializer);
   }
 
-  broadcast(event: string, payload: unknown = {}): void {
+  broadcast(event: string, payload: unknown = {}, options?: TopicBroadcastOptions): void {
     checkJoined(this, "broadcast");
-    this.sendBroadcast(event, payload, undefined);
+    this.sendBroadcast(event, payload, options, undefined);
   }
 
-  broadcastFrom(event: string, payload: unknown = {}): void {
+  broadcastFrom(event: string, payload: unknown = {}, options?: TopicBroadcastOptions): void {
     checkJoined(this, "broadcastFrom");
-    this.sendBroadcast(event, payload, this);
+    this.sendBroadcast(event, payload, options, this);
   }
 
   replyLater(): LaterReply {
@@ -742,10 +743,17 @@ export class Channel
     }
   }
 
-  private sendBroadcast(event: string, payload: unknown, from: Channel | undefined): void {
+  private sendBroadcast(
+    event: string,
+    payload: unknown,
+    options: TopicBroadcastOptions | undefined,
+    from: Channel | undefined,
+  ): void {
     const { writers } = this.definition;
+    const { pubsub } = this.shared;
     const written = writers ? writers.written(event, payload) : payload;
-    this.shared.pubsub.broadcast(this.entry ?? this.topic, event, written, "cluster", from);
+    if (!mayBeKept(options)) pubsub.broadcastUnkept(this.topic, event, written, "cluster", from);
+    else pubsub.broadcast(this.entry ?? this.topic, event, written, "cluster", from);
   }
 }
 

@@ -8,8 +8,17 @@ import { invalidOption, shown } from "../definition-checks.ts";
 import { kindOf } from "../errors.ts";
 import type { PubSub } from "./pubsub.ts";
 
-/** Options of a broadcast. Phoenix has separate functions for them. */
-export interface BroadcastOptions {
+/** Options of a broadcast by a channel to its own topic. */
+export interface TopicBroadcastOptions {
+  /** False to leave this broadcast out of the topic's history. Default: true, if the topic has one. */
+  readonly history?: boolean;
+}
+
+/**
+ * Options of a broadcast. Phoenix has separate functions for most of them. A broadcast with a `scope` or a `node` is never
+ * kept in a history.
+ */
+export interface BroadcastOptions extends TopicBroadcastOptions {
   /**
    * `cluster` (default): subscribers on all nodes. `node`: on this node (Phoenix's `local_broadcast`).
    * `thread`: on this thread only, which is a shard or main.
@@ -20,11 +29,6 @@ export interface BroadcastOptions {
    * that name. Cannot be combined with `scope`.
    */
   readonly node?: string;
-  /**
-   * False to leave this broadcast out of the topic's history. Default: true, if the topic has one.
-   * Broadcasts with a `scope` or a `node` are never kept.
-   */
-  readonly history?: boolean;
 }
 
 /** Options of a broadcast on a shard. */
@@ -87,6 +91,19 @@ function checkNames(options: unknown, known: readonly string[], subject: string)
     if (known.includes(key)) continue;
     throw invalidOption(`options of ${subject} may only be ${known.join(", ")}, got ${key}`);
   }
+}
+
+/** The options of a broadcast by a channel to its own topic. */
+const TOPIC_OPTIONS: readonly string[] = [
+  "history",
+] satisfies readonly (keyof TopicBroadcastOptions)[];
+
+/** Reports whether a channel's broadcast to its topic may be kept. @throws SIM_ERR_OPTION_INVALID */
+export function mayBeKept(options: TopicBroadcastOptions | undefined): boolean {
+  if (options === undefined) return true;
+  checkNames(options, TOPIC_OPTIONS, "a broadcast");
+  checkValues(options);
+  return options.history !== false;
 }
 
 function checkValues({ scope, except, history }: ContextBroadcastOptions): void {

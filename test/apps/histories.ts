@@ -27,8 +27,11 @@ const room = defineChannel(socket, {
     say: (channel, payload: object) => channel.broadcast("said", payload),
     sayToOthers: (channel, payload: object) => channel.broadcastFrom("said", payload),
     type: (channel, payload: object) => channel.broadcast("typing", payload),
-    sayOnce: (channel, payload: object) =>
-      channel.context.broadcast(channel.topic, "said", payload, { history: false }),
+    sayOnce: (channel, payload: object) => {
+      channel.broadcast("said", payload, { history: false });
+      channel.broadcastFrom("said", payload, { history: false });
+      channel.context.broadcast(channel.topic, "said", payload, { history: false });
+    },
     sayBytes: (channel) => channel.broadcast("bytes", Uint8Array.of(1, 2)),
     shard: (channel) => ok({ shard: channel.shard }),
     publish: async (channel, { text, key }: { text: string; key?: string }) => {

@@ -134,6 +134,26 @@ describe("a broadcast", () => {
     ]);
   });
 
+  it("takes only options that a broadcast to its own topic can have", () => {
+    const wrong: readonly [object, string][] = [
+      [{ scope: "node" }, "options of a broadcast may only be history, got scope"],
+      [null as never, "options of a broadcast must be an object, got null"],
+      [{ history: 0 }, "history must be true or false, got 0"],
+    ];
+    const { frames } = doing((socket) => {
+      for (const [options, message] of wrong) {
+        for (const name of ["broadcast", "broadcastFrom"] as const) {
+          assert.throws(() => socket[name]("e", {}, options), {
+            code: "SIM_ERR_OPTION_INVALID",
+            message,
+          });
+        }
+      }
+      socket.push("checked");
+    });
+    assert.deepEqual(frames, ['["11",null,"room:1","checked",{}]']);
+  });
+
   it("leaves out its channel with broadcastFrom, on this thread and on others", () => {
     const node = new TestNode();
     const room = channel({ handleIn: { shout: (socket) => socket.broadcastFrom("e", {}) } });

@@ -212,10 +212,24 @@ describe("A channel with a history", () => {
       assert.equal(await client.next(), `[null,+1,"${topic}","said",{"text":"a"}]`);
       await client.push(topic, "type", { n: 1 });
       assert.equal(await client.next(), `[null,null,"${topic}","typing",{"n":1}]`);
-      await client.push(topic, "sayOnce", { text: "b" });
-      assert.equal(await client.next(), `[null,null,"${topic}","said",{"text":"b"}]`);
       await client.push(topic, "say", { text: "c" });
       assert.equal(await client.next(), `[null,+2,"${topic}","said",{"text":"c"}]`);
+    });
+
+    test("has no offset in a broadcast that is left out of the history, and does not keep it", async () => {
+      const client = await connect();
+      const other = await connect();
+      await client.joined(topic, LIVE);
+      await other.joined(topic, LIVE);
+      const once = `[null,null,"${topic}","said",{"text":"b"}]`;
+      await client.push(topic, "sayOnce", { text: "b" });
+      assert.deepEqual([await client.next(), await client.next()], [once, once]);
+      assert.deepEqual(
+        [await other.next(), await other.next(), await other.next()],
+        [once, once, once],
+      );
+      await client.push(topic, "say", { text: "c" });
+      assert.equal(await client.next(), `[null,+1,"${topic}","said",{"text":"c"}]`);
     });
 
     test("tells the sender of broadcastFrom only the offset", async () => {
