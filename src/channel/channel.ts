@@ -36,15 +36,23 @@ import { callLater, clearTimers, type TimerOwner } from "../callbacks/timers.ts"
 import { hasCode, makeError } from "../errors.ts";
 import type { Buckets } from "../limits/own-limits.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
-import { checkEvent } from "../protocol/broadcast-encoder.ts";
 import { nameOfJoin, type Message, type Ref } from "../protocol/message.ts";
 import { EVENT, REASON, STATUS } from "../protocol/reserved.ts";
-import { keptRefJson, refJson } from "../protocol/serializer.ts";
-import { mayBeKept, type TopicBroadcastOptions } from "../pubsub/broadcast-options.ts";
+import { keptRefJson } from "../protocol/serializer.ts";
+import type { TopicBroadcastOptions } from "../pubsub/broadcast-options.ts";
 import type { Broadcast } from "../pubsub/envelope.ts";
 import type { Listener, TopicEntry } from "../pubsub/registry.ts";
 import { ChannelHistory, mayAsk, type HistoryOwner } from "./channel-history.ts";
 import type { ChannelLetter, KeptLetter } from "./channel-letters.ts";
+import {
+  sendBroadcast,
+  sendEnd,
+  sendJoinAnswer,
+  sendPush,
+  sendReply,
+  writtenFor,
+  type SendingChannel,
+} from "./channel-output.ts";
 import { causeOf, wireReasonOf } from "./channel-reports.ts";
 import type { ChannelSocket } from "./channel-socket.ts";
 import { checkJoined, STATE, takeStep, type ChannelState } from "./channel-state.ts";
@@ -68,6 +76,7 @@ export class Channel
   implements
     ChannelSocket<object, unknown>,
     RoutedChannel,
+    SendingChannel,
     Subscriber,
     Listener,
     Callee<ChannelLetter>,
@@ -154,25 +163,18 @@ export class Channel
 
   push(event: string, payload: unknown = {}): void {
     checkJoined(this, "push");
-    const { writers } = this.definition;
-    const written = writers ? writers.written(event, payload) : payload;
-    if (this.state === STATE.closed) return;
-    checkEvent(event);
-    const { connection, serializer } = this.owner;
-    const ref = this.history?.ref;
-    const frame = serializer.push(this.joinRefJson, this.topicJson, event, written, ref);
-    connection.send(frame);
-    if (typeof ref === "string") this.history?.pushed(frame, serializer);
+    const written = writtenFor(this, event, payload);
+    if (this.state !== STATE.closed) sendPush(this, event, written);
   }
 
   broadcast(event: string, payload: unknown = {}, options?: TopicBroadcastOptions): void {
     checkJoined(this, "broadcast");
-    this.sendBroadcast(event, payload, options, undefined);
+    sendBroadcast(this, event, payload, options, undefined);
   }
 
   broadcastFrom(event: string, payload: unknown = {}, options?: TopicBroadcastOptions): void {
     checkJoined(this, "broadcastFrom");
-    this.sendBroadcast(event, payload, options, this);
+    sendBroadcast(this, event, payload, options, this);
   }
 
   replyLater(): LaterReply {
@@ -344,8 +346,6 @@ export class Channel
     this.shared.callbacks.tell(this, { kind: "leftOut", count });
   }
 
-  // -- Callee: for the runner of callbacks -------------------------------------------------------
-
   // -- HistoryOwner: for its history -------------------------------------------------------------
 
   get joinTimeoutMs(): number {
@@ -359,6 +359,8 @@ export class Channel
   receiveLetter(letter: KeptLetter): void {
     this.shared.callbacks.receive(this, letter);
   }
+
+  // -- Callee: for the runner of callbacks -------------------------------------------------------
 
   get takesAtOnce(): boolean {
     return this.state === STATE.open && !this.owner.isSerial;
@@ -416,7 +418,7 @@ export class Channel
         this.lose(letter.error);
         break;
       case "leave":
-        this.reply(letter.ref, STATUS.ok, undefined);
+        sendReply(this, letter.ref, STATUS.ok, undefined);
         this.end({ shutdown: "left" });
         break;
       case "close":
@@ -466,7 +468,7 @@ export class Channel
       // A Proxy may throw at any of these.
       if (result instanceof Stop) stopped = new Stop(result.reason, result.reply);
       const answer = stopped ? stopped.reply : result;
-      if (answer instanceof Reply) this.reply(ref, answer.status, answer.payload);
+      if (answer instanceof Reply) sendReply(this, ref, answer.status, answer.payload);
       else if (answer !== undefined) throw badAnswer(event, result);
     } catch (error) {
       this.crash(event, error);
@@ -570,7 +572,7 @@ export class Channel
     try {
       // Subscribe before the answer is sent: the client must receive all broadcasts from then on.
       if (status === STATUS.ok && join) this.attach();
-      this.answerJoin(status, payload);
+      sendJoinAnswer(this, status, payload);
     } catch (error) {
       // An answer that cannot be encoded counts as a crash of the join.
       this.failJoin(error);
@@ -602,7 +604,7 @@ export class Channel
   /** Answers a join with an error, and ends the channel without its `terminate`. */
   private refuseJoin(response: object): void {
     try {
-      this.answerJoin(STATUS.error, response);
+      sendJoinAnswer(this, STATUS.error, response);
     } catch (failure) {
       this.owner.failed(failure);
     }
@@ -637,7 +639,7 @@ export class Channel
   /** Ends the channel gracefully: the client is notified, and does not rejoin. */
   private end(reason: ExitReason): void {
     this.beginEnd();
-    this.sendEnd(EVENT.close, {});
+    sendEnd(this, EVENT.close, {});
     this.owner.channelGone(this);
     this.terminate(reason, () => this.ended());
     this.shared.reports.ended(this, reason);
@@ -661,7 +663,7 @@ export class Channel
     this.beginEnd();
     const reason = typeof cause === "string" ? cause : causeOf(cause);
     this.terminate(reason, () => {
-      this.sendEnd(EVENT.error, { reason: wireReasonOf(cause) });
+      sendEnd(this, EVENT.error, { reason: wireReasonOf(cause) });
       this.owner.channelGone(this);
       this.ended();
     });
@@ -714,46 +716,6 @@ export class Channel
     if (this.definition.history) pubsub.keeping?.ended(this);
     onEnded(this);
     callbacks.live.gone();
-  }
-
-  // -- frames ------------------------------------------------------------------------------------
-
-  private get topicJson(): string {
-    return this.entry ? this.entry.json : JSON.stringify(this.topic);
-  }
-
-  private reply(ref: Ref, status: string, payload: unknown): void {
-    const { connection, serializer } = this.owner;
-    connection.send(serializer.reply(this.joinRefJson, ref, this.topicJson, status, payload));
-  }
-
-  // Uses the join_ref as sent by the client. In other frames the join's ref replaces a missing one.
-  private answerJoin(status: string, payload: unknown): void {
-    const { connection, serializer } = this.owner;
-    const joinRef = refJson(this.sentJoinRef);
-    connection.send(serializer.reply(joinRef, this.ref, this.topicJson, status, payload));
-  }
-
-  private sendEnd(event: string, payload: object): void {
-    const { connection, serializer } = this.owner;
-    try {
-      connection.send(serializer.end(refJson(this.sentJoinRef), this.topicJson, event, payload));
-    } catch (error) {
-      this.owner.failed(error);
-    }
-  }
-
-  private sendBroadcast(
-    event: string,
-    payload: unknown,
-    options: TopicBroadcastOptions | undefined,
-    from: Channel | undefined,
-  ): void {
-    const { writers } = this.definition;
-    const { pubsub } = this.shared;
-    const written = writers ? writers.written(event, payload) : payload;
-    if (!mayBeKept(options)) pubsub.broadcastUnkept(this.topic, event, written, "cluster", from);
-    else pubsub.broadcast(this.entry ?? this.topic, event, written, "cluster", from);
   }
 }
 
