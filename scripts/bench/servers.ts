@@ -31,12 +31,18 @@ interface Program {
 
 /**
  * The programs of all servers. `serial` is Simurgh with `joins: "serial"`, which keeps Phoenix's order
- * in bursts too. `socket.io-uws` is Socket.IO on uWebSockets.js instead of `ws`.
+ * in bursts too, and `kept` with topics that have a history. `socket.io-uws` is Socket.IO on uWebSockets.js instead of `ws`.
  */
 const PROGRAMS = {
   bare: { file: "./bare-engine.js", path: "/socket/websocket" },
   simurgh: { file: "./simurgh.js", path: "/socket/websocket", hasShards: true },
   serial: { file: "./simurgh.js", path: "/serial/websocket", hasShards: true },
+  kept: {
+    file: "./simurgh.js",
+    words: ["--app", "./kept-app.js"],
+    path: "/socket/websocket",
+    hasShards: true,
+  },
   ws: { file: "./peer-ws.js", path: "/socket/websocket" },
   "socket.io": {
     file: "../load/peers/socket-io.js",

@@ -14,17 +14,19 @@ const {
   port,
   shards,
   "stats-port": statsPort,
+  app,
 } = parseArgs({
   options: {
     port: { type: "string" },
     shards: { type: "string" },
     "stats-port": { type: "string" },
+    app: { type: "string", default: "./app.js" },
   },
 }).values;
 
 const data = makeShardThreads();
 const server = await serve({
-  app: new URL("./app.js", import.meta.url),
+  app: new URL(app, import.meta.url),
   host: "127.0.0.1",
   port: Number(port),
   ...(shards !== undefined && { shards: Number(shards) }),
