@@ -3,7 +3,14 @@
  *
  * Runs on: every shard, which loads it by its URL.
  */
-import { defineChannel, defineEndpoint, defineSocket, error, ok } from "../../src/index.ts";
+import {
+  defineChannel,
+  defineEndpoint,
+  definePresence,
+  defineSocket,
+  error,
+  ok,
+} from "../../src/index.ts";
 import { defineSerializer } from "../../src/raw.ts";
 import type { Message } from "../../src/protocol/message.ts";
 
@@ -11,6 +18,9 @@ const socket = defineSocket({
   connect: ({ params }) => ok({ user: params["user"] ?? "nobody" }),
   id: ({ assigns }) => `users:${assigns.user}`,
 });
+
+/** Who is in a `long` room. */
+const visitors = definePresence();
 
 const kept = { size: 5, ttlMs: 60_000, ephemeral: ["typing"] };
 
@@ -58,6 +68,7 @@ const long = defineChannel(socket, {
     overtake: (channel) => {
       channel.broadcast("said", { n: 1 });
       channel.broadcast("typing", { n: 2 });
+      visitors.track(channel, "ann", {});
       channel.push("pushed", { n: 3 });
       return ok({ n: 4 });
     },
@@ -106,6 +117,7 @@ const picky = defineSerializer({
 });
 
 export default defineEndpoint({
+  presences: [visitors],
   sockets: {
     "/socket": {
       socket,

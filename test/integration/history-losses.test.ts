@@ -18,18 +18,24 @@ const LIVE = { history: null };
 /** The smallest queues, so that little is lost in no time. */
 const SMALL = { ringBytes: 4_096, overflowBytes: 65_536, overflowTotalBytes: 65_536 };
 
+/** Calls a function with each worker thread that is started from now on. @returns a function that stops this */
+function onWorker(started: (worker: Worker) => void): () => void {
+  const on = Reflect.get(Worker.prototype, "on") as (...given: unknown[]) => Worker;
+  Reflect.set(Worker.prototype, "on", function noted(this: Worker, ...given: unknown[]): Worker {
+    started(this);
+    return on.apply(this, given);
+  });
+  return () => void Reflect.set(Worker.prototype, "on", on);
+}
+
 /** Returns the last worker that is started meanwhile: a server starts its keeper last. */
 async function lastWorkerOf(start: () => Promise<void>): Promise<Worker> {
   let last: Worker | undefined;
-  const on = Reflect.get(Worker.prototype, "on") as (...given: unknown[]) => Worker;
-  Reflect.set(Worker.prototype, "on", function noted(this: Worker, ...given: unknown[]): Worker {
-    last = this; // oxlint-disable-line typescript/no-this-alias
-    return on.apply(this, given);
-  });
+  const stop = onWorker((worker) => (last = worker));
   try {
     await start();
   } finally {
-    Reflect.set(Worker.prototype, "on", on);
+    stop();
   }
   assert.ok(last);
   return last;
@@ -120,6 +126,31 @@ describe("A history", () => {
     assert.equal(settled.epoch, back.epoch);
   });
 
+  it("fails its server if its keeper ends again and again", async () => {
+    const first = await lastWorkerOf(async () => {
+      server = await startServer("histories", { shards: 1 });
+    });
+    const ended = new Set([first]);
+    const stop = onWorker((keeper) => {
+      if (ended.has(keeper)) return;
+      ended.add(keeper);
+      keeper.once("online", () => void keeper.terminate());
+    });
+    try {
+      await first.terminate();
+      const { code, message } = (await within(server.failed, "the failure")) as Error & {
+        readonly code: string;
+      };
+      assert.deepEqual(
+        [code, message.includes("got no thread that keeps histories")],
+        ["SIM_ERR_NO_SHARDS", true],
+      );
+      assert.equal(ended.size, 6);
+    } finally {
+      stop();
+    }
+  });
+
   /** Publishes until it succeeds: without a keeper, it rejects. */
   async function published(topic: string): Promise<{ readonly epoch: string }> {
     for (;;) {
@@ -145,17 +176,19 @@ describe("A history", () => {
     }
   });
 
-  it("lets ephemeral events, pushes and replies overtake kept broadcasts", async () => {
+  it("lets ephemeral and presence events, pushes and replies overtake kept broadcasts", async () => {
     server = await startServer("histories", { shards: 1 });
     const topic = "long:3";
     const client = await connect();
     await client.joined(topic, LIVE);
     await client.send(JSON.stringify(["1", "2", topic, "overtake", {}]));
-    const [last, ...first] = (await client.take(4)).toReversed();
+    const [last, ...first] = (await client.take(5)).toReversed();
     assert.equal(last, `[null,+1,"${topic}","said",{"n":1}]`);
+    const diff = `[null,null,"${topic}","presence_diff",`;
     assert.deepEqual(
-      new Set(first),
+      new Set(first.map((frame) => (frame.startsWith(diff) ? diff : frame))),
       new Set([
+        diff,
         `[null,null,"${topic}","typing",{"n":2}]`,
         `["1",null,"${topic}","pushed",{"n":3}]`,
         `["1","2","${topic}","phx_reply",{"status":"ok","response":{"n":4}}]`,
