@@ -267,9 +267,7 @@ describe("the TCP connections of a shard", () => {
   it("may be reset before they are read", async () => {
     const shard = await serving({ maxConnections: 1_000, maxIdleConnections: 1_000 });
     const many = Array.from({ length: 4 * NEW_PER_TURN }, () => new Client(shard));
-    await Promise.all(
-      many.map(async ({ socket }) => within(once(socket, "connect"), "a connect")),
-    );
+    await Promise.all(many.map(async ({ socket }) => within(once(socket, "connect"), "a connect")));
     for (const { socket } of many) socket.resetAndDestroy();
     await counted(shard, 0, 0);
     await new Client(shard).ask(REQUEST, "now");
