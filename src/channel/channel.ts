@@ -616,7 +616,7 @@ export class Channel
   private attach(): void {
     const { pubsub, fastlane } = this.shared;
     this.entry = pubsub.acquire(this.topic);
-    pubsub.learnHead(this.entry);
+    pubsub.kept?.learnHead(this.entry);
     fastlane.join(this.entry, this);
   }
 

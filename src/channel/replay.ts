@@ -284,7 +284,7 @@ export class Replay implements RoomWaiter, OpenJoin {
     if (!kept) return;
     if (!this.#isEntryLevel(head)) {
       kept.waiters.add(this.#wake);
-      pubsub.fetchAgain(this.#entry);
+      pubsub.kept?.fetchAgain(this.#entry);
       return;
     }
     this.#history.tracks = TRACKS.live;

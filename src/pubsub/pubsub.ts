@@ -18,25 +18,16 @@ import { BroadcastEncoder, topicName } from "../protocol/broadcast-encoder.ts";
 import { telemetry } from "../telemetry.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Envelope, HEADER_BYTES, KIND, writeHeader, type BroadcastHandler } from "./envelope.ts";
-import {
-  ASKED_FLAG,
-  packJson,
-  positionIn,
-  Trailer,
-  trailerAt,
-  TRAILER_BYTES,
-  type Answer,
-} from "./history-records.ts";
+import { ASKED_FLAG, packJson, Trailer, TRAILER_BYTES } from "./history-records.ts";
 import { readHistory, type HistoryPage, type HistoryRequest } from "./history-reader.ts";
-import { KeptEntry } from "./kept-entry.ts";
-import { isKeptEvent, type TopicHistory } from "./kept-topics.ts";
+import { KeptDelivery } from "./kept-delivery.ts";
+import { isKeptEvent } from "./kept-topics.ts";
 import type { KeptAt, Keeping } from "./keeping.ts";
 import { kindAndFlags, kindOf, NO_MEMBER } from "./exchange-layout.ts";
 import type { Exchange, ExchangeHandler, LappedNotice } from "./exchange.ts";
 import { GAP_SLOT, unpackGap, type Gap } from "./gap.ts";
 import { IdNotices, type NoticePace } from "./id-notices.ts";
 import type { Member } from "./member.ts";
-import { unpackLapped } from "./outgoing-records.ts";
 import { listenersOf, Registry, TopicEntry, type Listener } from "./registry.ts";
 import type { SubscriptionIndex } from "./subscription-index.ts";
 import { firstTopics, type TopicCount } from "./topic-counts.ts";
@@ -50,8 +41,6 @@ export type Scope = "cluster" | "node" | "thread" | "otherThreads" | "otherNodes
 const BROADCAST_TYPE = kindAndFlags(KIND.broadcast, 0);
 const DIRECT_TYPE = kindAndFlags(KIND.direct, 0);
 const PUBLISH_TYPE = kindAndFlags(KIND.keep, ASKED_FLAG);
-/** Size of the answers with which a topic is fetched again (bytes). */
-const FETCH_BYTES = 65_536;
 
 /** PubSub for one thread: its member's subscriptions and broadcasts. */
 export class PubSub<Lane = never> implements ExchangeHandler {
@@ -67,6 +56,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   readonly #idNotices: IdNotices | undefined;
   readonly #trailer = new Trailer();
   #keeping: Keeping | undefined = undefined;
+  #kept: KeptDelivery<Lane> | undefined = undefined;
 
   /**
    * @param dispatcher - delivers frames to this thread's lanes; undefined if it has only listeners
@@ -90,12 +80,18 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     return this.#keeping;
   }
 
+  /** What keepers write to this thread; undefined if no topic is kept. */
+  get kept(): KeptDelivery<Lane> | undefined {
+    return this.#kept;
+  }
+
   /** Sets which topics are kept. Called once, before clients connect. */
   keep(keeping: Keeping): void {
     this.#keeping = keeping;
-    for (const entry of this.registry.entries()) this.#setKept(entry);
-    this.member.onRetired((member) => {
-      if (keeping.isKeeper(member)) this.#keeperEnded(member);
+    this.#kept = new KeptDelivery(this.member, keeping, {
+      registry: this.registry,
+      deliver: (...given) => this.#deliver(...given),
+      tell: (entry) => this.#tellEntry(entry),
     });
   }
 
@@ -114,7 +110,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     const entry = this.registry.ensure(topic);
     if (entry.count === 0) {
       this.#index.add(this.#index.slotOf(entry.hash));
-      if (this.#keeping) this.#setKept(entry);
+      this.#kept?.begin(entry);
     }
     entry.count += 1;
     return entry;
@@ -124,7 +120,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   release(entry: TopicEntry<Lane>): void {
     entry.count -= 1;
     if (entry.count > 0) return;
-    if (entry.kept?.fetching) this.#keeping?.cancel(entry.kept.fetching);
+    this.#kept?.end(entry);
     this.registry.delete(entry);
     this.#index.remove(this.#index.slotOf(entry.hash));
   }
@@ -134,7 +130,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     const entry = this.acquire(topic);
     entry.listeners ??= new Map();
     entry.listeners.set(listener, (entry.listeners.get(listener) ?? 0) + 1);
-    this.learnHead(entry);
+    this.#kept?.learnHead(entry);
   }
 
   /**
@@ -318,20 +314,6 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     await this.#keeping.clear(topic, this.registry.hashOf(topic));
   }
 
-  /** Asks where a kept topic is, unless this thread knows: so what is lapped can be fetched again. */
-  learnHead(entry: TopicEntry<Lane>): void {
-    const { kept } = entry;
-    if (!this.#keeping || !kept || kept.delivered > 0 || kept.isLearning) return;
-    kept.isLearning = true;
-    const { topic, hash } = entry;
-    this.#keeping.pull({ topic, hash, maxBytes: 0 }, ({ head }) => {
-      kept.isLearning = false;
-      if (kept.delivered > 0) return;
-      kept.delivered = head.head;
-      kept.epoch = head.epoch;
-    });
-  }
-
   /** Sends the broadcast in the encoder to its keeper, and to the link. */
   #sendToKeeper(keeping: Keeping, hash: number, from: object | undefined): void {
     const encoder = this.#encoder;
@@ -390,7 +372,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   /** Delivers a record. */
   onRecord(from: number, type: number, bytes: Uint8Array, offset: number, length: number): void {
     if (kindOf(type) >= KIND.keep) {
-      this.#onHistory(from, kindOf(type), bytes, offset, length);
+      this.#kept?.onRecord(from, kindOf(type), bytes, offset, length);
       return;
     }
     if (kindOf(type) === KIND.gap) {
@@ -414,9 +396,8 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     const lost = slots === "all" ? undefined : new Set(slots);
     // A gap may have been lost, and it is unknown which topics it affected.
     const isAll = lost === undefined || lost.has(GAP_SLOT);
-    const keeping = this.#keeping;
-    if (keeping?.isKeeper(from)) {
-      this.#lappedByKeeper(keeping, from, (slot) => isAll || lost.has(slot));
+    if (isKept) {
+      this.#kept?.onLapped(from, (slot) => isAll || lost.has(slot));
       return;
     }
     const ids = isAll ? "all" : "asTopics";
@@ -428,152 +409,6 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     this.member.logger.log("recordFailed", { from, err: error });
   }
 
-  // -- what keepers wrote ------------------------------------------------------------------------
-
-  #onHistory(from: number, kind: number, bytes: Uint8Array, offset: number, length: number): void {
-    const keeping = this.#keeping;
-    if (!keeping) return;
-    switch (kind) {
-      case KIND.kept:
-        this.#onKept(keeping, bytes, offset, length);
-        break;
-      case KIND.answer:
-        keeping.onAnswer(bytes, offset, length);
-        break;
-      case KIND.settled:
-        keeping.onSettled(from, bytes, offset, length);
-        break;
-      case KIND.burned: {
-        const slots = unpackLapped(bytes, offset, length);
-        const lost = slots === "all" ? undefined : new Set(slots);
-        const isConcerned = (slot: number): boolean => lost?.has(slot) !== false;
-        keeping.onBurned(from, isConcerned);
-        this.#loseKept(keeping, from, isConcerned);
-        break;
-      }
-      case KIND.keeperUp:
-        this.#loseKept(keeping, from, () => true);
-        break;
-    }
-  }
-
-  #onKept(keeping: Keeping, bytes: Uint8Array, offset: number, length: number): void {
-    const envelope = this.#received.read(bytes, offset, length);
-    const entry = this.registry.find(envelope);
-    if (!entry) {
-      this.member.counters.add(COUNTER.recordsWithoutSubscriber);
-      return;
-    }
-    const at = trailerAt(offset, envelope.frameLength);
-    const position = positionIn(bytes, at);
-    const { kept } = entry;
-    // A message that could not be kept has no position, and goes to live subscribers only.
-    if (kept && position > 0 && !this.#takes(entry, kept, position)) return;
-    envelope.position = kept ? position : 0;
-    this.#deliver(entry, envelope, keeping.excludedBy(this.#trailer.read(bytes, at)));
-  }
-
-  /** Reports whether a live message is the next one of its topic. */
-  #takes(entry: TopicEntry<Lane>, kept: KeptEntry, position: number): boolean {
-    if (kept.fetching) return false;
-    if (kept.delivered > 0 && position !== kept.delivered + 1) {
-      if (position > kept.delivered) this.#fetch(entry, kept);
-      return false;
-    }
-    kept.delivered = position;
-    return true;
-  }
-
-  /** Fetches again what a keeper has sent in vain. */
-  #lappedByKeeper(keeping: Keeping, from: number, isConcerned: (slot: number) => boolean): void {
-    for (const entry of this.registry.all()) {
-      const { kept, hash } = entry;
-      if (!kept || keeping.keeperOf(hash) !== from) continue;
-      if (isConcerned(this.#index.slotOf(hash))) this.fetchAgain(entry);
-    }
-    keeping.onLapped(from, isConcerned);
-  }
-
-  /** Fetches what follows the last delivered message of a kept topic, or tells that it is lost. */
-  fetchAgain(entry: TopicEntry<Lane>): void {
-    const { kept } = entry;
-    if (!kept || kept.fetching) return;
-    if (kept.delivered > 0) this.#fetch(entry, kept);
-    else this.#tellEntry(entry);
-  }
-
-  #fetch(entry: TopicEntry<Lane>, kept: KeptEntry): void {
-    const { topic, hash } = entry;
-    const { epoch, delivered: after } = kept;
-    const spec = { topic, hash, epoch, after, maxBytes: FETCH_BYTES };
-    const pull = this.#keeping?.pull(spec, (answer) => this.#onFetched(entry, kept, answer));
-    // Without threads, the answer has come within the call.
-    if (pull?.isOver === false) kept.fetching = pull;
-  }
-
-  #onFetched(entry: TopicEntry<Lane>, kept: KeptEntry, answer: Answer): void {
-    const { head } = answer;
-    kept.epoch = head.epoch;
-    if (!head.recovered) {
-      kept.fetching = undefined;
-      kept.delivered = head.head;
-      this.#tellEntry(entry);
-      kept.wake();
-      return;
-    }
-    while (answer.next()) {
-      if (answer.position <= kept.delivered) continue;
-      kept.delivered = answer.position;
-      this.member.counters.add(COUNTER.historyReplayed);
-      answer.read(this.#received, this.#trailer);
-      this.#deliver(entry, this.#received, this.#keeping?.excludedBy(this.#trailer));
-      // User code may have ended all subscriptions.
-      if (entry.count === 0) return;
-    }
-    if (!head.isLast) {
-      this.#fetch(entry, kept);
-      return;
-    }
-    kept.fetching = undefined;
-    kept.wake();
-  }
-
-  #keeperEnded(member: number): void {
-    const keeping = this.#keeping;
-    if (!keeping) return;
-    this.#loseKept(keeping, member, () => true);
-    keeping.keeperEnded(member);
-  }
-
-  /** Tells the subscribers of a keeper's topics that messages were lost. */
-  #loseKept(keeping: Keeping, from: number, isConcerned: (slot: number) => boolean): void {
-    for (const entry of this.registry.all()) {
-      const { kept, hash } = entry;
-      if (!kept || keeping.keeperOf(hash) !== from) continue;
-      if (!isConcerned(this.#index.slotOf(hash))) continue;
-      if (kept.fetching) keeping.cancel(kept.fetching);
-      kept.fetching = undefined;
-      kept.delivered = 0;
-      kept.epoch = undefined;
-      this.#tellEntry(entry);
-      kept.wake();
-      if (entry.count > 0) this.learnHead(entry);
-    }
-  }
-
-  #tellEntry(entry: TopicEntry<Lane>): void {
-    const { topic } = entry;
-    this.#tell(topic, () => this.#dispatcher?.missed(entry));
-    for (const listener of listenersOf(entry)) {
-      if (listener.isOfId !== true) this.#tell(topic, () => listener.missed(topic));
-    }
-  }
-
-  #setKept(entry: TopicEntry<Lane>): void {
-    const history: TopicHistory | undefined = this.#keeping?.find(entry.topic);
-    entry.kept = history && new KeptEntry(history);
-  }
-
   // -- losses ------------------------------------------------------------------------------------
 
   /** Notifies the subscribers to topics that broadcasts were lost. @returns the number of topics */
@@ -581,16 +416,19 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     // Notifying may end channels, which changes the registry, so the topics are collected first.
     const concerned = this.registry.all().filter(isConcerned);
     const areIdsTold = ids === "asTopics" || (ids === "all" && !this.#idNotices);
-    for (const entry of concerned) {
-      const { topic } = entry;
-      this.#tell(topic, () => this.#dispatcher?.missed(entry));
-      for (const listener of listenersOf(entry)) {
-        if (listener.isOfId === true && !areIdsTold) continue;
-        this.#tell(topic, () => listener.missed(topic));
-      }
-    }
+    for (const entry of concerned) this.#tellEntry(entry, areIdsTold);
     if (ids === "all") this.#idNotices?.addAll(this.registry.all());
     return concerned.length;
+  }
+
+  /** @param areIdsTold - whether listeners for a disconnect are told too */
+  #tellEntry(entry: TopicEntry<Lane>, areIdsTold = false): void {
+    const { topic } = entry;
+    this.#tell(topic, () => this.#dispatcher?.missed(entry));
+    for (const listener of listenersOf(entry)) {
+      if (listener.isOfId === true && !areIdsTold) continue;
+      this.#tell(topic, () => listener.missed(topic));
+    }
   }
 
   // If one of them throws, the others must still be notified.
