@@ -37,7 +37,7 @@ import {
   type Settled,
 } from "../pubsub/history-records.ts";
 import type { KeptTopics, TopicHistory } from "../pubsub/kept-topics.ts";
-import { PublishKeys } from "./publish-keys.ts";
+import type { PublishKeys } from "./publish-keys.ts";
 import type { HistoryStore } from "./store.ts";
 
 const KEPT_TYPE = kindAndFlags(KIND.kept, 0);
@@ -72,8 +72,7 @@ export interface KeeperParts {
   readonly store: HistoryStore;
   /** Largest answer, apart from an answer with a single message (bytes). */
   readonly maxAnswerBytes: number;
-  /** Memory for the keys of publishes (bytes). */
-  readonly maxKeyBytes: number;
+  readonly keys: PublishKeys;
   readonly counters: Counters;
   readonly logger: Logger;
   /** Time (ms since 1970). */
@@ -107,7 +106,6 @@ interface Range {
 /** A keeper of histories. */
 export class Keeper implements ExchangeHandler {
   readonly #parts: KeeperParts;
-  readonly #keys: PublishKeys;
   readonly #envelope = new Envelope(true);
   readonly #answer = new AnswerWriter();
   #scratch = new Uint8Array(new ArrayBuffer(16_384));
@@ -118,7 +116,6 @@ export class Keeper implements ExchangeHandler {
 
   constructor(parts: KeeperParts) {
     this.#parts = parts;
-    this.#keys = new PublishKeys(parts.maxKeyBytes);
   }
 
   /**
@@ -143,7 +140,7 @@ export class Keeper implements ExchangeHandler {
     const { store, counters, now } = this.#parts;
     const nowMs = now();
     store.trim(nowMs, TRIM_WORK);
-    this.#keys.trim(nowMs);
+    this.#parts.keys.trim(nowMs);
     counters.set(COUNTER.historyBytes, store.bytes);
     counters.set(COUNTER.historyTopics, store.topics);
     counters.set(COUNTER.historyMessages, store.messages);
@@ -238,7 +235,7 @@ export class Keeper implements ExchangeHandler {
       return;
     }
     const epoch = this.#parts.store.epoch(topic) ?? "";
-    if (key !== undefined) this.#keys.add(topic, key, { epoch, position }, nowMs + history.ttlMs);
+    if (key !== undefined) this.#parts.keys.add(topic, key, { epoch, position }, nowMs + history.ttlMs);
     this.#settle(from, { request, epoch, position });
   }
 
@@ -255,12 +252,12 @@ export class Keeper implements ExchangeHandler {
       return true;
     }
     if (key === undefined) return false;
-    const known = this.#keys.find(topic, key, nowMs);
+    const known = this.#parts.keys.find(topic, key, nowMs);
     if (known) {
       this.#settle(from, { request, ...known });
       return true;
     }
-    if (this.#keys.hasRoomFor(topic, key)) return false;
+    if (this.#parts.keys.hasRoomFor(topic, key)) return false;
     const error =
       "an idempotencyKey must find room in historyBytes, got too many keys within ttlMs";
     this.#settle(from, { request, error });

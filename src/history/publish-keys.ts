@@ -13,7 +13,14 @@ export interface KeyedPosition {
 }
 
 interface Known extends KeyedPosition {
+  /** Time at which the key is forgotten (ms since 1970). */
   readonly untilMs: number;
+}
+
+/** A key, as a visitor gets it. */
+export interface VisitedKey extends Known {
+  readonly topic: string;
+  readonly key: string;
 }
 
 /** Approximate size of a key in memory, in addition to its text (bytes). */
@@ -50,6 +57,14 @@ export class PublishKeys {
     if (!keys) this.#topics.set(topic, (keys = new Map()));
     keys.set(key, { epoch, position, untilMs });
     this.#bytes += sizeOf(topic, key);
+  }
+
+  /** Visits all keys that have not expired, those of a topic in order of insertion. */
+  visit(nowMs: number, visitor: (key: VisitedKey) => void): void {
+    this.trim(nowMs);
+    for (const [topic, keys] of this.#topics) {
+      for (const [key, known] of keys) visitor({ topic, key, ...known });
+    }
   }
 
   /** Forgets expired keys. */

@@ -159,6 +159,11 @@ export class SlabStore implements HistoryStore {
     return entry === NONE ? OFFSET_BEFORE_FIRST : this.#headOf(entry);
   }
 
+  usedMs(topic: string): number | undefined {
+    const entry = this.#topics.find(topic);
+    return entry === NONE ? undefined : this.#pool.double(entry, ENTRY_DOUBLES.usedMs);
+  }
+
   limits(topic: string): HistoryLimits | undefined {
     const entry = this.#topics.find(topic);
     if (entry === NONE) return undefined;

@@ -59,7 +59,7 @@ export interface ReadLimits {
 }
 
 /**
- * Takes one message. Must not call the store, except for `head`, `epoch` and `limits`.
+ * Takes one message. Must not call the store, except for `head`, `epoch`, `usedMs` and `limits`.
  *
  * @param bytes - belongs to the store; valid only during the call, and not to be changed
  * @param start - index of the message's first byte in `bytes`
@@ -130,6 +130,9 @@ export interface HistoryStore {
   /** Returns the newest offset used, or the offset before the first one if none has been used. */
   head(topic: string): number;
 
+  /** Returns the time of a topic's last `open`, `append` or `burn`, or undefined if it has no epoch. */
+  usedMs(topic: string): number | undefined;
+
   /** Returns the limits that were last passed for a topic, or undefined if it has no epoch. */
   limits(topic: string): HistoryLimits | undefined;
 
@@ -190,7 +193,7 @@ export interface HistoryStore {
 
   /**
    * Visits all topics that have an epoch, the one that was silent longest first. The visitor may call
-   * `head`, `epoch`, `limits`, `read`, `burn` and `clear` for the topic it is given.
+   * `head`, `epoch`, `usedMs`, `limits`, `read`, `burn` and `clear` for the topic it is given.
    */
   visitTopics(visit: (topic: string) => void): void;
 }

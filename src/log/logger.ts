@@ -146,6 +146,24 @@ export const LOG_LINES = {
     level: "error",
     text: "no room for another topic with a history: raise historyBytes",
   },
+  historyRestored: { level: "info", text: "histories restored" },
+  historyNotFound: {
+    level: "info",
+    text: "no histories were saved by an orderly stop: all topics begin new epochs",
+  },
+  historyNotRestored: {
+    level: "warn",
+    text: "saved histories cannot be restored: their topics begin new epochs",
+  },
+  historySaved: { level: "info", text: "histories saved" },
+  historyNotSaved: {
+    level: "error",
+    text: "histories could not be saved: their topics begin new epochs after the next start",
+  },
+  historyUnsaveable: {
+    level: "error",
+    text: "no file can be written at historyFile: histories will not be saved, and are not restored",
+  },
   connected: { level: "info", text: "CONNECTED TO" },
   refused: { level: "info", text: "REFUSED CONNECTION TO" },
   expired: { level: "info", text: "EXPIRED CONNECTION TO" },

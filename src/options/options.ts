@@ -13,6 +13,9 @@ import {
   type TextOption,
 } from "./values.ts";
 
+/** Value of `historyFile` for histories that are not saved. */
+export const NO_FILE = "none";
+
 /** Log levels, from the most to the least verbose. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 
@@ -163,6 +166,16 @@ export const OPTIONS = {
       "Memory for the histories of all topics of the node, divided among `historyThreads`. It is allocated as it is needed.",
     atLimit:
       "Topics that were silent longest lose their oldest messages first (`historyEvicted`). Clients that need these get `recovered: false`.",
+  },
+  historyFile: {
+    kind: "text",
+    env: "SIMURGH_HISTORY_FILE",
+    default: NO_FILE,
+    minBytes: 1,
+    maxBytes: 4_000,
+    about: `Path under which histories are saved by an orderly stop and restored at the next start, in one file per history thread: \`<path>.0\` and so on. The directory must be persistent, and the path of one process only. ${NO_FILE}: histories end with the process.`,
+    atLimit:
+      "If nothing can be written there, a line is logged at the start. If histories cannot be saved within `shutdownMs`, or not be restored within half of `startTimeoutMs`, a line is logged, and their topics begin new epochs: clients get `recovered: false`.",
   },
   maxFrameBytes: {
     kind: "integer",

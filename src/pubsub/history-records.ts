@@ -47,7 +47,8 @@
  * Runs on: any thread. Pure functions.
  */
 
-import { HEADER_BYTES, type Envelope } from "./envelope.ts";
+import { makeError } from "../errors.ts";
+import { Envelope, HEADER_BYTES, rehash } from "./envelope.ts";
 import type { LappedNotice } from "./outgoing-records.ts";
 
 /** Bytes of a trailer. */
@@ -111,6 +112,24 @@ export function positionIn(bytes: Uint8Array, trailer: number): number {
 /** Writes the position into a trailer. */
 export function setPositionIn(bytes: Uint8Array, trailer: number, value: number): void {
   setPosition(bytes, trailer + SENDER_BYTES, value);
+}
+
+/**
+ * Makes the stored bytes of a message, which another process has kept, those of this one: with its hash
+ * of the topic, and nobody excluded. Changes the given bytes.
+ *
+ * @throws SIM_ERR_INTERNAL if they are too short for what they contain
+ */
+export function adoptStored(bytes: Uint8Array, hash: number): Uint8Array {
+  const { frameLength } = new Envelope().read(bytes, 0, bytes.length);
+  const trailer = trailerAt(0, frameLength);
+  if (!(frameLength >= 0 && trailer <= bytes.length)) {
+    const got = `${trailer} of ${bytes.length} (bytes)`;
+    throw makeError("SIM_ERR_INTERNAL", `the frame of a kept message must be complete, got ${got}`);
+  }
+  rehash(bytes, hash);
+  bytes.fill(0, trailer);
+  return bytes;
 }
 
 /** The JSON of a publish. */

@@ -117,6 +117,11 @@ export function answerLimitsOf(
   return { maxAnswerBytes, maxPulls: Math.min(MAX_PULLS, Math.floor(roomBytes / maxAnswerBytes)) };
 }
 
+/** Returns which keeper keeps the topics of a hash. */
+export function keeperOf(keepers: readonly number[], hash: number): number {
+  return keepers[(hash >>> 0) % keepers.length] as number;
+}
+
 /** The keepers, as one member knows them. */
 export class Keeping {
   readonly #member: Member;
@@ -160,8 +165,7 @@ export class Keeping {
 
   /** Returns the member that keeps the topics of a hash. */
   keeperOf(hash: number): number {
-    const { keepers } = this.#member;
-    return keepers[(hash >>> 0) % keepers.length] as number;
+    return keeperOf(this.#member.keepers, hash);
   }
 
   /** Reports whether a member is a keeper. */

@@ -27,6 +27,7 @@ import type { AnswerMessage, NodeMemory } from "../shard/control.ts";
 import type { TaskMessage } from "../tasks/task-messages.ts";
 import type { Acceptor } from "./acceptor.ts";
 import type { Host } from "./host.ts";
+import { HistoryFiles } from "./history-files.ts";
 import { KeeperLife } from "./keeper-life.ts";
 import { LinkLife, type LinkThreads } from "./link-life.ts";
 import { joinStats, PastStats, type MemberStats } from "./member-stats.ts";
@@ -100,6 +101,7 @@ export class Supervisor
   readonly #keepers: ReadonlyMap<number, KeeperLife>;
   /** The topics that are kept, once the first shards are ready. */
   #kept: KeptPatterns | undefined = undefined;
+  #historyFiles: HistoryFiles | undefined = undefined;
   readonly #rotation: Rotation;
   readonly #watchdog: Watchdog<MemberThread>;
   readonly #stuck: StuckShards;
@@ -245,7 +247,9 @@ export class Supervisor
     const keepers = [...this.#threads].filter(({ role }) => role === "keeper");
     const others = [...this.#threads].filter((thread) => !keepers.includes(thread));
     await Promise.all(others.map((thread) => this.end(thread)));
-    await Promise.all(keepers.map((thread) => this.end(thread)));
+    this.#tellKeepersOfUnsent(keepers);
+    const haveEnded = await Promise.all(keepers.map((thread) => this.end(thread)));
+    if (haveEnded.every(Boolean)) this.#historyFiles?.closeParts();
     this.#watchdog.stop();
   }
 
@@ -344,7 +348,10 @@ export class Supervisor
     const { shard } = thread;
     const wasServing = this.#shards.get(shard) === thread;
     if (wasServing) this.#shards.delete(shard);
-    if (this.#isStopping) return;
+    if (this.#isStopping) {
+      if (thread.role !== "keeper" && thread.stats().overflowBytes > 0) this.#tellLost(thread.member);
+      return;
+    }
     if (thread.role === "link") this.#link.ended(thread);
     if (thread.role === "keeper") this.#keepers.get(thread.member)?.ended(thread);
     this.#retire(thread);
@@ -398,7 +405,7 @@ export class Supervisor
 
   #makeKeeper(member: number, at: number): KeeperLife {
     return new KeeperLife({
-      launch: async (isReplacement) => this.#launchKeeper(member, isReplacement),
+      launch: async (isReplacement) => this.#launchKeeper(member, at, isReplacement),
       bound: this.#bound,
       key: FIRST_KEEPER - at,
       logger: this.#parts.logger,
@@ -406,10 +413,11 @@ export class Supervisor
     });
   }
 
-  async #launchKeeper(member: number, isReplacement: boolean): Promise<MemberThread> {
+  async #launchKeeper(member: number, at: number, isReplacement: boolean): Promise<MemberThread> {
     const { memory, output, options } = this.#parts;
     const kept = this.#kept ?? [];
-    const start = { memory, output: output.memory, options, member, kept, isReplacement };
+    const files = this.#historyFiles?.of(at, isReplacement);
+    const start = { memory, output: output.memory, options, member, kept, files, isReplacement };
     const thread = new MemberThread(threadFile(KEEPER_ENTRY, import.meta.url), start, this);
     this.#threads.add(thread);
     return this.#ready(thread);
@@ -421,10 +429,32 @@ export class Supervisor
     this.#kept = first?.kept ?? [];
     const kept = new KeptTopics(this.#kept);
     if (kept.isEmpty) return;
+    const { options, logger } = this.#parts;
+    this.#historyFiles = HistoryFiles.open(options, logger);
     await Promise.all([...this.#keepers.values()].map((keeper) => keeper.start()));
+    this.#historyFiles?.closeSaved();
     this.#parts.host.keep(kept);
     for (const thread of this.#threads) {
       if (thread.role === "link") await thread.keep(this.#kept);
+    }
+  }
+
+  /** Tells the keepers, before they save, which members' broadcasts will not reach them any more. */
+  #tellKeepersOfUnsent(keepers: readonly MemberThread[]): void {
+    for (const { role, member } of this.#threads) {
+      // A thread that could not be ended.
+      if (role !== "keeper") this.#tellLost(member);
+    }
+    const { exchange } = this.#parts.host.member;
+    if (keepers.some(({ member }) => exchange.queuedBytesTo(member) > 0)) {
+      this.#tellLost(MAIN_MEMBER);
+    }
+  }
+
+  /** Tells the keepers that broadcasts of a member may have been lost on their way to them. */
+  #tellLost(member: number): void {
+    for (const thread of this.#threads) {
+      if (thread.role === "keeper") thread.send({ kind: "retire", member, hasLost: true });
     }
   }
 

@@ -115,9 +115,28 @@ export interface LinkStart extends EnginelessStart {
   readonly isReplacement: boolean;
 }
 
+/** A file of histories that main has opened. */
+export interface OpenHistoryFile {
+  readonly path: string;
+  readonly descriptor: number;
+}
+
+/** The files of a keeper. */
+export interface KeeperFiles {
+  /** Files of all keepers of an earlier process. They have been removed, so nobody else can use them. */
+  readonly saved: readonly OpenHistoryFile[];
+  /** Whether this keeper logs which of them cannot be used. */
+  readonly isFirst: boolean;
+  /** An empty file, to be written and renamed to `path` when the server stops. */
+  readonly part: OpenHistoryFile;
+  readonly path: string;
+}
+
 /** The `workerData` of a keeper of histories. */
 export interface KeeperStart extends EnginelessStart {
   readonly kept: KeptPatterns;
+  /** Undefined if histories are not kept over a restart. */
+  readonly files: KeeperFiles | undefined;
   /** Whether this thread replaces an earlier one, whose histories are gone. */
   readonly isReplacement: boolean;
 }

@@ -8,6 +8,7 @@
  */
 
 import { Keeper } from "../history/keeper.ts";
+import { PublishKeys } from "../history/publish-keys.ts";
 import { SlabStore } from "../history/slab-store.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Counters } from "../memory/counters.ts";
@@ -60,7 +61,7 @@ export class SoloKeeper implements KeeperLine {
       kept,
       store: new SlabStore({ maxBytes: options.historyBytes, seed: 0, idleMs: IDLE_MS }),
       maxAnswerBytes: answerLimitsOf(options, 1).maxAnswerBytes,
-      maxKeyBytes: options.historyBytes,
+      keys: new PublishKeys(options.historyBytes),
       counters,
       logger,
       now: () => Date.now(),

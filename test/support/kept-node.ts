@@ -5,6 +5,7 @@
  */
 
 import { Keeper } from "../../src/history/keeper.ts";
+import { PublishKeys } from "../../src/history/publish-keys.ts";
 import { SlabStore } from "../../src/history/slab-store.ts";
 import type { HistoryLimits, HistoryStore } from "../../src/history/store.ts";
 import { Logger } from "../../src/log/logger.ts";
@@ -148,7 +149,7 @@ export class KeptNode {
       kept: this.#kept,
       store: this.#store,
       maxAnswerBytes: answerLimitsOf(this.node.options, this.member.members).maxAnswerBytes,
-      maxKeyBytes: 100_000,
+      keys: new PublishKeys(100_000),
       counters,
       logger: SILENT,
       now: () => this.nowMs,
