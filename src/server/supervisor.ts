@@ -428,8 +428,12 @@ export class Supervisor
     const [first] = this.#shards.values();
     this.#kept = first?.kept ?? [];
     const kept = new KeptTopics(this.#kept);
-    if (kept.isEmpty) return;
     const { options, logger } = this.#parts;
+    if (kept.isEmpty) {
+      // What an earlier process saved misses the broadcasts of this one.
+      HistoryFiles.open({ ...options, historyThreads: 0 }, logger)?.closeSaved();
+      return;
+    }
     this.#historyFiles = HistoryFiles.open(options, logger);
     await Promise.all([...this.#keepers.values()].map((keeper) => keeper.start()));
     this.#historyFiles?.closeSaved();

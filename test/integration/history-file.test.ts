@@ -1,30 +1,35 @@
 /**
- * Histories over a restart of the process: clients that come back with their position go on from there
- * if it stopped in order, and are told that something is missing if it did not.
+ * Histories over a restart: clients that come back with their position go on from there if the server
+ * stopped in order, and are told that something may be missing if it did not.
  *
- * Runs on: the main thread of the tests; each server is a process of its own.
- * Slow: starts many processes.
+ * Runs on: the main thread of the tests, which is also the main thread of most servers; servers that are
+ *       ended by signals are processes of their own.
+ * Slow: starts many servers.
  */
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 
+import { LOG_LINES } from "../../src/index.ts";
+import { memoryAdapter } from "../../src/raw.ts";
 import { ServerProcess } from "../../scripts/suites/server-process.ts";
 import { HistoryClient } from "../support/history-client.ts";
+import { startServer, type Server } from "../support/server.ts";
 
 const APP = new URL("../apps/histories.js", import.meta.url);
 const LIVE = { history: null };
 const STOP_MS = 20_000;
+const TOPIC = "long:1";
 
-describe("The histories of a process", () => {
+describe("Histories over a restart", () => {
   let directory: string;
   let file: string;
   let tests = 0;
-  let server: ServerProcess | undefined;
+  const servers: Server[] = [];
+  const processes: ServerProcess[] = [];
   const clients: HistoryClient[] = [];
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), "simurgh-history-"));
@@ -34,65 +39,59 @@ describe("The histories of a process", () => {
   });
   afterEach(async () => {
     for (const client of clients.splice(0)) client.cut();
-    await server?.stop(STOP_MS);
-    server = undefined;
+    await Promise.all(servers.splice(0).map((server) => server.close()));
+    await Promise.all(processes.splice(0).map((server) => server.stop(STOP_MS)));
   });
 
-  /** Runs a test with a file of its own. */
+  /** Runs a test with files of its own. */
   function test(what: string, run: () => Promise<void>): void {
     it(what, async () => {
       tests += 1;
-      file = join(directory, `histories ${tests}`);
+      await mkdir(join(directory, String(tests)));
+      file = join(directory, String(tests), "histories");
       await run();
     });
   }
 
-  async function start(env: Record<string, string> = {}): Promise<ServerProcess> {
-    server = await ServerProcess.start({
-      app: APP,
-      shards: 2,
-      env: { SIMURGH_HISTORY_FILE: file, ...env },
-    });
+  async function serve(options: Parameters<typeof startServer>[1] = {}): Promise<Server> {
+    const server = await startServer("histories", { shards: 1, historyFile: file, ...options });
+    servers.push(server);
     return server;
   }
 
-  async function stop(): Promise<void> {
-    assert.deepEqual(await server?.stop(STOP_MS), { code: 0, signal: null });
+  async function spawn(): Promise<ServerProcess> {
+    const env = { SIMURGH_HISTORY_FILE: file };
+    const server = await ServerProcess.start({ app: APP, shards: 2, env });
+    processes.push(server);
+    return server;
   }
 
-  async function kill(): Promise<void> {
-    const ended = new Promise<void>((resolve) => server?.onEnd(resolve));
-    server?.signal("SIGKILL");
+  async function stop(server: ServerProcess): Promise<void> {
+    assert.deepEqual(await server.stop(STOP_MS), { code: 0, signal: null });
+  }
+
+  async function kill(server: ServerProcess): Promise<void> {
+    const ended = new Promise<void>((resolve) => {
+      server.onEnd(resolve);
+    });
+    server.signal("SIGKILL");
     await ended;
   }
 
-  async function connect(user = "ann"): Promise<HistoryClient> {
-    assert.ok(server);
-    const client = await HistoryClient.connect(server.port, { user });
+  async function connect(port: number): Promise<HistoryClient> {
+    const client = await HistoryClient.connect(port);
     clients.push(client);
     return client;
   }
 
-  async function joined(topic: string, payload: object = LIVE): Promise<HistoryClient> {
-    const client = await connect();
-    await client.joined(topic, payload);
+  async function joined(port: number): Promise<HistoryClient> {
+    const client = await connect(port);
+    await client.joined(TOPIC, LIVE);
     return client;
   }
 
-  /** Comes back with a position. @returns the history of the reply, and the next frames */
-  async function back(
-    topic: string,
-    epoch: string,
-    at: number,
-    count: number,
-  ): Promise<{ readonly client: HistoryClient; readonly seen: readonly string[] }> {
-    const client = await connect();
-    const reply = await client.rejoined(topic, epoch, at);
-    return { client, seen: [reply, ...(await client.take(count))] };
-  }
-
-  function said(topic: string, at: number, n = at): string {
-    return `[null,+${at},"${topic}","said",{"n":${n}}]`;
+  function said(at: number, topic = TOPIC): string {
+    return `[null,+${at},"${topic}","said",{"n":${at}}]`;
   }
 
   function history(at: number, count: number, recovered = true): string {
@@ -100,29 +99,165 @@ describe("The histories of a process", () => {
   }
 
   /** Has a client say numbers, and waits until they are kept. */
-  async function say(client: HistoryClient, topic: string, numbers: readonly number[]): Promise<void> {
+  async function say(client: HistoryClient, numbers: readonly number[]): Promise<void> {
     for (const n of numbers) {
-      await client.push(topic, "say", { n });
-      assert.equal(await client.next(), said(topic, n));
+      await client.push(TOPIC, "say", { n });
+      assert.equal(await client.next(), said(n));
     }
   }
 
-  test("go on with the same epoch and offsets after an orderly stop", async () => {
-    await start();
-    const topic = "long:1";
-    const first = await joined(topic);
-    const { epoch } = first;
-    await say(first, topic, [1, 2, 3]);
-    await stop();
-    await start();
-    const { client, seen } = await back(topic, epoch, 1, 2);
-    assert.deepEqual(seen, [history(1, 2), said(topic, 2), said(topic, 3)]);
-    assert.equal(client.epoch, epoch);
-    await say(client, topic, [4]);
+  /** Has the host keep numbers. @returns the epoch */
+  async function keep(
+    server: Server,
+    numbers: readonly number[],
+    topic = TOPIC,
+  ): Promise<string> {
+    let epoch = "";
+    for (const n of numbers) ({ epoch } = await server.publish(topic, "said", { n }));
+    return epoch;
+  }
+
+  /** Checks that a client recovers what follows a position, and nothing else. */
+  async function assertRecovers(
+    port: number,
+    { epoch, from, to, topic = TOPIC }: { epoch: string; from: number; to: number; topic?: string },
+  ): Promise<void> {
+    const client = await connect(port);
+    assert.equal(await client.rejoined(topic, epoch, from), history(from, to - from));
+    for (let at = from + 1; at <= to; at += 1) assert.equal(await client.next(), said(at, topic));
     await client.nothingMore();
-    await stop();
-    await start();
-    assert.deepEqual((await back(topic, epoch, 3, 1)).seen, [history(3, 1), said(topic, 4)]);
-    assert.deepEqual((await back(topic, epoch, 4, 0)).seen, [history(4, 0)]);
+    assert.equal(client.epoch, epoch);
+  }
+
+  /** Checks that a client is told that something is missing, in another epoch. */
+  async function assertLost(port: number, epoch: string, at: number, head = 0): Promise<void> {
+    const client = await connect(port);
+    assert.equal(await client.rejoined(TOPIC, epoch, at), history(head, 0, false));
+    assert.notEqual(client.epoch, epoch);
+  }
+
+  describe("of a process", () => {
+    test("go on after SIGTERM, with the same epochs and offsets", async () => {
+      const first = await spawn();
+      const client = await joined(first.port);
+      const { epoch } = client;
+      await say(client, [1, 2, 3]);
+      await stop(first);
+      assert.equal((await stat(`${file}.0`)).mode & 0o777, 0o600);
+      const second = await spawn();
+      await assertRecovers(second.port, { epoch, from: 1, to: 3 });
+      await assertRecovers(second.port, { epoch, from: 3, to: 3 });
+      await say(await joined(second.port), [4]);
+      await stop(second);
+      const third = await spawn();
+      await assertRecovers(third.port, { epoch, from: 2, to: 4 });
+    });
+
+    test("begin new epochs after SIGKILL, whatever an earlier process saved", async () => {
+      const first = await spawn();
+      const client = await joined(first.port);
+      const { epoch } = client;
+      await say(client, [1]);
+      await stop(first);
+      const second = await spawn();
+      await say(await joined(second.port), [2]);
+      await kill(second);
+      const third = await spawn();
+      assert.equal(third.log.count("historyNotFound"), 1);
+      await assertLost(third.port, epoch, 2);
+      assert.deepEqual(await readdir(join(file, "..")), ["histories.0.part"]);
+    });
+
+    test("begin new epochs if the file is damaged, with one line", async () => {
+      const first = await spawn();
+      const client = await joined(first.port);
+      const { epoch } = client;
+      await say(client, [1]);
+      await stop(first);
+      const saved = await readFile(`${file}.0`);
+      saved.writeUInt8(saved.readUInt8(saved.length - 40) ^ 1, saved.length - 40);
+      await writeFile(`${file}.0`, saved);
+      const second = await spawn();
+      assert.equal(second.log.count("historyNotRestored"), 1);
+      await assertLost(second.port, epoch, 1);
+      await say(await joined(second.port), [1]);
+      await stop(second);
+      assert.equal(second.log.count("historySaved"), 1);
+    });
+  });
+
+  test("go on with another number of threads", async () => {
+    const topics = Array.from({ length: 12 }, (_, at) => `long:of ${at}`);
+    const epochs = new Map<string, string>();
+    const first = await serve({ historyThreads: 3 });
+    for (const topic of topics) epochs.set(topic, await keep(first, [1, 2], topic));
+    await first.close();
+    let to = 2;
+    for (const historyThreads of [1, 2]) {
+      const server = await serve({ historyThreads });
+      for (const topic of topics) {
+        const epoch = epochs.get(topic) as string;
+        await assertRecovers(server.port, { epoch, from: 1, to, topic });
+        assert.equal(await keep(server, [to + 1], topic), epoch);
+      }
+      to += 1;
+      await server.close();
+    }
+    const saved = await readdir(join(file, ".."));
+    assert.deepEqual(saved.toSorted(), ["histories.0", "histories.1"]);
+  });
+
+  test("include the keys of publishes, so that a message which is published again is kept once", async () => {
+    const first = await serve();
+    const options = { idempotencyKey: "order 1" };
+    const kept = await first.publish(TOPIC, "said", { n: 1 }, options);
+    await first.close();
+    const second = await serve();
+    assert.deepEqual(await second.publish(TOPIC, "said", { n: 1 }, options), kept);
+    await assertRecovers(second.port, { epoch: kept.epoch, from: 0, to: 1 });
+  });
+
+  test("are kept if a server could not start", async () => {
+    const first = await serve();
+    const epoch = await keep(first, [1, 2]);
+    await first.close();
+    const other = await serve({ historyFile: `${file} of another` });
+    await assert.rejects(serve({ port: other.port }), { code: "SIM_ERR_LISTEN" });
+    const second = await serve();
+    await assertRecovers(second.port, { epoch, from: 1, to: 2 });
+  });
+
+  test("belong to the server that started last, if there are two", async () => {
+    const first = await serve();
+    const lost = await keep(first, [1]);
+    const second = await serve();
+    const epoch = await keep(second, [1, 2]);
+    await second.close();
+    await first.close();
+    const third = await serve();
+    await assertLost(third.port, lost, 1, 2);
+    await assertRecovers(third.port, { epoch, from: 1, to: 2 });
+  });
+
+  test("are missing something if there are other nodes, which did not stop", async () => {
+    const adapter = memoryAdapter({ hub: "history-file", nodeName: "ant" });
+    const first = await serve({ adapter });
+    const epoch = await keep(first, [1, 2]);
+    await first.close();
+    const second = await serve({ adapter });
+    const client = await connect(second.port);
+    assert.equal(await client.rejoined(TOPIC, epoch, 2), history(3, 0, false));
+    assert.equal(client.epoch, epoch);
+  });
+
+  test("end with the server if nothing can be written, which a line says", async () => {
+    const lines: string[] = [];
+    const missing = join(file, "missing", "histories");
+    const note = (_fields: object, text: string): void => void lines.push(text);
+    const logger = { debug: note, info: note, warn: note, error: note };
+    const server = await serve({ historyFile: missing, logLevel: "error", logger });
+    await keep(server, [1]);
+    await server.close();
+    assert.deepEqual(lines, [LOG_LINES.historyUnsaveable.text]);
   });
 });
