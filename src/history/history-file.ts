@@ -242,10 +242,10 @@ export class HistoryFileReader {
   }
 
   #visitOne(visitor: RecordVisitor): void {
-    const numbers = this.#take(NUMBERS_BYTES);
-    const kind = numbers.readUInt8(0);
-    const one = numbers.readDoubleLE(1);
-    const other = numbers.readDoubleLE(9);
+    const at = this.#take(NUMBERS_BYTES);
+    const kind = this.#piece[at];
+    const one = this.#piece.readDoubleLE(at + 1);
+    const other = this.#piece.readDoubleLE(at + 9);
     switch (kind) {
       case TOPIC: {
         const epoch = this.#text();
@@ -253,7 +253,7 @@ export class HistoryFileReader {
         break;
       }
       case MESSAGE:
-        visitor.onMessage(one, other, this.#take(this.#uint32()));
+        visitor.onMessage(one, other, this.#bytes());
         break;
       case KEY: {
         const epoch = this.#text();
@@ -266,16 +266,19 @@ export class HistoryFileReader {
     }
   }
 
-  #uint32(): number {
-    return this.#take(LENGTH_BYTES).readUInt32LE(0);
+  /** Returns the next bytes with their length before them. They are valid until the next call. */
+  #bytes(): Buffer {
+    const length = this.#piece.readUInt32LE(this.#take(LENGTH_BYTES));
+    const start = this.#take(length);
+    return this.#piece.subarray(start, start + length);
   }
 
   #text(): string {
-    return this.#take(this.#uint32()).toString("utf16le");
+    return this.#bytes().toString("utf16le");
   }
 
-  /** Returns the next bytes, which are valid until the next call. */
-  #take(length: number): Buffer {
+  /** Takes the next bytes. @returns where they begin in the piece */
+  #take(length: number): number {
     // Before memory is allocated: no length is larger than its file.
     if (length > this.#left) {
       throw makeError(
@@ -285,7 +288,7 @@ export class HistoryFileReader {
     }
     if (length > this.#end - this.#start) this.#fill(length);
     this.#start += length;
-    return this.#piece.subarray(this.#start - length, this.#start);
+    return this.#start - length;
   }
 
   #fill(length: number): void {
@@ -302,7 +305,8 @@ export class HistoryFileReader {
     while (this.#end < length) {
       const room = this.#piece.subarray(this.#end);
       const read = this.#readAt(this.#position, room, room.length);
-      if (read === 0) throw makeError("SIM_ERR_INTERNAL", "a file became shorter while it was read");
+      if (read === 0)
+        throw makeError("SIM_ERR_INTERNAL", "a file became shorter while it was read");
       this.#end += read;
       this.#position += read;
     }

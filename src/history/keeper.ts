@@ -235,7 +235,8 @@ export class Keeper implements ExchangeHandler {
       return;
     }
     const epoch = this.#parts.store.epoch(topic) ?? "";
-    if (key !== undefined) this.#parts.keys.add(topic, key, { epoch, position }, nowMs + history.ttlMs);
+    if (key !== undefined)
+      this.#parts.keys.add(topic, key, { epoch, position }, nowMs + history.ttlMs);
     this.#settle(from, { request, epoch, position });
   }
 

@@ -93,13 +93,10 @@ class RestoredTopic {
   readonly #limits: HistoryLimits;
   readonly #restoring: Restoring;
   #state: "new" | "begun" | "refused" = "new";
+  /** The head, once the topic has begun. */
+  #head = 0;
 
-  constructor(
-    store: HistoryStore,
-    saved: SavedTopic,
-    limits: HistoryLimits,
-    restoring: Restoring,
-  ) {
+  constructor(store: HistoryStore, saved: SavedTopic, limits: HistoryLimits, restoring: Restoring) {
     this.#store = store;
     this.#saved = saved;
     this.#limits = limits;
@@ -113,10 +110,13 @@ class RestoredTopic {
     if (timeMs <= nowMs - this.#limits.ttlMs || !this.#begin(offset - 1)) return;
     // The clock may have been set back.
     const keptMs = Math.min(timeMs, nowMs);
-    this.#burnTo(offset - 1, keptMs);
+    if (offset !== this.#head + 1) this.#burnTo(offset - 1, keptMs);
     const kept = this.#store.append(name, this.#limits, adopt(name, bytes), keptMs);
-    if (kept === undefined || kept === offset) return;
-    throw makeError("SIM_ERR_INTERNAL", `a message must be restored at ${offset}, got ${kept}`);
+    if (kept === undefined) return;
+    if (kept !== offset) {
+      throw makeError("SIM_ERR_INTERNAL", `a message must be restored at ${offset}, got ${kept}`);
+    }
+    this.#head = offset;
   }
 
   /** Brings the topic to its head. */
@@ -127,24 +127,25 @@ class RestoredTopic {
     this.#burnTo(head + missed, Math.min(usedMs, this.#restoring.nowMs));
   }
 
-  /** @returns false if the topic cannot be restored */
+  /** Begins the topic, if it has not. @returns false if it cannot be restored */
   #begin(offset: number): boolean {
+    if (this.#state !== "new") return this.#state === "begun";
     const { name, epoch, usedMs } = this.#saved;
-    if (this.#state === "new") {
-      const atMs = Math.min(usedMs, this.#restoring.nowMs);
-      const isBegun = this.#store.restore(name, this.#limits, { epoch, offset }, atMs);
-      this.#state = isBegun ? "begun" : "refused";
-    }
-    return this.#state === "begun";
+    const atMs = Math.min(usedMs, this.#restoring.nowMs);
+    const isBegun = this.#store.restore(name, this.#limits, { epoch, offset }, atMs);
+    this.#state = isBegun ? "begun" : "refused";
+    this.#head = offset;
+    return isBegun;
   }
 
   #burnTo(offset: number, usedMs: number): void {
-    const { name } = this.#saved;
-    const head = this.#store.head(name);
-    if (!(offset >= head)) {
-      throw makeError("SIM_ERR_INTERNAL", `offsets of a topic must rise, got ${offset} after ${head}`);
+    if (!(offset >= this.#head)) {
+      const message = `offsets of a topic must rise, got ${offset} after ${this.#head}`;
+      throw makeError("SIM_ERR_INTERNAL", message);
     }
-    this.#store.burn(name, this.#limits, usedMs, offset - head);
+    const count = offset - this.#head;
+    this.#store.burn(this.#saved.name, this.#limits, usedMs, count);
+    this.#head = offset;
   }
 }
 

@@ -38,11 +38,7 @@ export class HistoryFiles {
   readonly #parts: OpenHistoryFile[];
   readonly #path: string;
 
-  private constructor(
-    path: string,
-    saved: OpenHistoryFile[],
-    parts: OpenHistoryFile[],
-  ) {
+  private constructor(path: string, saved: OpenHistoryFile[], parts: OpenHistoryFile[]) {
     this.#path = path;
     this.#saved = saved;
     this.#parts = parts;

@@ -349,7 +349,8 @@ export class Supervisor
     const wasServing = this.#shards.get(shard) === thread;
     if (wasServing) this.#shards.delete(shard);
     if (this.#isStopping) {
-      if (thread.role !== "keeper" && thread.stats().overflowBytes > 0) this.#tellLost(thread.member);
+      if (thread.role !== "keeper" && thread.stats().overflowBytes > 0)
+        this.#tellLost(thread.member);
       return;
     }
     if (thread.role === "link") this.#link.ended(thread);

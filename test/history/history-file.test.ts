@@ -22,7 +22,13 @@ import {
 type Record = SavedTopic | SavedKey | readonly [offset: number, timeMs: number, text: string];
 
 const TOPIC: SavedTopic = { name: "a", epoch: "k3", head: 1_000_000_000_002, usedMs: 5 };
-const KEY: SavedKey = { topic: "a", key: "é", epoch: "k3", position: 1_000_000_000_001, untilMs: 7 };
+const KEY: SavedKey = {
+  topic: "a",
+  key: "é",
+  epoch: "k3",
+  position: 1_000_000_000_001,
+  untilMs: 7,
+};
 const TINY: readonly Record[] = [TOPIC, [1_000_000_000_001, 6, "hello"], KEY];
 
 /** The tiny file, apart from its hash. */
@@ -160,10 +166,9 @@ describe("A file of histories", () => {
       const records = Array.from({ length: 3 }, (): Record => [1, 1, "x".repeat(262_144)]);
       assert.throws(() => written(records, giveUp), { message: "time is up" });
       accesses = 0;
-      assert.throws(
-        () => withReader(hashed(TINY_BYTES), (reader) => reader.check(), giveUp),
-        { message: "time is up" },
-      );
+      assert.throws(() => withReader(hashed(TINY_BYTES), (reader) => reader.check(), giveUp), {
+        message: "time is up",
+      });
     });
   });
 
@@ -202,7 +207,10 @@ describe("A file of histories", () => {
 
     it("if it is something else", () => {
       const reason = "it is not a file of histories";
-      assert.equal(refusal(Buffer.from('{"not":"a file of histories, but one of another program"}')), reason);
+      assert.equal(
+        refusal(Buffer.from('{"not":"a file of histories, but one of another program"}')),
+        reason,
+      );
       assert.equal(refusal(Buffer.alloc(100_000)), reason);
       assert.equal(refusal(Buffer.alloc(0)), reason);
     });

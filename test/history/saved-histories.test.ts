@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { HistoryFileReader, HistoryFileWriter } from "../../src/history/history-file.ts";
 import { FIRST_OFFSET } from "../../src/history/offsets.ts";
@@ -22,6 +22,7 @@ import {
   type Restoring,
 } from "../../src/history/saved-histories.ts";
 import { SlabStore } from "../../src/history/slab-store.ts";
+import type { HistoryLimits } from "../../src/history/store.ts";
 import { AMPLE, bytesOf, readAll } from "./store.contract.ts";
 
 const NOW_MS = 1_800_000_000_000;
@@ -35,6 +36,26 @@ function topicsOf({ store }: Histories): string[] {
   const topics: string[] = [];
   store.visitTopics((topic) => topics.push(topic));
   return topics;
+}
+
+/** Appends texts of one character. */
+function append({ store }: Histories, topic: string, texts: string, nowMs = NOW_MS): void {
+  for (const text of texts) store.append(topic, AMPLE, bytesOf(text), nowMs);
+}
+
+function assertSame(one: Histories, other: Histories, topic: string): void {
+  assert.equal(one.store.epoch(topic), other.store.epoch(topic));
+  assert.equal(one.store.usedMs(topic), other.store.usedMs(topic));
+  const head = other.store.head(topic) - FIRST_OFFSET;
+  assert.equal(one.store.head(topic) - FIRST_OFFSET, head);
+  for (let at = -1; at <= head + 1; at += 1) {
+    assert.deepEqual(readAll(one.store, topic, at), readAll(other.store, topic, at));
+  }
+}
+
+/** Keeps one topic only. */
+function onlyOf(kept: string): (topic: string) => HistoryLimits | undefined {
+  return (topic) => (topic === kept ? AMPLE : undefined);
 }
 
 describe("Saved histories", () => {
@@ -79,29 +100,24 @@ describe("Saved histories", () => {
     }
   }
 
-  /** Appends texts of one character. */
-  function append({ store }: Histories, topic: string, texts: string, nowMs = NOW_MS): void {
-    for (const text of texts) store.append(topic, AMPLE, bytesOf(text), nowMs);
-  }
-
   describe("are the same afterwards", () => {
     it("with epochs, heads, gaps, times, and the order of silence", () => {
-      const before = make();
+      const old = make();
       const long = "a topic with a name that is longer than one block ".repeat(8);
       for (const topic of ["a", "", "λόγος", long, "\ud800"]) {
-        before.store.burn(topic, AMPLE, NOW_MS);
-        append(before, topic, "xy");
-        before.store.burn(topic, AMPLE, NOW_MS, 2);
-        append(before, topic, "z", NOW_MS + 1);
-        before.store.burn(topic, AMPLE, NOW_MS + 2);
+        old.store.burn(topic, AMPLE, NOW_MS);
+        append(old, topic, "xy");
+        old.store.burn(topic, AMPLE, NOW_MS, 2);
+        append(old, topic, "z", NOW_MS + 1);
+        old.store.burn(topic, AMPLE, NOW_MS + 2);
       }
-      before.store.open("without messages", AMPLE, NOW_MS + 3);
-      append(before, "cleared", "xyz");
-      before.store.clear("cleared");
-      save(before);
+      old.store.open("without messages", AMPLE, NOW_MS + 3);
+      append(old, "cleared", "xyz");
+      old.store.clear("cleared");
+      save(old);
       const restored = restore(make(), { nowMs: NOW_MS + 4 });
-      assert.deepEqual(topicsOf(restored), topicsOf(before));
-      for (const topic of topicsOf(before)) assertSame(restored, before, topic);
+      assert.deepEqual(topicsOf(restored), topicsOf(old));
+      for (const topic of topicsOf(old)) assertSame(restored, old, topic);
     });
 
     it("whatever happened to them", () => {
@@ -116,44 +132,32 @@ describe("Saved histories", () => {
       const runs = fc.array(operation, { maxLength: 60 });
       fc.assert(
         fc.property(runs, (operations) => {
-          const before = make();
+          const old = make();
           for (const [at, [what, name, size]] of operations.entries()) {
             const nowMs = NOW_MS + at;
             const bytes = bytesOf(String(at % 10).repeat(size));
-            if (what === "append") before.store.append(name, limits, bytes, nowMs);
-            else if (what === "burn") before.store.burn(name, limits, nowMs, size);
-            else if (what === "open") before.store.open(name, limits, nowMs);
-            else before.store.clear(name);
+            if (what === "append") old.store.append(name, limits, bytes, nowMs);
+            else if (what === "burn") old.store.burn(name, limits, nowMs, size);
+            else if (what === "open") old.store.open(name, limits, nowMs);
+            else old.store.clear(name);
           }
-          save(before);
+          save(old);
           const restored = restore(make(), { limitsOf: () => limits, nowMs: NOW_MS + 60 });
-          assert.deepEqual(topicsOf(restored), topicsOf(before));
-          for (const name of topicsOf(before)) assertSame(restored, before, name);
+          assert.deepEqual(topicsOf(restored), topicsOf(old));
+          for (const name of topicsOf(old)) assertSame(restored, old, name);
         }),
         { numRuns: 200 },
       );
     });
 
-    function assertSame(one: Histories, other: Histories, topic: string): void {
-      assert.equal(one.store.epoch(topic), other.store.epoch(topic));
-      assert.equal(one.store.usedMs(topic), other.store.usedMs(topic));
-      const head = other.store.head(topic) - FIRST_OFFSET;
-      assert.equal(one.store.head(topic) - FIRST_OFFSET, head);
-      for (let at = -1; at <= head + 1; at += 1) {
-        assert.deepEqual(readAll(one.store, topic, at), readAll(other.store, topic, at));
-      }
-    }
-
     it("with the keys of publishes that have not expired", () => {
-      const before = make();
+      const old = make();
       const at = { epoch: "e", position: FIRST_OFFSET };
-      before.keys.add("a", "1", at, NOW_MS + 1);
-      before.keys.add("a", "2", at, NOW_MS + 3);
-      before.keys.add("other", "3", at, NOW_MS + 3);
-      save(before);
-      const limitsOf = (topic: string): typeof AMPLE | undefined =>
-        topic === "a" ? AMPLE : undefined;
-      const { keys } = restore(make(), { nowMs: NOW_MS + 1, limitsOf });
+      old.keys.add("a", "1", at, NOW_MS + 1);
+      old.keys.add("a", "2", at, NOW_MS + 3);
+      old.keys.add("other", "3", at, NOW_MS + 3);
+      save(old);
+      const { keys } = restore(make(), { nowMs: NOW_MS + 1, limitsOf: onlyOf("a") });
       const found = (topic: string, key: string): unknown => keys.find(topic, key, NOW_MS);
       assert.deepEqual(
         [found("a", "1"), found("a", "2"), found("other", "3")],
@@ -164,26 +168,26 @@ describe("Saved histories", () => {
 
   describe("are restored only as far as they", () => {
     it("have not expired", () => {
-      const before = make();
-      append(before, "a", "x", NOW_MS - 10);
-      append(before, "a", "y", NOW_MS - 9);
-      append(before, "b", "x", NOW_MS - 10);
-      save(before, NOW_MS - 9);
+      const old = make();
+      append(old, "a", "x", NOW_MS - 10);
+      append(old, "a", "y", NOW_MS - 9);
+      append(old, "b", "x", NOW_MS - 10);
+      save(old, NOW_MS - 9);
       const restored = restore(make(), { limitsOf: () => ({ ...AMPLE, ttlMs: 10 }) });
       assert.deepEqual(readAll(restored.store, "a", -1).seen, [[1, "y"]]);
       assert.equal(readAll(restored.store, "a", -1).isComplete, false);
       assert.equal(readAll(restored.store, "a", 0).isComplete, true);
       assert.equal(readAll(restored.store, "b", -1).isComplete, false);
       assert.equal(readAll(restored.store, "b", 0).isComplete, true);
-      assert.equal(restored.store.epoch("b"), before.store.epoch("b"));
+      assert.equal(restored.store.epoch("b"), old.store.epoch("b"));
     });
 
     it("fit into the topic's limits", () => {
-      const before = make();
-      append(before, "a", "wxyz");
-      before.store.append("b", AMPLE, bytesOf("large"), NOW_MS);
-      append(before, "b", "z");
-      save(before);
+      const old = make();
+      append(old, "a", "wxyz");
+      old.store.append("b", AMPLE, bytesOf("large"), NOW_MS);
+      append(old, "b", "z");
+      save(old);
       const limits = { ...AMPLE, size: 2, maxBytes: 4 };
       const { store } = restore(make(), { limitsOf: () => limits });
       assert.deepEqual(readAll(store, "a", -1).seen, [
@@ -196,40 +200,38 @@ describe("Saved histories", () => {
     });
 
     it("fit into the store: the topics that were silent longest lose theirs", () => {
-      const before = make();
+      const old = make();
       for (const topic of ["a", "b", "c"]) {
         for (let at = 0; at < 20; at += 1) {
-          before.store.append(topic, AMPLE, bytesOf("x".repeat(200)), NOW_MS);
+          old.store.append(topic, AMPLE, bytesOf("x".repeat(200)), NOW_MS);
         }
       }
-      save(before);
+      save(old);
       const { store } = restore(make(7_000));
       const left = (topic: string): number => readAll(store, topic).messages;
       assert.equal(left("c"), 20);
       assert.ok(left("b") > 0 && left("b") < 20, `${left("b")} of b`);
       assert.equal(store.epoch("a"), undefined);
       assert.ok(store.bytes <= 7_000);
-      assert.equal(store.epoch("b"), before.store.epoch("b"));
+      assert.equal(store.epoch("b"), old.store.epoch("b"));
       assert.equal(readAll(store, "b", -1).isComplete, false);
     });
 
     it("are kept, and by this keeper", () => {
-      const before = make();
-      append(before, "a", "x");
-      append(before, "b", "y");
-      append(before, "c", "z");
-      save(before);
-      const limitsOf = (topic: string): typeof AMPLE | undefined =>
-        topic === "b" ? AMPLE : undefined;
-      const restored = restore(make(), { limitsOf });
+      const old = make();
+      append(old, "a", "x");
+      append(old, "b", "y");
+      append(old, "c", "z");
+      save(old);
+      const restored = restore(make(), { limitsOf: onlyOf("b") });
       assert.deepEqual(topicsOf(restored), ["b"]);
       assert.deepEqual(readAll(restored.store, "b").seen, [[0, "y"]]);
     });
 
     it("are not restored already", () => {
-      const before = make();
-      append(before, "a", "xy");
-      save(before);
+      const old = make();
+      append(old, "a", "xy");
+      save(old);
       const other = make();
       append(other, "a", "z");
       const epoch = other.store.epoch("a");
@@ -239,13 +241,13 @@ describe("Saved histories", () => {
     });
 
     it("were read in time: a topic that was begun has its head", () => {
-      const before = make(10_000_000);
-      append(before, "a", "x");
+      const old = make(10_000_000);
+      append(old, "a", "x");
       for (let at = 0; at < 20; at += 1) {
-        before.store.append("b", AMPLE, bytesOf("x".repeat(50_000)), NOW_MS);
+        old.store.append("b", AMPLE, bytesOf("x".repeat(50_000)), NOW_MS);
       }
-      append(before, "c", "x");
-      save(before);
+      append(old, "c", "x");
+      save(old);
       let accesses = 0;
       const restored = make(10_000_000);
       assert.throws(
@@ -268,10 +270,10 @@ describe("Saved histories", () => {
 
   describe("have a missing offset in each topic", () => {
     it("if broadcasts may have been missed meanwhile", () => {
-      const before = make();
-      append(before, "a", "xy");
-      before.store.open("b", AMPLE, NOW_MS);
-      save(before);
+      const old = make();
+      append(old, "a", "xy");
+      old.store.open("b", AMPLE, NOW_MS);
+      save(old);
       const { store } = restore(make(), { hasMissed: true });
       assert.equal(store.head("a"), FIRST_OFFSET + 2);
       assert.equal(readAll(store, "a", 1).isComplete, false);
@@ -285,9 +287,9 @@ describe("Saved histories", () => {
   });
 
   it("expire in order if the clock was set back", () => {
-    const before = make();
-    append(before, "a", "x", NOW_MS + 1_000_000);
-    save(before, NOW_MS + 1_000_000);
+    const old = make();
+    append(old, "a", "x", NOW_MS + 1_000_000);
+    save(old, NOW_MS + 1_000_000);
     const limits = { ...AMPLE, ttlMs: 10 };
     const { store } = restore(make(), { limitsOf: () => limits });
     assert.equal(readAll(store, "a", -1, { nowMs: NOW_MS + 9 }).messages, 1);

@@ -413,6 +413,22 @@ export function testHistoryStore(name: string, makeStore: MakeStore): void {
     });
   });
 
+  describe(`${name}: the time of a topic's last use`, () => {
+    it("is that of the last open, append or burn", () => {
+      const store = make();
+      assert.equal(store.usedMs("a"), undefined);
+      store.open("a", AMPLE, NOW_MS);
+      assert.equal(store.usedMs("a"), NOW_MS);
+      store.append("a", AMPLE, bytesOf("x"), NOW_MS + 1);
+      assert.equal(store.usedMs("a"), NOW_MS + 1);
+      store.burn("a", AMPLE, NOW_MS + 2);
+      assert.equal(store.usedMs("a"), NOW_MS + 2);
+      readAll(store, "a", -1, { nowMs: NOW_MS + 3 });
+      store.clear("a");
+      assert.equal(store.usedMs("a"), NOW_MS + 2);
+    });
+  });
+
   describe(`${name}: an epoch`, () => {
     it("is the same for as long as the topic is known, and differs between topics and stores", () => {
       const store = make();

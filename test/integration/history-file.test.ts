@@ -24,6 +24,33 @@ const LIVE = { history: null };
 const STOP_MS = 20_000;
 const TOPIC = "long:1";
 
+async function stop(server: ServerProcess): Promise<void> {
+  assert.deepEqual(await server.stop(STOP_MS), { code: 0, signal: null });
+}
+
+async function kill(server: ServerProcess): Promise<void> {
+  const ended = new Promise<void>((resolve) => {
+    server.onEnd(resolve);
+  });
+  server.signal("SIGKILL");
+  await ended;
+}
+
+function said(at: number, topic = TOPIC): string {
+  return `[null,+${at},"${topic}","said",{"n":${at}}]`;
+}
+
+function history(at: number, count: number, recovered = true): string {
+  return `{"history":{"epoch":E,"offset":+${at},"recovered":${recovered},"count":${count}}}`;
+}
+
+/** Has the host keep numbers. @returns the epoch */
+async function keep(server: Server, numbers: readonly number[], topic = TOPIC): Promise<string> {
+  let epoch = "";
+  for (const n of numbers) ({ epoch } = await server.publish(topic, "said", { n }));
+  return epoch;
+}
+
 describe("Histories over a restart", () => {
   let directory: string;
   let file: string;
@@ -66,18 +93,6 @@ describe("Histories over a restart", () => {
     return server;
   }
 
-  async function stop(server: ServerProcess): Promise<void> {
-    assert.deepEqual(await server.stop(STOP_MS), { code: 0, signal: null });
-  }
-
-  async function kill(server: ServerProcess): Promise<void> {
-    const ended = new Promise<void>((resolve) => {
-      server.onEnd(resolve);
-    });
-    server.signal("SIGKILL");
-    await ended;
-  }
-
   async function connect(port: number): Promise<HistoryClient> {
     const client = await HistoryClient.connect(port);
     clients.push(client);
@@ -90,31 +105,12 @@ describe("Histories over a restart", () => {
     return client;
   }
 
-  function said(at: number, topic = TOPIC): string {
-    return `[null,+${at},"${topic}","said",{"n":${at}}]`;
-  }
-
-  function history(at: number, count: number, recovered = true): string {
-    return `{"history":{"epoch":E,"offset":+${at},"recovered":${recovered},"count":${count}}}`;
-  }
-
   /** Has a client say numbers, and waits until they are kept. */
   async function say(client: HistoryClient, numbers: readonly number[]): Promise<void> {
     for (const n of numbers) {
       await client.push(TOPIC, "say", { n });
       assert.equal(await client.next(), said(n));
     }
-  }
-
-  /** Has the host keep numbers. @returns the epoch */
-  async function keep(
-    server: Server,
-    numbers: readonly number[],
-    topic = TOPIC,
-  ): Promise<string> {
-    let epoch = "";
-    for (const n of numbers) ({ epoch } = await server.publish(topic, "said", { n }));
-    return epoch;
   }
 
   /** Checks that a client recovers what follows a position, and nothing else. */

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { Envelope, HEADER_BYTES } from "../../src/pubsub/envelope.ts";
+import { Envelope, HEADER_BYTES, writeHeader } from "../../src/pubsub/envelope.ts";
 import {
+  adoptStored,
   Answer,
   AnswerWriter,
   packBurned,
@@ -54,6 +55,43 @@ describe("the trailer of a kept broadcast", () => {
     trailer.channel = 256;
     trailer.write(bytes, 1);
     assert.equal(storedEnd(bytes, 1), 9);
+  });
+});
+
+describe("the stored bytes of another process", () => {
+  /** Returns an envelope with a frame of 3 bytes, and what a keeper stores of the trailer. */
+  function stored(): Buffer {
+    const bytes = Buffer.alloc(HEADER_BYTES + 3 + 8, 7);
+    const length = HEADER_BYTES + 3;
+    const none = { topicOffset: 0, topicLength: 0, eventOffset: 0, eventLength: 0 };
+    writeHeader(0x01020304, {
+      bytes,
+      length,
+      ...none,
+      payloadOffset: 0,
+      payloadLength: 0,
+    } as never);
+    return bytes;
+  }
+
+  it("get this node's hash, and exclude nobody", () => {
+    const [before, bytes] = [stored(), stored()];
+    assert.equal(adoptStored(bytes, -2), bytes);
+    assert.equal(hexOf(bytes.subarray(0, 4)), "feffffff");
+    const rest = bytes.subarray(4, HEADER_BYTES + 3);
+    assert.equal(hexOf(rest), hexOf(before.subarray(4, HEADER_BYTES + 3)));
+    assert.equal(hexOf(bytes.subarray(HEADER_BYTES + 3)), "00".repeat(8));
+  });
+
+  it("must be complete", () => {
+    for (const length of [0, 31, HEADER_BYTES, HEADER_BYTES + 2]) {
+      assert.throws(() => adoptStored(stored().subarray(0, length), 1), {
+        code: "SIM_ERR_INTERNAL",
+      });
+    }
+    const negative = stored();
+    negative.writeInt32LE(-1, 28);
+    assert.throws(() => adoptStored(negative, 1), { code: "SIM_ERR_INTERNAL" });
   });
 });
 
