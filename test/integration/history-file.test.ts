@@ -8,11 +8,12 @@
  */
 
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 
+import { FORMAT, HistoryFileReader } from "../../src/history/history-file.ts";
 import { LOG_LINES } from "../../src/index.ts";
 import { memoryAdapter } from "../../src/raw.ts";
 import { ServerProcess } from "../../scripts/suites/server-process.ts";
@@ -42,6 +43,14 @@ function said(at: number, topic = TOPIC): string {
 
 function history(at: number, count: number, recovered = true): string {
   return `{"history":{"epoch":E,"offset":+${at},"recovered":${recovered},"count":${count}}}`;
+}
+
+/** Returns what the reply to a join says. */
+function replied(reply: string): { offset: number; recovered: boolean; count: number } {
+  const groups = /"offset":\+(\d+),"recovered":(\w+),"count":(\d+)/.exec(reply);
+  assert.ok(groups, reply);
+  const [, offset, recovered, count] = groups;
+  return { offset: Number(offset), recovered: recovered === "true", count: Number(count) };
 }
 
 /** Has the host keep numbers. @returns the epoch */
@@ -149,6 +158,34 @@ describe("Histories over a restart", () => {
       await assertRecovers(third.port, { epoch, from: 2, to: 4 });
     });
 
+    test("are complete for a client that was connected when it was stopped, and others spoke", async () => {
+      const first = await spawn();
+      const listener = await joined(first.port);
+      const { epoch } = listener;
+      const talkers = [await connect(first.port), await connect(first.port)];
+      for (const talker of talkers) await talker.joined(TOPIC, {});
+      const COUNT = 2_000;
+      for (let n = 0; n < COUNT; n += 1) {
+        for (const talker of talkers) await talker.push(TOPIC, "say", { n });
+      }
+      const seen = await listener.take(10);
+      const stopped = stop(first);
+      // Everything that arrives until the connection is closed.
+      seen.push(...(await listener.rest()).filter((frame) => frame.startsWith("[null,")));
+      await stopped;
+      const second = await spawn();
+      const client = await connect(second.port);
+      const reply = await client.rejoined(TOPIC, epoch, seen.length);
+      const { offset, recovered, count } = replied(reply);
+      assert.deepEqual([recovered, count], [true, offset - seen.length]);
+      seen.push(...(await client.take(count)));
+      await client.nothingMore();
+      assert.deepEqual(
+        seen.map((frame) => Number(/^\[null,\+(\d+),/.exec(frame)?.[1])),
+        Array.from({ length: offset }, (_, at) => at + 1),
+      );
+    });
+
     test("begin new epochs after SIGKILL, whatever an earlier process saved", async () => {
       const first = await spawn();
       const client = await joined(first.port);
@@ -201,6 +238,42 @@ describe("Histories over a restart", () => {
     }
     const saved = await readdir(join(file, ".."));
     assert.deepEqual(saved.toSorted(), ["histories.0", "histories.1"]);
+  });
+
+  test("have the bytes of this format: whoever changes them must raise FORMAT", async () => {
+    const server = await serve();
+    await keep(server, [1]);
+    await server.close();
+    const handle = await open(`${file}.0`);
+    const messages: Buffer[] = [];
+    const reader = new HistoryFileReader(handle.fd, () => {});
+    reader.visit({
+      onTopic: () => {},
+      onMessage: (_offset, _timeMs, bytes) => messages.push(Buffer.from(bytes)),
+      onKey: () => {},
+    });
+    await handle.close();
+    const frame = '[null,null,"long:1","said",{"n":1}]';
+    const words = [32 + 12, 6, 32 + 21, 4, 32 + 27, 7, frame.length];
+    assert.equal(FORMAT, 1);
+    assert.deepEqual(
+      messages.map((bytes) => bytes.subarray(4).toString("hex")),
+      [
+        Buffer.from(Int32Array.from(words).buffer).toString("hex") +
+          Buffer.from(frame).toString("hex") +
+          "00".repeat(8),
+      ],
+    );
+  });
+
+  test("are not restored after a run of an app without histories", async () => {
+    const first = await serve();
+    const epoch = await keep(first, [1]);
+    await first.close();
+    const between = await startServer("channels", { shards: 1, historyFile: file });
+    await between.close();
+    assert.deepEqual(await readdir(join(file, "..")), []);
+    await assertLost((await serve()).port, epoch, 1);
   });
 
   test("include the keys of publishes, so that a message which is published again is kept once", async () => {

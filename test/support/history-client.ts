@@ -88,6 +88,14 @@ export class HistoryClient {
     return frames;
   }
 
+  /** Returns all frames until the server closes the connection. */
+  async rest(): Promise<string[]> {
+    const frames: string[] = [];
+    await this.#client.closed();
+    while (this.#client.unread > 0) frames.push(await this.next());
+    return frames;
+  }
+
   /** Checks that no frame is unread: the next one must be the reply to a heartbeat. */
   async nothingMore(): Promise<void> {
     await this.send('[null,"beat","phoenix","heartbeat",{}]');

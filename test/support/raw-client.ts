@@ -51,6 +51,11 @@ export class RawWebSocketClient implements RawClient {
     return client;
   }
 
+  /** Number of frames that have arrived and were not read. */
+  get unread(): number {
+    return this.#frames.length;
+  }
+
   async send(frame: string | Uint8Array): Promise<void> {
     this.ws.send(frame);
     await Promise.resolve();
