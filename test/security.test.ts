@@ -27,6 +27,7 @@ const NOT_OF_CLIENTS: ReadonlySet<OptionName> = new Set([
   "drainJitterPercent",
   "drainLimitMs",
   "drainMs",
+  "historyFile",
   "historyThreads",
   "host",
   "indexBits",

@@ -116,7 +116,7 @@ export function setPositionIn(bytes: Uint8Array, trailer: number, value: number)
 
 /**
  * Makes the stored bytes of a message, which another process has kept, those of this one: with its hash
- * of the topic, and nobody excluded. Changes the given bytes.
+ * of the topic, and nobody excluded. Changes the given bytes, and returns a part of them.
  *
  * @throws SIM_ERR_INTERNAL if they are too short for what they contain
  */
@@ -128,8 +128,7 @@ export function adoptStored(bytes: Uint8Array, hash: number): Uint8Array {
     throw makeError("SIM_ERR_INTERNAL", `the frame of a kept message must be complete, got ${got}`);
   }
   rehash(bytes, hash);
-  bytes.fill(0, trailer);
-  return bytes;
+  return bytes.subarray(0, trailer);
 }
 
 /** The JSON of a publish. */

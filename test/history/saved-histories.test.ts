@@ -174,6 +174,7 @@ describe("Saved histories", () => {
       append(old, "b", "x", NOW_MS - 10);
       save(old, NOW_MS - 9);
       const restored = restore(make(), { limitsOf: () => ({ ...AMPLE, ttlMs: 10 }) });
+      assert.equal(restored.store.messages, 1);
       assert.deepEqual(readAll(restored.store, "a", -1).seen, [[1, "y"]]);
       assert.equal(readAll(restored.store, "a", -1).isComplete, false);
       assert.equal(readAll(restored.store, "a", 0).isComplete, true);

@@ -75,12 +75,9 @@ describe("the stored bytes of another process", () => {
   }
 
   it("get this node's hash, and exclude nobody", () => {
-    const [before, bytes] = [stored(), stored()];
-    assert.equal(adoptStored(bytes, -2), bytes);
-    assert.equal(hexOf(bytes.subarray(0, 4)), "feffffff");
-    const rest = bytes.subarray(4, HEADER_BYTES + 3);
-    assert.equal(hexOf(rest), hexOf(before.subarray(4, HEADER_BYTES + 3)));
-    assert.equal(hexOf(bytes.subarray(HEADER_BYTES + 3)), "00".repeat(8));
+    const adopted = adoptStored(stored(), -2);
+    assert.equal(hexOf(adopted.subarray(0, 4)), "feffffff");
+    assert.equal(hexOf(adopted.subarray(4)), hexOf(stored().subarray(4, HEADER_BYTES + 3)));
   });
 
   it("must be complete", () => {

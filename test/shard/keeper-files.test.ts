@@ -75,16 +75,22 @@ describe("A keeper's files", () => {
     return { saved, isFirst: true, part: open("f.0.part", "w+"), path: join(directory, "f.0") };
   }
 
-  function restore(saved: readonly OpenHistoryFile[], limitMs = LIMIT_MS): Histories {
-    return restoreFiles(files(saved), {
-      make,
-      limitsOf: () => AMPLE,
-      adopt: (_topic, bytes) => bytes,
-      hasMissed: false,
-      nowMs: Date.now(),
-      limitMs,
-      logger,
-    });
+  function restore(
+    saved: readonly OpenHistoryFile[],
+    { limitMs = LIMIT_MS, isFirst = true } = {},
+  ): Histories {
+    return restoreFiles(
+      { ...files(saved), isFirst },
+      {
+        make,
+        limitsOf: () => AMPLE,
+        adopt: (_topic, bytes) => bytes,
+        hasMissed: false,
+        nowMs: Date.now(),
+        limitMs,
+        logger,
+      },
+    );
   }
 
   /** Saves a topic to a file of this name. */
@@ -133,6 +139,15 @@ describe("A keeper's files", () => {
     );
   });
 
+  it("are one line for all keepers if they are damaged", () => {
+    const damaged = open("damaged", "w+");
+    restore([damaged], { isFirst: false });
+    assert.deepEqual(
+      lines.map(([line]) => line),
+      ["historyRestored"],
+    );
+  });
+
   it("leave nothing if the records of one are impossible", () => {
     const impossible = open("impossible", "w+");
     const writer = new HistoryFileWriter(impossible.descriptor, () => {});
@@ -148,7 +163,7 @@ describe("A keeper's files", () => {
 
   it("are given up when their time is up", () => {
     const one = saved("one", "a");
-    assert.deepEqual(topicsOf(restore([one], 0)), []);
+    assert.deepEqual(topicsOf(restore([one], { limitMs: 0 })), []);
     assert.equal(lines[0]?.[0], "historyNotRestored");
     assert.match(String(lines[0]?.[1]["err"]), /must be done within 0 \(ms\)/);
     lines = [];
