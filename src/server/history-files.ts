@@ -67,7 +67,7 @@ export class HistoryFiles {
       logger.log("historyUnsaveable", { path, err: error });
       return undefined;
     }
-    if (saved.length === 0) logger.log("historyNotFound", { path });
+    if (saved.length === 0 && historyThreads > 0) logger.log("historyNotFound", { path });
     return new HistoryFiles(path, saved, parts);
   }
 
@@ -91,8 +91,9 @@ export class HistoryFiles {
     for (const { descriptor } of this.#saved.splice(0)) closeSync(descriptor);
   }
 
-  /** Closes the files that were written, when the threads of all keepers have ended. */
-  closeParts(): void {
+  /** Closes all files, when the threads of all keepers have ended. */
+  close(): void {
+    this.closeSaved();
     for (const { descriptor } of this.#parts.splice(0)) closeSync(descriptor);
   }
 }

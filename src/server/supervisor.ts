@@ -249,7 +249,7 @@ export class Supervisor
     await Promise.all(others.map((thread) => this.end(thread)));
     this.#tellKeepersOfUnsent(keepers);
     const haveEnded = await Promise.all(keepers.map((thread) => this.end(thread)));
-    if (haveEnded.every(Boolean)) this.#historyFiles?.closeParts();
+    if (haveEnded.every(Boolean)) this.#historyFiles?.close();
     this.#watchdog.stop();
   }
 
@@ -349,8 +349,8 @@ export class Supervisor
     const wasServing = this.#shards.get(shard) === thread;
     if (wasServing) this.#shards.delete(shard);
     if (this.#isStopping) {
-      if (thread.role !== "keeper" && thread.stats().overflowBytes > 0)
-        this.#tellLost(thread.member);
+      const hasLost = thread.role !== "keeper" && thread.stats().overflowBytes > 0;
+      if (hasLost) this.#tellLost(thread.member);
       return;
     }
     if (thread.role === "link") this.#link.ended(thread);
@@ -432,7 +432,7 @@ export class Supervisor
     const { options, logger } = this.#parts;
     if (kept.isEmpty) {
       // What an earlier process saved misses the broadcasts of this one.
-      HistoryFiles.open({ ...options, historyThreads: 0 }, logger)?.closeSaved();
+      HistoryFiles.open({ ...options, historyThreads: 0 }, logger)?.close();
       return;
     }
     this.#historyFiles = HistoryFiles.open(options, logger);

@@ -45,6 +45,14 @@ function history(at: number, count: number, recovered = true): string {
   return `{"history":{"epoch":E,"offset":+${at},"recovered":${recovered},"count":${count}}}`;
 }
 
+/** Has a client say numbers, and waits until they are kept. */
+async function say(client: HistoryClient, numbers: readonly number[]): Promise<void> {
+  for (const n of numbers) {
+    await client.push(TOPIC, "say", { n });
+    assert.equal(await client.next(), said(n));
+  }
+}
+
 /** Returns what the reply to a join says. */
 function replied(reply: string): { offset: number; recovered: boolean; count: number } {
   const groups = /"offset":\+(\d+),"recovered":(\w+),"count":(\d+)/.exec(reply);
@@ -112,14 +120,6 @@ describe("Histories over a restart", () => {
     const client = await connect(port);
     await client.joined(TOPIC, LIVE);
     return client;
-  }
-
-  /** Has a client say numbers, and waits until they are kept. */
-  async function say(client: HistoryClient, numbers: readonly number[]): Promise<void> {
-    for (const n of numbers) {
-      await client.push(TOPIC, "say", { n });
-      assert.equal(await client.next(), said(n));
-    }
   }
 
   /** Checks that a client recovers what follows a position, and nothing else. */

@@ -58,22 +58,22 @@ describe("the trailer of a kept broadcast", () => {
   });
 });
 
-describe("the stored bytes of another process", () => {
-  /** Returns an envelope with a frame of 3 bytes, and what a keeper stores of the trailer. */
-  function stored(): Buffer {
-    const bytes = Buffer.alloc(HEADER_BYTES + 3 + 8, 7);
-    const length = HEADER_BYTES + 3;
-    const none = { topicOffset: 0, topicLength: 0, eventOffset: 0, eventLength: 0 };
-    writeHeader(0x01020304, {
-      bytes,
-      length,
-      ...none,
-      payloadOffset: 0,
-      payloadLength: 0,
-    } as never);
-    return bytes;
-  }
+/** Returns an envelope with a frame of 3 bytes, and what a keeper stores of the trailer. */
+function stored(): Buffer {
+  const bytes = Buffer.alloc(HEADER_BYTES + 3 + 8, 7);
+  const length = HEADER_BYTES + 3;
+  const none = { topicOffset: 0, topicLength: 0, eventOffset: 0, eventLength: 0 };
+  writeHeader(0x01020304, {
+    bytes,
+    length,
+    ...none,
+    payloadOffset: 0,
+    payloadLength: 0,
+  });
+  return bytes;
+}
 
+describe("the stored bytes of another process", () => {
   it("get this node's hash, and exclude nobody", () => {
     const adopted = adoptStored(stored(), -2);
     assert.equal(hexOf(adopted.subarray(0, 4)), "feffffff");

@@ -94,7 +94,7 @@ describe("A keeper's files", () => {
   }
 
   /** Saves a topic to a file of this name. */
-  function saved(name: string, topic: string): OpenHistoryFile {
+  function written(name: string, topic: string): OpenHistoryFile {
     saveFile(files(), withTopic(topic), LIMIT_MS, logger);
     renameSync(join(directory, "f.0"), join(directory, name));
     lines = [];
@@ -123,11 +123,11 @@ describe("A keeper's files", () => {
   });
 
   it("are restored all but the damaged ones", () => {
-    const damaged = saved("damaged", "b");
+    const damaged = written("damaged", "b");
     const bytes = readFileSync(damaged.path);
     bytes.writeUInt8(bytes.readUInt8(20) ^ 1, 20);
     writeFileSync(damaged.path, bytes);
-    const histories = restore([saved("one", "a"), damaged, saved("other", "c")]);
+    const histories = restore([written("one", "a"), damaged, written("other", "c")]);
     assert.deepEqual(topicsOf(histories), ["a", "c"]);
     assert.deepEqual(lines[0], [
       "historyNotRestored",
@@ -154,7 +154,7 @@ describe("A keeper's files", () => {
     writer.topic({ name: "b", epoch: "k", head: FIRST_OFFSET, usedMs: 1 });
     writer.message(FIRST_OFFSET + 1, Date.now(), bytesOf("x"));
     writer.end();
-    assert.deepEqual(topicsOf(restore([saved("one", "a"), impossible])), []);
+    assert.deepEqual(topicsOf(restore([written("one", "a"), impossible])), []);
     assert.deepEqual(
       lines.map(([line]) => line),
       ["historyNotRestored"],
@@ -162,7 +162,7 @@ describe("A keeper's files", () => {
   });
 
   it("are given up when their time is up", () => {
-    const one = saved("one", "a");
+    const one = written("one", "a");
     assert.deepEqual(topicsOf(restore([one], { limitMs: 0 })), []);
     assert.equal(lines[0]?.[0], "historyNotRestored");
     assert.match(String(lines[0]?.[1]["err"]), /must be done within 0 \(ms\)/);
