@@ -14,6 +14,7 @@ const DEFAULT_COLUMNS = 10;
 /** Placeholders for values, if the option has no unit or there is no room for it. */
 const UNITS: Readonly<Partial<Record<OptionName, string>>> = {
   host: "address",
+  historyFile: "path",
   nodeName: "name",
   clusterName: "name",
   maxConnectionsPerAddress: "count",

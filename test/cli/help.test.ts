@@ -48,6 +48,13 @@ describe("the help of simurgh", () => {
     }
   });
 
+  it("says of each option what its value is", async () => {
+    const help = await helpOf("serve", "--help");
+    const levels = [...help.matchAll(/(--[\w-]+) <level>/g)].map(([, flag]) => flag);
+    assert.deepEqual(levels, ["--log-level"]);
+    assert.match(help, /--history-file <path> +none /);
+  });
+
   it("of token fits on a screen, and has no flag for the secret itself", async () => {
     const help = await helpOf("token", "--help");
     assertFits(help, 24);
