@@ -13,8 +13,8 @@ export interface Command {
   readonly about: string;
   /** Additional lines of help, printed before the options. */
   readonly details: readonly string[];
-  /** Flags that have no value. */
-  readonly switches?: readonly string[];
+  /** Flags that have no value, by name, with what they do. */
+  readonly switches?: Readonly<Record<string, string>>;
   /** The complete help text of a command that has no server options. */
   readonly help?: string;
   /** Runs the command. Resolves when it has started. If it throws, the process ends. */

@@ -28,7 +28,8 @@ export interface Flag {
 /** Parsed arguments of a command. */
 export interface Arguments {
   readonly positionals: readonly string[];
-  readonly isHelp: boolean;
+  /** The help that they ask for: the usual options or all; undefined for none. */
+  readonly help: "usual" | "all" | undefined;
   /** Switches that were given. */
   readonly switches: readonly string[];
   /** Values of flags, by environment variable. */
@@ -62,6 +63,7 @@ export function parseArguments(
       ...Object.fromEntries(names),
       ...Object.fromEntries(toggles),
       help: { type: "boolean", short: "h" },
+      "help-all": { type: "boolean" },
     },
     allowPositionals: true,
     // Not strict, because the parser's own error messages span several lines and omit valid ranges.
@@ -70,15 +72,16 @@ export function parseArguments(
   });
   const variables: Record<string, string> = {};
   const given: string[] = [];
-  let isHelp = false;
+  let help: Arguments["help"];
   for (const token of tokens) {
     if (token.kind !== "option") continue;
-    if (token.name === "help") isHelp = true;
+    if (token.name === "help") help ??= "usual";
+    else if (token.name === "help-all") help = "all";
     else if (switches.includes(token.name)) given.push(token.name);
     else
       variables[variableOf(command, token.rawName, switches)] = valueOf(token.rawName, token.value);
   }
-  return { positionals, isHelp, switches: given, variables };
+  return { positionals, help, switches: given, variables };
 }
 
 /**
@@ -119,10 +122,13 @@ function flagOf(option: OptionName): string {
 function variableOf(command: string, rawName: string, switches: readonly string[]): string {
   const known = FLAGS.find(({ flag }) => flag === rawName);
   if (known) return known.variable;
-  const names = [...FLAGS.map(({ flag }) => flag), ...switches.map((name) => `--${name}`)];
+  const names = [
+    ...FLAGS.map(({ flag }) => flag),
+    ...[...switches, "help-all"].map((name) => `--${name}`),
+  ];
   const hint = secretHint(rawName) ?? nearestHint(rawName, names);
   throw invalidOption(
-    `option must be listed by \`simurgh ${command} --help\`, got ${rawName}${hint}`,
+    `option must be listed by \`simurgh ${command} --help-all\`, got ${rawName}${hint}`,
   );
 }
 

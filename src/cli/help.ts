@@ -1,36 +1,71 @@
 /**
- * The text of `--help`. The main help fits on a screen of 24 lines and 80 columns.
+ * The texts of `--help` and `--help-all`. The main help fits on a screen of 24 lines and 80 columns, that of a command
+ * on one of 40 lines and 100 columns: it has the options that most servers set, and `--help-all` has all of them.
  *
  * Runs on: main.
  */
 
 import { OPTIONS, type OptionName } from "../options/options.ts";
+import { SECRET_COMMAND } from "../options/values.ts";
+import { EXIT } from "../server/process-end.ts";
 import type { Command } from "./command.ts";
 import { FLAGS, type Flag } from "./flags.ts";
 
-const COLUMNS = 80;
-const FLAG_COLUMNS = 34;
-const DEFAULT_COLUMNS = 10;
-/** Placeholders for values, if the option has no unit or there is no room for it. */
+const GAP = "  ";
+/** Placeholders for values, if the option has no unit or its unit is long. */
 const UNITS: Readonly<Partial<Record<OptionName, string>>> = {
   host: "address",
   historyFile: "path",
   nodeName: "name",
   clusterName: "name",
+  maxConnections: "count",
   maxConnectionsPerAddress: "count",
 };
 
+/** The options that most servers set, in a few words each. */
+const USUAL: Readonly<Partial<Record<OptionName, string>>> = {
+  host: "address to listen on",
+  port: "port to listen on; 0: any free one",
+  shards: "worker threads that serve; auto: one for each CPU",
+  maxConnections: "of the whole node; auto: by the limit of open files",
+  maxConnectionsPerAddress: "of one client; 0: no limit",
+  maxFrameBytes: "largest message of a client",
+  idleTimeoutMs: "without data, until a client is closed",
+  handlerTimeoutMs: "for asynchronous callbacks",
+  coalesceMs: "to collect broadcasts: less CPU, more delay",
+  historyBytes: "for the histories of all topics",
+  drainLimitMs: "for closing all clients when it stops",
+  drainDelayMs: "not ready, but accepting, before it stops",
+  nodeName: "unique in the cluster; auto: random",
+  logLevel: "debug, info, warn, error or silent",
+};
+
+const SECRETS: readonly (readonly string[])[] = [
+  [OPTIONS.secretKeyBase.env, "signs tokens; the same on all nodes; random if it is not set"],
+  ["", `to make one: ${SECRET_COMMAND}`],
+  [OPTIONS.clusterUrl.env, "links nodes, such as redis://user:password@host:6379"],
+];
+
+const EXITS: readonly (readonly string[])[] = [
+  ["0", "stopped by a signal"],
+  ["1", "failed to start"],
+  ["2", "invalid command, option or variable"],
+  [String(EXIT.serverFailed), "no shard serves any more"],
+  [
+    String(EXIT.shardNotEnded),
+    "stopped by a signal, but a shard runs code that cannot be interrupted *",
+  ],
+  [String(EXIT.shardDied), "a shard ran out of memory *"],
+  ["", "* SIGKILL (137) before Node.js 22.15 and on Windows"],
+];
+
 /** Returns the help of `simurgh` itself. */
 export function mainHelp(version: string, commands: readonly Command[]): string {
-  const calls = commands.map((command) => `simurgh ${command.name} ${command.usage}`);
-  const columns = Math.max(...calls.map((call) => call.length)) + 2;
-  const lines = commands.map(
-    (command, at) => `  ${(calls[at] as string).padEnd(columns)}${command.about}`,
-  );
+  const calls = commands.map(({ name, usage, about }) => [`simurgh ${name} ${usage}`, about]);
   return `simurgh ${version}: Phoenix Channels for Node
 
 Usage
-${lines.join("\n")}
+${inColumns(calls)}
 
 Options
   -h, --help       shows this help; after a command, the help of that command
@@ -42,31 +77,76 @@ Exit codes
   0  success, or stopped in order by SIGINT (Ctrl+C) or SIGTERM
   1  failed to start; token: invalid token, or data that a token cannot hold
   2  invalid command, option or variable
+  ${EXIT.serverFailed} and higher: see simurgh serve --help
 `;
 }
 
-/** Returns the help of a command. */
-export function commandHelp({ name, usage, about, details, help }: Command): string {
-  if (help !== undefined) return help;
-  const paragraph = details.length > 0 ? `${details.join("\n")}\n\n` : "";
-  return `simurgh ${name} ${usage}: ${about}
+/** Returns the help of a command, with the usual options. */
+export function commandHelp(command: Command): string {
+  if (command.help !== undefined) return command.help;
+  const { switches = {} } = command;
+  const rows = [
+    ["Options", "Default"],
+    ...Object.entries(switches).map(([name, about]) => [`--${name}`, "off", about]),
+    ...FLAGS.flatMap((flag) => {
+      const about = USUAL[flag.option];
+      return about === undefined ? [] : [[formOf(flag), defaultOf(flag), about]];
+    }),
+    ["--help-all", "", `lists all ${FLAGS.length} options`],
+  ];
+  return `${headOf(command)}${inColumns(rows)}
 
-${paragraph}${row("Options", "Default", "Variable")}
-${FLAGS.map(flagRow).join("\n")}
+Every option is also a variable (--port is ${OPTIONS.port.env}), which the flag overrides.
+Secrets are variables only:
+${inColumns(SECRETS)}
+
+Exit codes
+${inColumns(EXITS)}
 `;
 }
 
-function flagRow({ flag, option, variable }: Flag): string {
-  const row0 = OPTIONS[option];
-  const unit = UNITS[option] ?? ("unit" in row0 ? row0.unit : "level");
-  return `  ${row(`${flag} <${unit}>`, String(row0.default), variable)}`;
+/** Returns the help of a command, with all options. */
+export function wholeHelp(command: Command): string {
+  if (command.help !== undefined) return command.help;
+  const { switches = {} } = command;
+  const rows = [
+    ["Options", "Default", "Variable"],
+    ...Object.keys(switches).map((name) => [`--${name}`, "off"]),
+    ...FLAGS.map((flag) => [formOf(flag), defaultOf(flag), flag.variable]),
+    ["secrets, without a flag", OPTIONS.secretKeyBase.default, OPTIONS.secretKeyBase.env],
+    ["", OPTIONS.clusterUrl.default, OPTIONS.clusterUrl.env],
+  ];
+  return `${headOf(command)}${inColumns(rows)}
+`;
 }
 
-function row(flag: string, value: string, variable: string): string {
-  const indent = flag.startsWith("--") ? 0 : 2;
-  const start = flag.padEnd(FLAG_COLUMNS + indent);
-  // A long flag takes room from the default, and a long variable too.
-  const excess = start.length - FLAG_COLUMNS - indent;
-  const room = COLUMNS - start.length - variable.length - 4;
-  return `${start} ${value.padEnd(Math.min(DEFAULT_COLUMNS - excess, room))} ${variable}`;
+function headOf({ name, usage, about, details }: Command): string {
+  return `simurgh ${name} ${usage}: ${about}\n\n${details.join("\n")}\n\n`;
+}
+
+/** Returns a flag with a placeholder for its value. */
+function formOf({ flag, option }: Flag): string {
+  const row = OPTIONS[option];
+  return `${flag} <${UNITS[option] ?? ("unit" in row ? row.unit : "level")}>`;
+}
+
+function defaultOf({ option }: Flag): string {
+  return String(OPTIONS[option].default);
+}
+
+/** Aligns the cells of rows. A heading, which starts with a capital, is not indented. */
+function inColumns(rows: readonly (readonly string[])[]): string {
+  const cells = rows.map(([first = "", ...others]) => [
+    /^[A-Z][a-z]/.test(first) ? first : GAP + first,
+    ...others,
+  ]);
+  const widths = [0, 1].map((column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
+  return cells
+    .map((row) =>
+      row
+        .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+        .join(GAP)
+        .trimEnd(),
+    )
+    .join("\n");
 }

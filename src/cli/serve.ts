@@ -17,7 +17,7 @@ import { optionsOf, parseArguments } from "./flags.ts";
 import { runInForeground } from "./foreground.ts";
 import { packageVersion } from "./version.ts";
 
-const SWITCHES = ["watch"] as const;
+const SWITCHES = { watch: "for development: reloads a saved app" };
 /** Default number of shards with --watch: enough to find cross-shard bugs, and quick to reload. */
 const WATCHED_SHARDS = "2";
 
@@ -27,15 +27,14 @@ export const serveCommand: Command = {
   usage: "<app module> [options]",
   about: "serves an app (--watch reloads it)",
   details: [
-    "The default export of the module (.js, .mjs, .ts, .mts) must be the result of",
-    "defineEndpoint. With --watch, for development only, the shards restart when the",
-    "module, its imports or its tasks are saved; the defaults are then 2 shards and",
-    "log level warn.",
+    "The default export of the module (.js, .mjs, .ts, .mts) must be the result of defineEndpoint. With",
+    "--watch, the shards restart when the module, its imports or its tasks are saved; the defaults are",
+    "then 2 shards and log level warn.",
   ],
   switches: SWITCHES,
 
   async run(args) {
-    const given = parseArguments("serve", args, SWITCHES);
+    const given = parseArguments("serve", args, Object.keys(SWITCHES));
     const [file, ...rest] = given.positionals;
     if (file === undefined || rest.length > 0) {
       const got = file === undefined ? "none" : given.positionals.join(" ");

@@ -12,7 +12,7 @@ import type { Command } from "./command.ts";
 import { demoCommand } from "./demo.ts";
 import { failureOf } from "./failure.ts";
 import { parseArguments } from "./flags.ts";
-import { commandHelp, mainHelp } from "./help.ts";
+import { commandHelp, mainHelp, wholeHelp } from "./help.ts";
 import { serveCommand } from "./serve.ts";
 import { tokenCommand } from "./token.ts";
 import { packageVersion } from "./version.ts";
@@ -50,11 +50,17 @@ async function main([name, ...args]: readonly string[]): Promise<void> {
       `command must be one of ${names.join(", ")} (see simurgh --help), got ${name}${hint}`,
     );
   }
-  if (asksForHelp(command, args)) process.stdout.write(commandHelp(command));
-  else await command.run(args);
+  const help = helpFor(command, args);
+  if (help === undefined) await command.run(args);
+  else process.stdout.write(help);
 }
 
-function asksForHelp({ name, help, switches }: Command, args: readonly string[]): boolean {
-  if (help === undefined) return parseArguments(name, args, switches).isHelp;
-  return args.includes("--help") || args.includes("-h");
+/** Returns the help that the arguments ask for; undefined if they ask for none. */
+function helpFor(command: Command, args: readonly string[]): string | undefined {
+  if (command.help !== undefined) {
+    return args.includes("--help") || args.includes("-h") ? command.help : undefined;
+  }
+  const { help } = parseArguments(command.name, args, Object.keys(command.switches ?? {}));
+  if (help === undefined) return undefined;
+  return help === "all" ? wholeHelp(command) : commandHelp(command);
 }

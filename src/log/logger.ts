@@ -9,6 +9,7 @@
 import { cutText } from "../cut-text.ts";
 import { checkChoice } from "../definition-checks.ts";
 import { asError } from "../error-report.ts";
+import { SECRET_COMMAND } from "../options/values.ts";
 import { boundedCopy, LogFilter, type FilterParameters } from "./filter.ts";
 import { makeJsonSink, type LogSink } from "./sink.ts";
 import { Throttle, type ThrottleLimits } from "./throttle.ts";
@@ -20,7 +21,7 @@ export type LineLevel = "debug" | "info" | "warn" | "error";
 export const LOG_LINES = {
   secretIsRandom: {
     level: "warn",
-    text: "no secretKeyBase (SIMURGH_SECRET_KEY_BASE): using a random one, tokens are valid for this process only; to make one: node -p 'crypto.randomUUID() + crypto.randomUUID()'",
+    text: `no secretKeyBase (SIMURGH_SECRET_KEY_BASE): using a random one, tokens are valid for this process only; to make one: ${SECRET_COMMAND}`,
   },
   serverListening: { level: "info", text: "listening" },
   listenPaused: {

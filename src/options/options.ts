@@ -9,6 +9,7 @@ import {
   checkInteger,
   checkText,
   nodeNameRule,
+  SECRET_COMMAND,
   type IntegerOption,
   type TextOption,
 } from "./values.ts";
@@ -819,6 +820,7 @@ export const OPTIONS = {
     minBytes: 64,
     maxBytes: 4_096,
     secret: true,
+    advice: `to make one: ${SECRET_COMMAND}`,
     about: "Secret from which all keys are derived. auto: random, with a warning.",
     atLimit: "With a random secret, tokens are valid only until the process ends.",
   },

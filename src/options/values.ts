@@ -45,11 +45,16 @@ export interface TextOption {
   readonly maxBytes: number;
   readonly choices?: readonly string[];
   readonly secret?: true;
+  /** What to do if the value is out of range, for the end of an error message. */
+  readonly advice?: string;
   /** Checks further rules. Returns `must …, got …` if a rule is violated, otherwise undefined. */
   readonly rule?: (text: string) => string | undefined;
   readonly about: string;
   readonly atLimit: string;
 }
+
+/** Makes a secret of 72 bytes, on every system that has Node.js. */
+export const SECRET_COMMAND = "node -p 'crypto.randomUUID() + crypto.randomUUID()'";
 
 /** Returns the range of an option as text, for messages and the reference. */
 export function rangeOf(option: IntegerOption | TextOption): string {
@@ -100,9 +105,9 @@ export function checkText(subject: string, option: TextOption, value: unknown): 
   const bytes = typeof value === "string" ? Buffer.byteLength(value) : -1;
   if (bytes < option.minBytes || bytes > option.maxBytes) {
     const got = bytes < 0 ? typeof value : `${bytes}${option.secret ? "" : `: ${shown(value)}`}`;
-    throw invalidOption(
-      `${subject} must be a string of ${option.minBytes} to ${option.maxBytes} (bytes), got ${got}`,
-    );
+    const range = `${option.minBytes} to ${option.maxBytes} (bytes)`;
+    const advice = option.advice === undefined ? "" : `; ${option.advice}`;
+    throw invalidOption(`${subject} must be a string of ${range}, got ${got}${advice}`);
   }
   const broken = option.rule?.(value as string);
   if (broken !== undefined) throw invalidOption(`${subject} ${broken}`);

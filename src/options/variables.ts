@@ -35,7 +35,7 @@ export function checkVariables(environment: Readonly<Record<string, string | und
   if (unknown.length === 0) return;
   const got = unknown.map((name) => `${name}${hintFor(name)}`).join(", ");
   throw invalidOption(
-    `environment variables that start with ${PREFIX} must be options (see \`simurgh serve --help\`), got ${got}`,
+    `environment variables that start with ${PREFIX} must be options (see \`simurgh serve --help-all\`), got ${got}`,
   );
 }
 

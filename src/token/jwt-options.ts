@@ -12,6 +12,7 @@ import { createPublicKey, KeyObject, type JsonWebKeyInput } from "node:crypto";
 
 import { invalidOption, shown } from "../definition-checks.ts";
 import { kindOf } from "../errors.ts";
+import { SECRET_COMMAND } from "../options/values.ts";
 import { BoundedCache } from "./bounded-cache.ts";
 import { JWKS_OPTIONS, jwksOf, type JwksOptions, type RemoteKeys } from "./jwks.ts";
 import { checkSchema, type Schema } from "./token-schema.ts";
@@ -193,7 +194,10 @@ function secretOf(secret: string | Uint8Array): KeyFound {
   const key = typeof secret === "string" ? Buffer.from(secret) : secret;
   const bytes = key instanceof Uint8Array ? key.length : kindOf(secret);
   if (typeof bytes === "string" || bytes < MIN_SECRET_BYTES) {
-    throw invalidOption(`secret must be at least ${MIN_SECRET_BYTES} (bytes), got ${bytes}`);
+    const advice = `to make one for the issuer and this server: ${SECRET_COMMAND}`;
+    throw invalidOption(
+      `secret must be at least ${MIN_SECRET_BYTES} (bytes), got ${bytes}; ${advice}`,
+    );
   }
   return { key: { kind: "local", key }, possible: HMAC, usual: ["HS256"] };
 }

@@ -12,9 +12,8 @@ import type { Term } from "./terms.ts";
 import {
   checkNames,
   checkSalt,
-  checkSecret,
+  checkSessionSecret,
   keyShapeOf,
-  MIN_SESSION_SECRET_BYTES,
   ROTATED_OPTIONS,
   SESSION_OPTIONS,
   type KeyUse,
@@ -44,7 +43,7 @@ export function readSession(
 ): SessionResult {
   const { secretKeyBase, rotatingOptions = [], ...current } = options;
   checkNames(options, SESSION_OPTIONS);
-  checkSecret(secretKeyBase, MIN_SESSION_SECRET_BYTES);
+  checkSessionSecret(secretKeyBase);
   const ways = [current, ...rotatingOptions];
   for (const way of ways) checkWay(way);
   if (cookie === undefined) return { ok: false, reason: "missing" };

@@ -8,6 +8,7 @@
 
 import { invalidOption, isCount } from "../definition-checks.ts";
 import { nearestHint } from "../nearest-name.ts";
+import { SECRET_COMMAND } from "../options/values.ts";
 import type { KeyDigest, KeyShape } from "./key-cache.ts";
 
 /** Parameters for deriving keys. They must be the same on both sides. */
@@ -51,8 +52,8 @@ export interface SessionOptions extends KeyOptions {
 export type RotatedOptions = Omit<SessionOptions, "secretKeyBase" | "rotatingOptions">;
 
 /** Minimum length of a secret, for tokens and for cookies (bytes). */
-export const MIN_SECRET_BYTES = 20;
-export const MIN_SESSION_SECRET_BYTES = 64;
+const MIN_SECRET_BYTES = 20;
+const MIN_SESSION_SECRET_BYTES = 64;
 
 export const KEY_OPTIONS = ["keyIterations", "keyLength", "keyDigest"] as const;
 export const SIGN_OPTIONS = [...KEY_OPTIONS, "signedAtMs", "maxAgeMs"] as const;
@@ -87,12 +88,22 @@ export function checkNames(options: object, names: readonly string[]): void {
   throw invalidOption(`option must be one of ${names.join(", ")}, got ${unknown}${hint}`);
 }
 
-/** Checks a secret. The error does not contain the secret. */
-export function checkSecret(secret: unknown, minBytes: number): void {
+/** Checks a secret for tokens. The error does not contain the secret. */
+export function checkSecret(secret: unknown): void {
+  checkSecretBytes(secret, MIN_SECRET_BYTES, `to make one: ${SECRET_COMMAND}`);
+}
+
+/** Checks a secret for session cookies. The error does not contain the secret. */
+export function checkSessionSecret(secret: unknown): void {
+  const advice = "take the secret_key_base of the application that makes the cookies";
+  checkSecretBytes(secret, MIN_SESSION_SECRET_BYTES, advice);
+}
+
+function checkSecretBytes(secret: unknown, minBytes: number, advice: string): void {
   const bytes = typeof secret === "string" ? Buffer.byteLength(secret) : typeof secret;
   if (typeof bytes === "string" || bytes < minBytes) {
     const rule = `must be a string of at least ${minBytes} (bytes)`;
-    throw invalidOption(`secretKeyBase ${rule}, got ${bytes}`);
+    throw invalidOption(`secretKeyBase ${rule}, got ${bytes}; ${advice}`);
   }
 }
 

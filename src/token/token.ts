@@ -24,7 +24,6 @@ import {
   checkSalt,
   checkSecret,
   keyShapeOf,
-  MIN_SECRET_BYTES,
   SIGN_OPTIONS,
   signedAtMsOf,
   VERIFY_OPTIONS,
@@ -171,7 +170,7 @@ export const Token = Object.freeze({
 });
 
 function keyOf(secretKeyBase: string, salt: string, options: KeyOptions, use: KeyUse): Buffer {
-  checkSecret(secretKeyBase, MIN_SECRET_BYTES);
+  checkSecret(secretKeyBase);
   checkSalt("salt", salt);
   return KEYS.derive(secretKeyBase, salt, keyShapeOf(options, use));
 }

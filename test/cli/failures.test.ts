@@ -62,7 +62,7 @@ describe("simurgh with wrong arguments exits with 2 and one line", () => {
 
   it("that names the variable nearest to a misspelt one", async () => {
     const rule =
-      "environment variables that start with SIMURGH_ must be options (see `simurgh serve --help`)";
+      "environment variables that start with SIMURGH_ must be options (see `simurgh serve --help-all`)";
     const hint = "SIMURGH_SHARD (did you mean SIMURGH_SHARDS?)";
     const environment = { SIMURGH_SHARD: "4" };
     await refuses(`${rule}, got ${hint}`, ["demo", "--port", "0"], environment);
@@ -79,14 +79,15 @@ describe("simurgh with wrong arguments exits with 2 and one line", () => {
     );
   });
 
-  it("and never shows a secret", async () => {
-    const secret = "must be a string of 64 to 4096 (bytes), got 6";
+  it("that never shows a secret, and says how to make one", async () => {
+    const advice = "to make one: node -p 'crypto.randomUUID() + crypto.randomUUID()'";
+    const secret = `must be a string of 64 to 4096 (bytes), got 6; ${advice}`;
     const environment = { SIMURGH_SECRET_KEY_BASE: "hunter" };
     await refuses(`SIMURGH_SECRET_KEY_BASE ${secret}`, ["demo"], environment);
   });
 
   it("for an unknown flag, or one without a value", async () => {
-    const unknown = "option must be listed by `simurgh demo --help`, got";
+    const unknown = "option must be listed by `simurgh demo --help-all`, got";
     await refuses(`${unknown} --prot; did you mean --port?`, ["demo", "--prot", "1"]);
     await refuses(`${unknown} --watch`, ["demo", "--watch"]);
     const secret = "; a secret has no flag, set SIMURGH_SECRET_KEY_BASE";

@@ -3,11 +3,19 @@ import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 
 import { OPTIONS } from "../../src/options/options.ts";
+import { EXIT } from "../../src/server/process-end.ts";
 import { CommandLine } from "../support/command-line.ts";
 
 const PACKAGE_FILE = new URL("../../../package.json", import.meta.url);
 
 const OPTION_COUNT = Object.keys(OPTIONS).length;
+const SECRETS = ["SIMURGH_SECRET_KEY_BASE", "SIMURGH_CLUSTER_URL"];
+const USUAL = [
+  ["--port", "4000"],
+  ["--shards", "auto"],
+  ["--max-connections-per-address", "0"],
+  ["--log-level", "info"],
+] as const;
 
 async function helpOf(...args: string[]): Promise<string> {
   await using command = new CommandLine(args);
@@ -16,10 +24,10 @@ async function helpOf(...args: string[]): Promise<string> {
   return out;
 }
 
-function assertFits(text: string, rows: number): void {
+function assertFits(text: string, rows: number, width = 80): void {
   const lines = text.trimEnd().split("\n");
   assert.ok(lines.length < rows, `${lines.length} lines and the prompt`);
-  for (const line of lines) assert.ok(line.length <= 80, `${line.length} columns: ${line}`);
+  for (const line of lines) assert.ok(line.length <= width, `${line.length} columns: ${line}`);
 }
 
 describe("the help of simurgh", () => {
@@ -34,17 +42,35 @@ describe("the help of simurgh", () => {
     assert.equal(await helpOf(), await helpOf("-h"));
   });
 
-  it("of a command has a flag for each option except secrets", async () => {
+  it("of a command has the usual options, the secrets and the exit codes on one screen", async () => {
     for (const command of ["serve", "demo"]) {
       const help = await helpOf(command, "--help");
-      assertFits(help, OPTION_COUNT + 10);
-      const variables = [...help.matchAll(/SIMURGH_\w+/g)].map(([variable]) => variable);
+      assertFits(help, 40, 100);
+      assert.equal(await helpOf(command, "-h"), help);
+      for (const [flag, value] of USUAL) {
+        assert.match(help, new RegExp(`^  ${flag} (<\\w+>)? +${value} +\\w`, "m"), flag);
+      }
+      for (const secret of SECRETS) assert.match(help, new RegExp(`^  ${secret} +\\w`, "m"));
+      const codes = [...help.matchAll(/^ {2}(\d+) +\w/gm)].map(([, code]) => Number(code));
+      assert.deepEqual(codes, [0, 1, 2, ...Object.values(EXIT)]);
+    }
+    assert.match(await helpOf("serve", "--help"), /^ {2}--watch +off +\w/m);
+    assert.doesNotMatch(await helpOf("demo", "--help"), /--watch/);
+  });
+
+  it("of a command has all options with --help-all, in columns", async () => {
+    for (const command of ["serve", "demo"]) {
+      const help = await helpOf(command, "--help-all");
+      assertFits(help, OPTION_COUNT + 10, 100);
+      const variables = [...help.matchAll(/SIMURGH_\w+/g)];
+      const names = variables.map(([variable]) => variable);
       const expected = Object.values(OPTIONS).map(({ env }) => env as string);
-      const secrets = ["SIMURGH_SECRET_KEY_BASE", "SIMURGH_CLUSTER_URL"];
-      assert.deepEqual(
-        variables,
-        expected.filter((name) => !secrets.includes(name)),
-      );
+      assert.deepEqual(names.toSorted(), expected.toSorted());
+      const columns = help
+        .split("\n")
+        .filter((line) => line.includes("SIMURGH_"))
+        .map((line) => line.indexOf("SIMURGH_"));
+      assert.equal(new Set(columns).size, 1, "the variables are aligned");
     }
   });
 

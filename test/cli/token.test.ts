@@ -112,7 +112,8 @@ describe("simurgh token", () => {
       none,
     );
     const short = { SIMURGH_SECRET_KEY_BASE: "hunter2" };
-    const rule = "be a string of at least 20 (bytes), got 7";
+    const rule =
+      "be a string of at least 20 (bytes), got 7; to make one: node -p 'crypto.randomUUID() + crypto.randomUUID()'";
     await fails(2, `${variable} ${rule}`, [...SIGN, "1"], short);
     const file = join(FOLDER, "short");
     writeFileSync(file, "hunter2");

@@ -217,13 +217,15 @@ describe("options", () => {
 
   it("never shows a secret", () => {
     const hidden = "hunter2";
+    const advice = "to make one: node -p 'crypto.randomUUID() + crypto.randomUUID()'";
     const short = refused({}, { SIMURGH_SECRET_KEY_BASE: hidden });
-    assert.equal(short, "SIMURGH_SECRET_KEY_BASE must be a string of 64 to 4096 (bytes), got 7");
+    const rule = "must be a string of 64 to 4096 (bytes)";
+    assert.equal(short, `SIMURGH_SECRET_KEY_BASE ${rule}, got 7; ${advice}`);
     const long = refused({ secretKeyBase: hidden.repeat(600) });
-    assert.equal(long, "secretKeyBase must be a string of 64 to 4096 (bytes), got 4200");
+    assert.equal(long, `secretKeyBase ${rule}, got 4200; ${advice}`);
     assert.equal(
       refused({ secretKeyBase: [hidden] }),
-      "secretKeyBase must be a string of 64 to 4096 (bytes), got object",
+      `secretKeyBase ${rule}, got object; ${advice}`,
     );
   });
 

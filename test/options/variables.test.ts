@@ -9,7 +9,7 @@ import { checkVariables, OTHER_VARIABLES } from "../../src/options/variables.ts"
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const RULE =
-  "environment variables that start with SIMURGH_ must be options (see `simurgh serve --help`), got";
+  "environment variables that start with SIMURGH_ must be options (see `simurgh serve --help-all`), got";
 
 function refused(environment: Readonly<Record<string, string>>, got: string): void {
   assert.throws(() => checkVariables(environment), {

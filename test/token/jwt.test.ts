@@ -250,7 +250,7 @@ describe("verifyJwt, against forgers,", () => {
       ],
       [{ publicKey: "no key" }, /must be PEM, a JWK or a KeyObject/],
       [{ publicKey: rsa.publicKey }, /at least 2048 \(bits\), got 1024/],
-      [{ secret: "short" }, /secret must be at least 32 \(bytes\), got 5/],
+      [{ secret: "short" }, /secret must be at least 32 \(bytes\), got 5; to make one/],
     ];
     for (const [options, message] of wrong) {
       await assert.rejects(verifyJwt("a.b.c", options), {

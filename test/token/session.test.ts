@@ -94,7 +94,10 @@ describe("verifySession", () => {
         });
       }
     };
-    wrong({ secretKeyBase: "s".repeat(63) }, /^secretKeyBase must .* 64 \(bytes\), got 63$/);
+    wrong(
+      { secretKeyBase: "s".repeat(63) },
+      /^secretKeyBase must .* 64 \(bytes\), got 63; take the secret_key_base of /,
+    );
     wrong({ signingSalt: undefined }, /^signingSalt must be a string, got undefined$/);
     wrong({ encryptionSalt: 5 }, /^encryptionSalt must be a string, got number$/);
     wrong(

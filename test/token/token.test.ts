@@ -21,8 +21,13 @@ const KINDS = [
 
 /** Cases that throw, each with a secret, a salt, options and the error. */
 const WRONG: readonly (readonly [unknown, unknown, object, RegExp])[] = [
-  ["a".repeat(19), SALT, {}, /^secretKeyBase must .* at least 20 \(bytes\), got 19$/],
-  [undefined, SALT, {}, /^secretKeyBase must .*, got undefined$/],
+  [
+    "a".repeat(19),
+    SALT,
+    {},
+    /^secretKeyBase must .* at least 20 \(bytes\), got 19; to make one: node /,
+  ],
+  [undefined, SALT, {}, /^secretKeyBase must .*, got undefined; to make one: node /],
   [SECRET, undefined, {}, /^salt must be a string, got undefined$/],
   [
     SECRET,
