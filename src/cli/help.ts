@@ -26,8 +26,8 @@ const UNITS: Readonly<Partial<Record<OptionName, string>>> = {
 const USUAL: Readonly<Partial<Record<OptionName, string>>> = {
   host: "address to listen on",
   port: "port to listen on; 0: any free one",
-  shards: "worker threads that serve; auto: one for each CPU",
-  maxConnections: "of the whole node; auto: by the limit of open files",
+  shards: "worker threads that serve; auto: one per CPU",
+  maxConnections: "of the node; auto: by the limit of open files",
   maxConnectionsPerAddress: "of one client; 0: no limit",
   maxFrameBytes: "largest message of a client",
   idleTimeoutMs: "without data, until a client is closed",

@@ -105,13 +105,19 @@ export function checkText(subject: string, option: TextOption, value: unknown): 
   const bytes = typeof value === "string" ? Buffer.byteLength(value) : -1;
   if (bytes < option.minBytes || bytes > option.maxBytes) {
     const got = bytes < 0 ? typeof value : `${bytes}${option.secret ? "" : `: ${shown(value)}`}`;
-    const range = `${option.minBytes} to ${option.maxBytes} (bytes)`;
-    const advice = option.advice === undefined ? "" : `; ${option.advice}`;
-    throw invalidOption(`${subject} must be a string of ${range}, got ${got}${advice}`);
+    throw invalidOption(`${subject} ${lengthRule(option)}, got ${got}${adviceOf(option)}`);
   }
   const broken = option.rule?.(value as string);
   if (broken !== undefined) throw invalidOption(`${subject} ${broken}`);
   return value as string;
+}
+
+function lengthRule({ minBytes, maxBytes }: TextOption): string {
+  return `must be a string of ${minBytes} to ${maxBytes} (bytes)`;
+}
+
+function adviceOf({ advice }: TextOption): string {
+  return advice === undefined ? "" : `; ${advice}`;
 }
 
 /** Names that Phoenix gives to unnamed nodes. They are rejected because they are not unique. */
