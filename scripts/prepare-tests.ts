@@ -1,8 +1,9 @@
 /**
  * Prepares what the planned tests need besides Node.js: Chromium for tests with a browser, Redis for tests of
- * linked nodes, and the load generator in `native-bench` for tests of load tests.
+ * linked nodes, nginx for the test of its configuration, and the load generator in `native-bench` for tests of load
+ * tests.
  *
- * The imports of a test file from `test/support` show what it needs. On Debian, Chromium and Redis are installed
+ * The imports of a test file from `test/support` show what it needs. On Debian, the packages are installed
  * with apt-get if that needs no password; SIMURGH_NO_INSTALL=1 prevents it. The load generator is built here because
  * test files that build it at the same time would interfere. If something is missing, the tests that need it are
  * skipped, with the reason printed.
@@ -24,6 +25,8 @@ interface Package {
   /** Import that shows that a test file needs it. */
   readonly support: string;
   readonly tests: string;
+  /** Whether it starts a service, unless the machine forbids that, as containers do. */
+  readonly hasService?: true;
 }
 
 const PACKAGES: readonly Package[] = [
@@ -40,7 +43,16 @@ const PACKAGES: readonly Package[] = [
     support: "support/redis.ts",
     tests: "the tests with Redis",
   },
+  {
+    name: "nginx-light",
+    files: ["/usr/sbin/nginx"],
+    support: "support/nginx.ts",
+    tests: "the tests with nginx",
+    hasService: true,
+  },
 ];
+/** A program of Debian that decides whether services may be started. */
+const SERVICE_POLICY = "/usr/sbin/policy-rc.d";
 const GENERATOR = "support/compiler.ts";
 const UPDATE_MS = 120_000;
 const INSTALL_MS = 420_000;
@@ -55,9 +67,9 @@ export function prepareTests(files: readonly TestFile[], mayInstall: boolean): v
   const missing = PACKAGES.filter((each) => isMissing(each) && needs(each.support));
   if (missing.length > 0) {
     const problem = mayInstall ? problemOf() : "--quick installs nothing";
-    if (problem === undefined) install(missing);
+    if (problem === undefined) install(missing.filter((each) => serviceOf(each) === undefined));
     for (const each of missing.filter(isMissing)) {
-      const why = problem ?? "apt-get could not install it";
+      const why = problem ?? serviceOf(each) ?? "apt-get could not install it";
       say(`${each.name} is missing, so ${each.tests} are skipped: ${why}`);
     }
   }
@@ -66,6 +78,13 @@ export function prepareTests(files: readonly TestFile[], mayInstall: boolean): v
 
 function isMissing({ files }: Package): boolean {
   return !files.some((file) => existsSync(file));
+}
+
+/** Returns why a package is not installed although others are; undefined if it is. */
+function serviceOf({ hasService }: Package): string | undefined {
+  return hasService && !existsSync(SERVICE_POLICY)
+    ? "it would start a service; install it with apt-get"
+    : undefined;
 }
 
 /** Returns why nothing may be installed here; undefined if it may. */
@@ -78,6 +97,7 @@ function problemOf(): string | undefined {
 }
 
 function install(packages: readonly Package[]): void {
+  if (packages.length === 0) return;
   const list = packages.map(({ name, tests }) => `${name} for ${tests}`).join(", ");
   say(`installing Debian's ${list} (once; SIMURGH_NO_INSTALL=1 skips this)`);
   const prefix = isRoot() ? ["env"] : ["sudo", "-n", "env"];

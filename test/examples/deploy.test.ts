@@ -22,6 +22,7 @@ import { after, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { OPTIONS } from "../../src/options/options.ts";
+import { checkText } from "../../src/options/values.ts";
 import { within } from "../support/deadline.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
@@ -58,6 +59,27 @@ describe("the deployment guide", () => {
       encoding: "utf8",
     });
     assert.deepEqual({ status, said: stdout + stderr }, { status: 0, said: "" });
+  });
+
+  it("makes a file with a secret that the server accepts", () => {
+    const command = find(read("README.md"), /^(node -p '.*') \|$/m);
+    const { status, stdout } = spawnSync("sh", ["-c", command], { encoding: "utf8" });
+    assert.equal(status, 0);
+    const [name = "", secret] = stdout.trimEnd().split("=");
+    assert.equal(name, OPTIONS.secretKeyBase.env);
+    assert.equal(checkText(name, OPTIONS.secretKeyBase, secret), secret);
+  });
+
+  it("starts the unit by a file that it has copied to systemd's folder", () => {
+    const [, path = ""] = /^# (\/etc\/systemd\/system\/)chat\.service$/m.exec(UNIT) ?? [];
+    const steps = read("README.md");
+    const order = [`cp chat.service ${path}`, "systemctl daemon-reload", "enable --now chat"];
+    const places = order.map((step) => steps.indexOf(step));
+    assert.ok(!places.includes(-1), order[places.indexOf(-1)]);
+    assert.deepEqual(
+      places,
+      places.toSorted((left, right) => left - right),
+    );
   });
 
   it("runs the server as a user, and lets it open enough files", () => {
