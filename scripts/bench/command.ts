@@ -17,7 +17,8 @@ import { runProgram, tell } from "./program.ts";
 import { runRound } from "./rounds.ts";
 import { prepareServer, type ServerName } from "./servers.ts";
 import { compareLatency, makeTable, roundsBeside, type Absences, type Results } from "./table.ts";
-import { groupWorks, WORKS, type Work, type WorkName } from "./works.ts";
+import { Steps } from "./time-left.ts";
+import { groupWorks, secondsOfWorks, WORKS, type Work, type WorkName } from "./works.ts";
 
 /**
  * Returns the results as JSON: the figure of each workload and server, and its relation to the bare
@@ -61,10 +62,12 @@ async function run(options: BenchOptions): Promise<number> {
   const servers = options.servers.filter((server) => absences[server] === undefined);
   const setting = options.phoenix === undefined ? {} : { phoenix: options.phoenix };
   const results: { [Name in WorkName]?: Round[] } = {};
+  const steps = new Steps(options.works.length * options.pairs * servers.length);
+  const onMeasured = (line: string): void => tell(steps.done(line));
   for (const works of groupWorks(options.works)) {
     for (let number = 1; number <= options.pairs; number++) {
       const { seconds } = options;
-      const measured = await runRound({ number, works, servers, seconds, setting }, tell);
+      const measured = await runRound({ number, works, servers, seconds, setting }, onMeasured);
       for (const name of works) (results[name] ??= []).push(measured[name] ?? {});
     }
   }
@@ -84,6 +87,8 @@ export function runCommand(command: BenchCommand): Promise<void> {
     help: makeHelp(command),
     parse: (words) => parseBenchOptions(words, command),
     wantsHelp: ({ help }) => help,
+    secondsOf: ({ works, servers, pairs, seconds }) =>
+      secondsOfWorks(works, { servers: servers.length, pairs, seconds }),
     run,
   });
 }

@@ -51,18 +51,22 @@ export const LOAD_PEERS: BenchCommand = {
 /** Returns the text of `--help`. */
 export function makeHelp({ name, works, servers }: BenchCommand): string {
   return `npm run ${name} -- [OPTIONS]
-  --only NAMES      works, separated by commas: ${WORK_NAMES.join(", ")}
-                    (${works.join(",")})
-  --servers NAMES   servers, separated by commas: ${SERVER_NAMES.join(", ")}
+  Runs servers in turn under the same load, and shows ratios to the bare engine.
+  --only NAMES      loads, separated by commas:
+                    ${WORK_NAMES.join(", ")}
+                    (${works.length === WORK_NAMES.length ? "all" : works.join(",")})
+  --servers NAMES   servers, separated by commas:
+                    ${SERVER_NAMES.join(", ")}
                     (${servers.join(",")}; phoenix if --phoenix is given)
   --phoenix URL     a Phoenix server already running on this machine, with channels bench:*,
                     such as ws://127.0.0.1:4000/socket/websocket
   --phoenix-pid PID its process (default: the one that listens on that port)
-  --pairs N         rounds of each work, 1 to 100 (3)
+  --pairs N         rounds of each load, 1 to 100 (3)
   --seconds N       measured seconds of each turn, 1 to 60 (3)
   --json            one line of JSON on stdout, the table on stderr
   --save            keep the figures in scripts/bench/figures.json, for npm run docs
   --help            show this
+Exit code: 0 if everything was measured, 1 if a run failed, 2 for a bad option.
 `;
 }
 

@@ -1,12 +1,14 @@
 /**
- * The frame of every measuring command: parses its arguments, reports errors in them, runs the
- * command, and sets the exit code.
+ * The frame of every measuring command: parses its arguments, reports errors in them, says about how long
+ * the command takes, runs it, and sets the exit code.
  *
  * A command that fails or is interrupted calls `process.exit`, because servers and generators are
  * killed on the `exit` event; otherwise the process would wait for them forever.
  *
  * Runs on: a command's process.
  */
+
+import { describeTime } from "./time-left.ts";
 
 /** Exit code of a run that failed or found a problem. */
 export const FAILED = 1;
@@ -21,6 +23,11 @@ export interface Program<Options> {
   /** @throws TypeError with a one-line message for the user */
   readonly parse: (words: readonly string[]) => Options;
   readonly wantsHelp: (options: Options) => boolean;
+  /**
+   * Estimates the time of a run on a machine that does nothing else (s); undefined if it is not known. Shown at the
+   * start of a run.
+   */
+  readonly secondsOf?: (options: Options) => number | undefined;
   /** @returns the exit code */
   readonly run: (options: Options, words: readonly string[]) => Promise<number>;
 }
@@ -37,7 +44,7 @@ export function messageOf(error: unknown): string {
 
 /** Runs a command with the arguments of this process. */
 export async function runProgram<Options>(program: Program<Options>): Promise<void> {
-  const { name, help, parse, wantsHelp, run } = program;
+  const { name, help, parse, wantsHelp, secondsOf, run } = program;
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.once(signal, () => process.exit(FAILED));
   const words = process.argv.slice(2);
@@ -52,6 +59,10 @@ export async function runProgram<Options>(program: Program<Options>): Promise<vo
   if (wantsHelp(options)) {
     process.stdout.write(help);
     return;
+  }
+  const seconds = secondsOf?.(options);
+  if (seconds !== undefined) {
+    tell(`${name}: takes about ${describeTime(seconds * 1_000)}, longer on a busy machine`);
   }
   try {
     process.exitCode = await run(options, words);

@@ -30,6 +30,8 @@ export interface Work {
   readonly load: readonly string[];
   /** Whether the generator accepts `--duration`; the length of `connect` depends on the server. */
   readonly hasDuration: boolean;
+  /** About how long a turn takes besides the measured window: start, connects, warm-up, end (s). */
+  readonly besidesSeconds: number;
   /** Number of threads of the servers that have shards; other servers have one thread. */
   readonly shards: number;
   readonly figure: Figure;
@@ -61,6 +63,7 @@ export const WORKS = {
     title: "echo, 200 connections",
     load: ["echo", "--connections", "200", "--rate", "10k"],
     hasDuration: true,
+    besidesSeconds: 4,
     shards: 1,
     figure: "cpuUsPerMessage",
     budget: 1.25,
@@ -69,6 +72,7 @@ export const WORKS = {
     title: "fan-out, 2 000 on 100 topics, one shard",
     load: FANOUT,
     hasDuration: true,
+    besidesSeconds: 5,
     shards: 1,
     figure: "cpuUsPerMessage",
     budget: 1.1,
@@ -77,6 +81,7 @@ export const WORKS = {
     title: "the same over two shards",
     load: FANOUT,
     hasDuration: true,
+    besidesSeconds: 5,
     shards: 2,
     figure: "cpuUsPerMessage",
     budget: 1.25,
@@ -85,6 +90,7 @@ export const WORKS = {
     title: "fan-out, one topic of 500",
     load: ["fanout", "--connections", "500", "--topics", "1", "--rate", "400"],
     hasDuration: true,
+    besidesSeconds: 4,
     shards: 1,
     figure: "cpuUsPerMessage",
     budget: 1.1,
@@ -93,6 +99,7 @@ export const WORKS = {
     title: "connects and joins at full speed",
     load: ["connect", "--connections", "10k", "--rate", "100k"],
     hasDuration: false,
+    besidesSeconds: 8,
     shards: 1,
     figure: "timeUsPerMessage",
     budget: 2,
@@ -101,6 +108,7 @@ export const WORKS = {
     title: "p99 of echo, 200 connections, 8 KB payloads",
     load: ["echo", "--connections", "200", "--rate", "4k", "--payload", "8k"],
     hasDuration: true,
+    besidesSeconds: 4,
     shards: 1,
     figure: "latencyP99Us",
     budget: 1.5,
@@ -109,6 +117,7 @@ export const WORKS = {
     title: "memory of one more joined connection",
     load: CONNECT,
     hasDuration: false,
+    besidesSeconds: 14,
     shards: 1,
     figure: "bytesPerConnection",
     budget: 1024,
@@ -119,6 +128,7 @@ export const WORKS = {
     title: "p99 of 200 clients, 8 KB payloads",
     load: READERS,
     hasDuration: true,
+    besidesSeconds: 5,
     shards: 1,
     figure: "latencyP99Us",
     budget: 1.5,
@@ -127,6 +137,7 @@ export const WORKS = {
     title: "p99 of 180 beside 20 that never read",
     load: [...READERS, "--deaf", "20"],
     hasDuration: true,
+    besidesSeconds: 8,
     shards: 1,
     figure: "latencyP99Us",
     beside: "readers",
@@ -146,4 +157,16 @@ export function groupWorks(names: readonly WorkName[]): readonly (readonly WorkN
     else group.push(name);
   }
   return groups;
+}
+
+/** Estimates the time of a benchmark (s). */
+export function secondsOfWorks(
+  names: readonly WorkName[],
+  { servers, pairs, seconds }: { servers: number; pairs: number; seconds: number },
+): number {
+  const each = names.map((name) => {
+    const { hasDuration, besidesSeconds }: Work = WORKS[name];
+    return besidesSeconds + (hasDuration ? seconds : 0);
+  });
+  return servers * pairs * each.reduce((sum, turn) => sum + turn, 0);
 }

@@ -36,6 +36,15 @@ const HEARTBEAT_SECONDS = 30;
 const SECONDS = 5;
 /** Number of runs of each size, whose median counts. */
 const ROUNDS = 3;
+/** Connects per second. */
+const CONNECT_RATE = 2_000;
+/** Time to start and stop a server, and to warm up (s). */
+const BESIDES_SECONDS = 4;
+/** About how long all sizes take (s). */
+export const CHECK_SECONDS = SIZES.reduce(
+  (sum, size) => sum + ROUNDS * (size / CONNECT_RATE + SECONDS + BESIDES_SECONDS),
+  0,
+);
 /** Deliveries per second to each connection. */
 const RATE_EACH = 1;
 
@@ -96,7 +105,7 @@ async function runOnce(demand: Demand): Promise<Run> {
 
 function wordsOf({ connections, rate, members, payloadBytes, heartbeatSeconds }: Demand): string[] {
   const load = `fanout --connections ${connections} --topics ${connections / members} --rate ${rate}`;
-  const time = `--duration ${SECONDS}s --heartbeat ${heartbeatSeconds}s --connect-rate 2k`;
+  const time = `--duration ${SECONDS}s --heartbeat ${heartbeatSeconds}s --connect-rate ${CONNECT_RATE}`;
   return `${load} --payload ${payloadBytes} ${time} --json`.split(" ");
 }
 

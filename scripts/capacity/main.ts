@@ -9,8 +9,8 @@ import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { buildGenerator } from "../bench/generator.ts";
 import { runProgram, tell } from "../bench/program.ts";
-import { checkSize, makeCheckTable, SIZES, type Checked } from "./check.ts";
-import { measureUnitCosts } from "./measure.ts";
+import { CHECK_SECONDS, checkSize, makeCheckTable, SIZES, type Checked } from "./check.ts";
+import { MEASURE_SECONDS, measureUnitCosts } from "./measure.ts";
 import { HELP, parseCapacityOptions, type CapacityOptions } from "./options.ts";
 import { makePlan, type Plan } from "./plan.ts";
 import { makeCapacityReport, verdictPart } from "./report.ts";
@@ -74,5 +74,9 @@ await runProgram({
   help: HELP,
   parse: parseCapacityOptions,
   wantsHelp: ({ kind }) => kind === "help",
+  secondsOf: ({ kind }) => {
+    if (kind === "measure") return MEASURE_SECONDS;
+    return kind === "check" ? CHECK_SECONDS : undefined;
+  },
   run,
 });

@@ -14,7 +14,7 @@
  *   connection, shard, node      memory; for the kernel, half of the growth in /proc/slabinfo, because
  *                     both ends are on this machine
  *
- * Runs on: the process of `npm run capacity`, for about six minutes. Servers are separate processes.
+ * Runs on: the process of `npm run capacity`. Servers are separate processes.
  */
 
 import { readFileSync } from "node:fs";
@@ -27,6 +27,9 @@ import { runForJson } from "../bench/generator.ts";
 import { startServer, type RunningServer } from "../bench/servers.ts";
 import { readMemory, readThreads } from "../load/threads.ts";
 import type { UnitCosts } from "./unit-costs.ts";
+
+/** About how long it takes (s). */
+export const MEASURE_SECONDS = 360;
 
 /** Called when a step begins. */
 export type OnStep = (step: string) => void;

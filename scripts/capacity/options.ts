@@ -73,7 +73,8 @@ export const HELP = [
   "  --costs FILE                  unit costs written by --measure (those of this project)",
   "  --json                        the plan as a line of JSON",
   "  --help                        show this",
-  "Numbers may end with k, m or g. Exit code: 0 if done, 1 if failed or not feasible, 2 for a bad option.",
+  "Numbers may end with k, m or g.",
+  "Exit code: 0 if done, 1 if failed or not feasible, 2 for a bad option.",
   "",
 ].join("\n");
 

@@ -39,15 +39,39 @@ export async function tryFault(fault: Fault, maxP99Ms: number): Promise<Outcome>
 
 /** Returns the faults that the options select. @throws TypeError if they select none */
 export function selectFaults(
-  { only, quick }: Pick<ChaosOptions, "only" | "quick">,
+  options: Pick<ChaosOptions, "only" | "quick">,
   all: readonly Fault[] = FAULTS,
 ): readonly Fault[] {
-  const chosen = all.filter(
+  const chosen = chosenOf(options, all);
+  if (chosen.length > 0) return chosen;
+  throw new TypeError(
+    `only must be the beginning of a fault's name, got ${options.only.join(", ")}`,
+  );
+}
+
+function chosenOf(
+  { only, quick }: Pick<ChaosOptions, "only" | "quick">,
+  all: readonly Fault[],
+): readonly Fault[] {
+  return all.filter(
     ({ name, isQuick }) =>
       (!quick || isQuick) && (only.length === 0 || only.some((begin) => name.startsWith(begin))),
   );
-  if (chosen.length > 0) return chosen;
-  throw new TypeError(`only must be the beginning of a fault's name, got ${only.join(", ")}`);
+}
+
+/** About how long a fault takes (s). */
+const QUICK_SECONDS = 3;
+const OTHER_SECONDS = 7;
+
+/** Estimates the time of the suite (s); undefined if it only lists faults, or selects none. */
+export function secondsOfFaults(
+  options: Pick<ChaosOptions, "list" | "only" | "quick">,
+  all: readonly Fault[] = FAULTS,
+): number | undefined {
+  const tried = chosenOf(options, all).filter(({ obstacle }) => obstacle?.() === undefined);
+  if (options.list || tried.length === 0) return undefined;
+  const each = tried.map(({ isQuick }) => (isQuick ? QUICK_SECONDS : OTHER_SECONDS));
+  return each.reduce((sum, seconds) => sum + seconds, 0);
 }
 
 /** Formats the verdict and the outcomes. */

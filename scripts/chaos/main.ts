@@ -5,7 +5,7 @@
  */
 
 import { runProgram } from "../bench/program.ts";
-import { chaos } from "./chaos.ts";
+import { chaos, secondsOfFaults } from "./chaos.ts";
 import { HELP, parseChaosOptions } from "./options.ts";
 
 await runProgram({
@@ -13,5 +13,6 @@ await runProgram({
   help: HELP,
   parse: parseChaosOptions,
   wantsHelp: ({ help }) => help,
+  secondsOf: secondsOfFaults,
   run: chaos,
 });

@@ -24,6 +24,20 @@ const SETTLE_MS = 2_000;
 /** Kinds of lives, as parts of their seeds. */
 const KIND = { webSocket: 1, http: 2 };
 
+/** Frames and requests per second, which are sent at the same time; and the time to start and end (s). */
+const PACE = { frames: 15_000, requests: 1_500 };
+const BESIDES_SECONDS = 5;
+
+/** Estimates the time of a run (s); undefined if a number of lives is given. */
+export function secondsOfFuzz({
+  frames,
+  requests,
+  lives,
+}: Pick<FuzzOptions, "frames" | "requests" | "lives">): number | undefined {
+  if (lives !== undefined) return undefined;
+  return BESIDES_SECONDS + Math.max(frames / PACE.frames, requests / PACE.requests);
+}
+
 /** Runs the fuzzer. @returns the exit code */
 export async function fuzz(options: FuzzOptions): Promise<number> {
   const { seed, shards, connections, from, lives } = options;

@@ -6,7 +6,7 @@
  */
 
 import { runProgram } from "../bench/program.ts";
-import { fuzz } from "./fuzz.ts";
+import { fuzz, secondsOfFuzz } from "./fuzz.ts";
 import { HELP, parseFuzzOptions } from "./options.ts";
 
 await runProgram({
@@ -14,5 +14,6 @@ await runProgram({
   help: HELP,
   parse: parseFuzzOptions,
   wantsHelp: ({ help }) => help,
+  secondsOf: secondsOfFuzz,
   run: fuzz,
 });

@@ -15,7 +15,15 @@ import { ProgressView } from "./progress.ts";
 import { commandOf, optionsIn, type LoadRecord, type ServerDescription } from "./record.ts";
 import { makeReport } from "./report.ts";
 import { lostOf, type GeneratorResult } from "./result.ts";
-import { runLoad, windowOf, withTarget, wordsOf, type RunOutcome, type Target } from "./run.ts";
+import {
+  runLoad,
+  secondsOfLoad,
+  windowOf,
+  withTarget,
+  wordsOf,
+  type RunOutcome,
+  type Target,
+} from "./run.ts";
 import { judge } from "./verdict.ts";
 
 const LOST = 3;
@@ -96,5 +104,6 @@ await runProgram({
   help: HELP,
   parse: parseLoadOptions,
   wantsHelp: ({ help }) => help,
+  secondsOf: secondsOfLoad,
   run: load,
 });

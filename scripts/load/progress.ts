@@ -4,6 +4,7 @@
  * Runs on: the load test's process. Only `ProgressView` writes; everything else is pure.
  */
 
+import { drawBar } from "../bench/time-left.ts";
 import { formatBytes, formatCount, formatMs, formatRate, formatShare } from "./charts/formats.ts";
 import type { Interval } from "./record.ts";
 import { sumOf } from "./thread-names.ts";
@@ -22,14 +23,6 @@ const PHASE_WORDS: Readonly<Record<Interval["phase"], string>> = {
   collect: "collecting",
   close: "closing",
 };
-
-const BAR_CHARACTERS = 24;
-
-/** Draws a progress bar for a share from 0 to 1. */
-export function drawBar(share: number): string {
-  const full = Math.round(Math.min(1, Math.max(0, share)) * BAR_CHARACTERS);
-  return `[${"#".repeat(full)}${"-".repeat(BAR_CHARACTERS - full)}]`;
-}
 
 /**
  * Describes the progress of a run.

@@ -41,6 +41,17 @@ export function windowOf({
   return WITHOUT_DURATION.has(load[0] ?? "") ? undefined : seconds;
 }
 
+/** Time to start and stop a server, to connect and to warm up (s). */
+const BESIDES_SECONDS = 5;
+
+/** Estimates the time of a run (s); undefined if the scenario or a search determines it. */
+export function secondsOfLoad(options: Pick<RunSetting, "load" | "seconds">): number | undefined {
+  const seconds = windowOf(options);
+  return seconds === undefined || options.load.includes("--search-p99")
+    ? undefined
+    : seconds + BESIDES_SECONDS;
+}
+
 /**
  * Runs `use` with the server at `url`, or with a server that is started before and stopped
  * afterwards.

@@ -6,12 +6,13 @@
 
 import { runProgram } from "../bench/program.ts";
 import { HELP, parseSoakOptions } from "./options.ts";
-import { soak } from "./soak.ts";
+import { BESIDES_SECONDS, soak } from "./soak.ts";
 
 await runProgram({
   name: "soak",
   help: HELP,
   parse: parseSoakOptions,
   wantsHelp: ({ help }) => help,
+  secondsOf: ({ seconds }) => seconds + BESIDES_SECONDS,
   run: soak,
 });

@@ -26,6 +26,8 @@ const STOP_DEADLINE_MS = 60_000;
 const SETTLE_MS = 10_000;
 /** How long after the end nothing of the clients may be left; longer than a session lives. */
 const EMPTY_DEADLINE_MS = 30_000;
+/** About how long the start and the end of a run take (s). */
+export const BESIDES_SECONDS = 20;
 const BIG_TOPIC = "room:big";
 
 /** Numbers of actors, at scale 1. */
@@ -33,13 +35,13 @@ const CAST = { topics: 12, listeners: 60, pollers: 6, slow: 5, churners: 5 };
 
 /** Runs the soak. @returns the exit code */
 export async function soak(options: SoakOptions): Promise<number> {
-  const { seed, shards, seconds } = options;
+  const { seed, shards, seconds, markSeconds } = options;
   const server = await ServerProcess.start({
     app: new URL("./app.js", import.meta.url),
     shards,
     env: { SIMURGH_LOG_LEVEL: process.env["SIMURGH_LOG_LEVEL"] ?? "warn" },
   });
-  tell(`seed ${seed}, ${shards} shards, process ${server.pid}`);
+  tell(`seed ${seed}, ${shards} shards, process ${server.pid}, a mark every ${markSeconds} s`);
   const atStart = await server.stats();
   const canaries = await Canaries.start(server.port, shards);
   const ledger = new Ledger();

@@ -26,6 +26,7 @@ function workOf(load: readonly string[]): Work {
     load: [...load, ...SHORT],
     // The load says how long.
     hasDuration: false,
+    besidesSeconds: 1,
     shards: 1,
     figure: "cpuUsPerMessage",
   };

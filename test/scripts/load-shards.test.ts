@@ -27,7 +27,7 @@ import { costTurnOf, costWords, measureCost } from "../../scripts/load/shards/co
 import { environmentOf, type Dimension } from "../../scripts/load/shards/dimensions.ts";
 import { HELP, parseSweepOptions } from "../../scripts/load/shards/options.ts";
 import { makeSweepPage } from "../../scripts/load/shards/page.ts";
-import { describeLeft, planCosts, planTurns } from "../../scripts/load/shards/plan.ts";
+import { planCosts, planTurns } from "../../scripts/load/shards/plan.ts";
 import { recommend, type Measured } from "../../scripts/load/shards/recommendation.ts";
 import { keepEarlier, type SweepRecord } from "../../scripts/load/shards/record.ts";
 import {
@@ -149,12 +149,6 @@ describe("the plan of a sweep", () => {
         "2: 60 2,2: 60 1,2: 60 null,2: 400 2,2: 400 1,2: 400 null",
       ].flatMap((line) => line.split(",")),
     ));
-  it("estimates what is left from the turns so far", () => {
-    assert.equal(describeLeft(0, 10, 0), "0 %");
-    assert.equal(describeLeft(4, 10, 40_000), "40 %, about 60 s left");
-    assert.equal(describeLeft(5, 10, 300_000), "50 %, about 5 min left");
-    assert.equal(describeLeft(10, 10, 600_000), "100 %");
-  });
   it("changes one option at a time, and sets the others to their defaults", () => {
     const environment = environmentOf("coalesce", "5");
     assert.equal(environment["SIMURGH_COALESCE_MS"], "5");

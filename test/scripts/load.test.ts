@@ -3,12 +3,7 @@ import { describe, it } from "node:test";
 import { readLive } from "../../scripts/load/live.ts";
 import { parseLoadOptions, type LoadOptions } from "../../scripts/load/options.ts";
 import { readPercentiles } from "../../scripts/load/percentiles.ts";
-import {
-  describeFigures,
-  describeProgress,
-  drawBar,
-  ProgressView,
-} from "../../scripts/load/progress.ts";
+import { describeFigures, describeProgress, ProgressView } from "../../scripts/load/progress.ts";
 import { commandOf, optionsIn, type Interval } from "../../scripts/load/record.ts";
 import { bandsOf } from "../../scripts/load/report-charts.ts";
 import { readResult, type GeneratorResult } from "../../scripts/load/result.ts";
@@ -278,8 +273,6 @@ describe("the verdict", () => {
 
 describe("the progress of a run", () => {
   it("is a bar of the window, and what is left of it", () => {
-    assert.equal(drawBar(0.5), "[############------------]");
-    assert.equal(drawBar(7), "[########################]");
     assert.match(
       describeProgress(interval(), 5, { seconds: 10 }),
       /^measuring {3}\[#{12}-{12}\] 50 % {2}5 s left$/,

@@ -12,10 +12,10 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildGenerator } from "../../bench/generator.ts";
 import { BAD_OPTION, runProgram, tell } from "../../bench/program.ts";
+import { Steps } from "../../bench/time-left.ts";
 import { whyPerfDoesNotCount } from "../calls/perf.ts";
 import { formatRate } from "../charts/formats.ts";
 import { describeMachine } from "../machine.ts";
-import { drawBar } from "../progress.ts";
 import { commandOf, optionsIn } from "../record.ts";
 import { FIGURE_NAMES, figuresOf } from "./comparison.ts";
 import {
@@ -34,7 +34,7 @@ import { measureCost } from "./cost-turn.ts";
 import { DIMENSIONS, environmentOf } from "./dimensions.ts";
 import { HELP, parseSweepOptions, type SweepOptions } from "./options.ts";
 import { describeMarks, makeSweepPage } from "./page.ts";
-import { describeLeft, planCosts, planTurns, type PlannedTurn } from "./plan.ts";
+import { planCosts, planTurns, secondsOf, type PlannedTurn } from "./plan.ts";
 import { recommend, showFigure, type Measured } from "./recommendation.ts";
 import { keepEarlier, type SweepRecord } from "./record.ts";
 import { measureTurn, type Turn } from "./turn.ts";
@@ -70,14 +70,13 @@ async function sweep(options: SweepOptions, words: readonly string[]): Promise<v
 async function measureAll(options: SweepOptions): Promise<readonly Measured[]> {
   const turns = new Map(options.dimensions.map(({ name }) => [name, new Map<string, Turn[]>()]));
   const plan = planTurns(options.dimensions, options.rounds);
-  const startedMs = performance.now();
-  for (const [at, planned] of plan.entries()) {
+  const steps = new Steps(plan.length);
+  for (const planned of plan) {
     const { dimension, value } = planned;
     const turn = await measureTurn(options, environmentOf(dimension.name, value));
     const byValue = turns.get(dimension.name);
     byValue?.set(value, [...(byValue.get(value) ?? []), turn]);
-    const left = describeLeft(at + 1, plan.length, performance.now() - startedMs);
-    tell(`${drawBar((at + 1) / plan.length)} ${left}  ${describeTurn(planned, turn)}`);
+    tell(steps.done(describeTurn(planned, turn)));
   }
   return options.dimensions.map((dimension) => ({
     dimension,
@@ -107,17 +106,14 @@ async function measureCosts(
     [null, ...setting.shards].map((shards) => ({ rate, shards, turns: [] as CostTurn[] })),
   );
   const plan = planCosts(setting, rounds);
-  const startedMs = performance.now();
-  for (const [at, { shards, rate, round }] of plan.entries()) {
+  const steps = new Steps(plan.length);
+  for (const { shards, rate, round } of plan) {
     const turn = await measureCost({ shards, rate, seconds, countsCalls: whyNoCalls === null });
     cells.find((cell) => cell.shards === shards && cell.rate === rate)?.turns.push(turn);
-    const left = describeLeft(at + 1, plan.length, performance.now() - startedMs);
     const figures = figuresIn({ whyNoCalls }).map((name) => showCost(name, turn[name]));
     const marks = describeCostMarks(turn.marks);
-    tell(
-      `${drawBar((at + 1) / plan.length)} ${left}  ${nameOf(shards)}, ${formatRate(rate)}, round ${round}: ` +
-        `${figures.join(", ")}${marks === "" ? "" : `; ${marks}`}`,
-    );
+    const found = `${figures.join(", ")}${marks === "" ? "" : `; ${marks}`}`;
+    tell(steps.done(`${nameOf(shards)}, ${formatRate(rate)}, round ${round}: ${found}`));
   }
   return {
     ...setting,
@@ -166,5 +162,6 @@ await runProgram({
   help: HELP,
   parse: parseSweepOptions,
   wantsHelp: ({ help }) => help,
+  secondsOf,
   run,
 });

@@ -1,10 +1,11 @@
 /**
- * Plans the order of a sweep's turns, and estimates the remaining time. Pure functions.
+ * Plans the order of a sweep's turns, and estimates their time. Pure functions.
  *
  * Runs on: the sweep's process.
  */
 
 import type { Dimension } from "./dimensions.ts";
+import type { SweepOptions } from "./options.ts";
 
 /** One planned measurement of a setting. */
 export interface PlannedTurn {
@@ -59,15 +60,17 @@ function inOrderOf<Value>(round: number, values: readonly Value[]): readonly Val
   return round % 2 === 1 ? values : values.toReversed();
 }
 
-/** Describes the progress of a sweep, and estimates the remaining time from its turns so far. */
-export function describeLeft(done: number, all: number, elapsedMs: number): string {
-  const share = `${Math.round((done / all) * 100)} %`;
-  if (done === 0) return share;
-  const leftMs = (elapsedMs / done) * (all - done);
-  return done === all ? share : `${share}, about ${describeTime(leftMs)} left`;
-}
+/** Time to start and stop a server, to connect, and to warm up (s). */
+const TURN_SECONDS = 4;
+/** Number of rates that a search tries, and the time of each besides its window (s). */
+const SEARCHED = 10;
+const SEARCHED_SECONDS = 0.6;
+const COST_SECONDS = 6;
 
-function describeTime(ms: number): string {
-  const seconds = Math.ceil(ms / 1_000);
-  return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+/** Estimates the time of a sweep (s). */
+export function secondsOf({ dimensions, cost, rounds, seconds, searchMs }: SweepOptions): number {
+  const turns = planTurns(dimensions, rounds).length;
+  const search = SEARCHED * (searchMs / 1_000 + SEARCHED_SECONDS);
+  const costs = cost === undefined ? 0 : planCosts(cost, rounds).length;
+  return turns * (TURN_SECONDS + seconds + search) + costs * (COST_SECONDS + seconds);
 }
