@@ -2,6 +2,11 @@
 import { Presence, Socket } from "phoenix";
 import { WebSocket } from "ws";
 
+/** A user, with a meta for each of their connections. */
+interface Present {
+  readonly metas: readonly Readonly<Record<string, unknown>>[];
+}
+
 const [user = "ann", device = "phone", url = "ws://localhost:4000/socket"] = process.argv.slice(2);
 // In a page, leave out the transport.
 const socket = new Socket(url, { params: { user }, transport: WebSocket });
@@ -10,10 +15,9 @@ socket.connect();
 const room = socket.channel("room:lobby", { device });
 const presence = new Presence(room); // Before the join, so that it receives the first list.
 
-// One user has a meta for each of their connections.
 presence.onSync(() => {
   const people = presence.list(
-    (name, { metas }) => `${name} (${metas.map((meta) => meta["device"]).join(", ")})`,
+    (name, { metas }: Present) => `${name} (${metas.map(({ device }) => device).join(", ")})`,
   );
   console.log(`here: ${people.join(", ")}`);
 });
