@@ -33,6 +33,15 @@ const COMMANDS = [
   "account/main",
 ];
 
+function bench(...words: string[]): number {
+  const { works, servers, pairs, seconds } = parseBenchOptions(words, BENCH);
+  return secondsOfWorks(works, { servers: servers.length, pairs, seconds });
+}
+
+function sweep(...words: string[]): number {
+  return secondsOf(parseSweepOptions(words));
+}
+
 describe("the progress of a command", () => {
   it("is a bar", () => {
     assert.equal(drawBar(0.5), "[############------------]");
@@ -63,15 +72,10 @@ describe("the progress of a command", () => {
 
 describe("the estimate of a command", () => {
   it("follows from its own options", () => {
-    const bench = (...words: string[]): number => {
-      const { works, servers, pairs, seconds } = parseBenchOptions(words, BENCH);
-      return secondsOfWorks(works, { servers: servers.length, pairs, seconds });
-    };
     assert.equal(bench("--only", "echo", "--servers", "bare,ws", "--pairs", "3"), 2 * 3 * (4 + 3));
     assert.equal(bench("--only", "echo", "--pairs", "1", "--seconds", "60"), 4 * (4 + 60));
     assert.ok(bench("--only", "joins", "--seconds", "60") === bench("--only", "joins"));
 
-    const sweep = (...words: string[]): number => secondsOf(parseSweepOptions(words));
     assert.ok(sweep("--quick") < sweep() / 2);
     assert.equal(sweep("--only", "shards", "--rounds", "6"), 2 * sweep("--only", "shards"));
     assert.equal(sweep("--only", "cost", "--rates", "60k"), sweep("--only", "cost") / 3);

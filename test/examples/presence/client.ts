@@ -17,7 +17,7 @@ const presence = new Presence(room); // Before the join, so that it receives the
 
 presence.onSync(() => {
   const people = presence.list(
-    (name, { metas }: Present) => `${name} (${metas.map(({ device }) => device).join(", ")})`,
+    (name, { metas }: Present) => `${name} (${metas.map((meta) => meta["device"]).join(", ")})`,
   );
   console.log(`here: ${people.join(", ")}`);
 });
