@@ -34,6 +34,7 @@ const USUAL: Readonly<Partial<Record<OptionName, string>>> = {
   handlerTimeoutMs: "for asynchronous callbacks",
   coalesceMs: "to collect broadcasts: less CPU, more delay",
   historyBytes: "for the histories of all topics",
+  historyFile: "keeps the histories over an orderly restart",
   drainLimitMs: "for closing all clients when it stops",
   drainDelayMs: "not ready, but accepting, before it stops",
   nodeName: "unique in the cluster; auto: random",

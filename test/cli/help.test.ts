@@ -75,7 +75,7 @@ describe("the help of simurgh", () => {
   });
 
   it("says of each option what its value is", async () => {
-    const help = await helpOf("serve", "--help");
+    const help = await helpOf("serve", "--help-all");
     const levels = [...help.matchAll(/(--[\w-]+) <level>/g)].map(([, flag]) => flag);
     assert.deepEqual(levels, ["--log-level"]);
     assert.match(help, /--history-file <path> +none /);
