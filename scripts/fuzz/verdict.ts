@@ -48,7 +48,7 @@ export function judgeFuzz(outcome: FuzzOutcome): Verdict {
   const lines = [
     faults.length === 0
       ? "Nothing was found."
-      : `${faults.length} faults were found (seed ${options.seed}):`,
+      : `Faults found: ${faults.length} (seed ${options.seed}).`,
     ...faults.map((fault) => `- ${fault}`),
     `seed      ${options.seed}`,
     `sent      ${rate(frames)} frames in ${lives.webSocket} lives, ${rate(requests)} requests in ${lives.http} lives, ${seconds.toFixed(1)} s`,

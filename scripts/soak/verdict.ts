@@ -41,7 +41,9 @@ export function judgeSoak(outcome: SoakOutcome): Verdict {
   const faults = faultsOf(outcome);
   const calm = calmMarks(outcome);
   const lines = [
-    faults.length === 0 ? "Nothing was found." : `${faults.length} faults (seed ${options.seed}):`,
+    faults.length === 0
+      ? "Nothing was found."
+      : `Faults found: ${faults.length} (seed ${options.seed}).`,
     ...faults.map((fault) => `- ${fault}`),
     `seed      ${options.seed}`,
     `checked   ${ledger.said} broadcasts, ${ledger.deliveries} deliveries; clients were notified ${ledger.told} times that they missed some`,
