@@ -1,12 +1,12 @@
 /**
- * The packages of the peers, Socket.IO and Bun: installs exact versions of them at their first use,
- * and explains why a peer cannot run here.
+ * The packages of the peers, Socket.IO (server and client) and Bun: installs exact versions of them at
+ * their first use, and explains why a peer cannot run here.
  *
  * They are not dependencies of this package. Each peer has a folder in `packages` with a
  * `package.json` that names it, and with its `node_modules`. Bun's build for processors without
  * AVX2 has a separate folder, so that only one of the builds is downloaded.
  *
- * Runs on: the bench's process; `requireSocketIo` in a peer's process.
+ * Runs on: the bench's process; `requirePeer` in a peer's process.
  */
 
 import { spawnSync } from "node:child_process";
@@ -21,8 +21,10 @@ const FOLDER = fileURLToPath(new URL("../../../../scripts/load/peers/packages/",
 const INSTALL_DEADLINE_MS = 300_000;
 const VERSION_DEADLINE_MS = 10_000;
 
+/** A package that is loaded into a process of Node.js. */
+export type LoadedPackage = "socket.io" | "socket.io-client";
 /** A peer that is a package. */
-export type PeerPackage = "socket.io" | "bun";
+export type PeerPackage = LoadedPackage | "bun";
 
 /** The properties of a machine that decide which build of Bun can run. */
 export interface Machine {
@@ -39,7 +41,6 @@ interface Place {
   readonly folder: string;
   readonly name: string;
 }
-const SOCKET_IO: Place = { folder: "socket.io", name: "socket.io" };
 
 /** Chooses the build of Bun for a machine. @returns an error message if there is no build for it */
 export function chooseBun(machine: Machine): Place | string {
@@ -87,13 +88,13 @@ export function bunExecutable(): string {
   return join(folderOf(place), "bin/bun");
 }
 
-/** Loads the package of Socket.IO, which must be installed. */
-export function requireSocketIo(): unknown {
-  return createRequire(join(FOLDER, SOCKET_IO.folder, "package.json"))(SOCKET_IO.name);
+/** Loads a package, which must be installed. */
+export function requirePeer(name: LoadedPackage): unknown {
+  return createRequire(join(FOLDER, name, "package.json"))(name);
 }
 
 function placeOf(peer: PeerPackage): Place | string {
-  return peer === "socket.io" ? SOCKET_IO : chooseBun(thisMachine());
+  return peer === "bun" ? chooseBun(thisMachine()) : { folder: peer, name: peer };
 }
 
 function folderOf({ folder, name }: Place): string {

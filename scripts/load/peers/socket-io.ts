@@ -15,7 +15,7 @@
 import { createServer } from "node:http";
 import { parseArgs } from "node:util";
 import { loadEngine } from "../../../src/transport/engine/engine.ts";
-import { requireSocketIo } from "./packages.ts";
+import { requirePeer } from "./packages.ts";
 
 /** The parts of Socket.IO's API that are used; its types are not installed. */
 interface SocketIo {
@@ -42,7 +42,7 @@ const { port: portText, engine: engineName } = parseArgs({
   options: { port: { type: "string" }, engine: { type: "string", default: "ws" } },
 }).values;
 const port = Number(portText);
-const { Server } = requireSocketIo() as SocketIo;
+const { Server } = requirePeer("socket.io") as SocketIo;
 const io = new Server({
   transports: ["websocket"],
   perMessageDeflate: false,

@@ -1,0 +1,102 @@
+/**
+ * The report of `npm run load:drops`, as one HTML page.
+ *
+ * Runs on: the process of `load:drops`.
+ */
+
+import { formatBytes, formatMs, formatShare } from "../charts/formats.ts";
+import { drawGroupChart, type GroupChart } from "../charts/group-chart.ts";
+import { escapeText } from "../charts/markup.ts";
+import { makeNumbers, makePage, makeTable, makeVerdict } from "../charts/page.ts";
+import type { Machine } from "../machine.ts";
+import { describeTurn, shortcomingsOf, type Figures } from "./figures.ts";
+import { SERVER_NAMES, SERVERS } from "./servers/servers.ts";
+import { cellsOf, HEAD } from "./table.ts";
+
+/** A run, as in `drops.json`. */
+export interface DropsRecord {
+  /** Version of this format; incremented if the meaning of a field changes. */
+  readonly version: 1;
+  /** Start time in ISO 8601. */
+  readonly startedAt: string;
+  /** The command that repeats the run. */
+  readonly command: string;
+  readonly machine: Machine;
+  readonly maxP99Ms: number;
+  readonly rows: readonly Figures[];
+}
+
+/** Creates the page. */
+export function makeDropsPage({
+  startedAt,
+  command,
+  machine,
+  maxP99Ms,
+  rows,
+}: DropsRecord): string {
+  const shortcomings = rows.flatMap((figures) => shortcomingsOf(figures, maxP99Ms));
+  const statements =
+    shortcomings.length === 0
+      ? [{ grade: "good", text: "Simurgh lost, doubled and disordered nothing." } as const]
+      : shortcomings.map((text) => ({ grade: "bad", text }) as const);
+  const body = [
+    "<h1>Torn connections and restarts: what clients get</h1>",
+    `<p class="quiet">${escapeText(`${machine.processor}, ${machine.cores} cores, ${startedAt}`)}</p>`,
+    makeVerdict(statements),
+    drawFigureOf(rows, {
+      id: "delivered",
+      title: "Delivered",
+      about: "Share of the messages that clients got, each counted once.",
+      unit: "share of all messages",
+      format: formatShare,
+      valueOf: ({ delivered, expected }) => delivered / expected,
+    }),
+    drawFigureOf(rows, {
+      id: "recovery",
+      title: "Time to recover, p99",
+      about:
+        "From the moment a client is connected again until the last message that it had missed. A server that sends nothing again has no dot.",
+      unit: "time",
+      isLogarithmic: true,
+      format: formatMs,
+      valueOf: ({ recovery }) => recovery?.p99Ms,
+    }),
+    "<h2>Figures</h2>",
+    makeNumbers(
+      HEAD,
+      rows.map((figures) => cellsOf(figures)),
+    ),
+    "<h2>Machine, and how to repeat the run</h2>",
+    makeTable([
+      ["Processor", machine.processor, `${machine.cores} cores for this process`],
+      ["Memory", formatBytes(machine.memoryBytes)],
+      ["System", machine.system],
+      ["Node.js", machine.node],
+    ]),
+    `<pre>${escapeText(command)}</pre>`,
+  ];
+  return makePage("Simurgh: torn connections", body.join("\n"));
+}
+
+type Drawn = Pick<GroupChart, "id" | "title" | "about" | "unit" | "format" | "isLogarithmic"> & {
+  readonly valueOf: (figures: Figures) => number | undefined;
+};
+
+/** Draws a figure of all servers, over scenarios and loads. */
+function drawFigureOf(rows: readonly Figures[], { valueOf, ...chart }: Drawn): string {
+  const labels = [...new Set(rows.map((figures) => describeTurn(figures)))];
+  const groups = SERVER_NAMES.filter((name) => rows.some(({ server }) => server === name)).map(
+    (name) => ({
+      name: SERVERS[name].title,
+      values: labels.map((label) => {
+        const found = rows.find(
+          (figures) => figures.server === name && describeTurn(figures) === label,
+        );
+        const value = found === undefined ? undefined : valueOf(found);
+        return value === undefined ? null : { value, isSound: true };
+      }),
+      reference: null,
+    }),
+  );
+  return drawGroupChart({ ...chart, setting: "scenario", labels, groups, referenceName: "" });
+}
