@@ -61,12 +61,13 @@ function recoveryOf(timesMs: readonly number[]): Recovery | null {
   };
 }
 
-/** Formats a share so that only everything is 100 %. */
-export function showShare(part: number, whole: number): string {
-  if (part === whole) return "100 %";
-  // Rounded down, since 99.9999 % is not everything.
-  return `${(Math.floor((part / whole) * 100_000) / 1_000).toFixed(3)} %`;
+/** Formats a share from 0 to 1 in per cent, rounded down so that only everything is 100 %. */
+export function showShare(share: number): string {
+  return `${Math.floor(share * 100_000 + ROUNDING) / 1_000} %`;
 }
+
+/** A product such as 0.29 * 100 may be this much too small. */
+const ROUNDING = 1e-6;
 
 /**
  * Returns a line for each requirement that a server does not meet. Servers that are here for comparison

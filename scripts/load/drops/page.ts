@@ -4,12 +4,12 @@
  * Runs on: the process of `load:drops`.
  */
 
-import { formatBytes, formatMs, formatShare } from "../charts/formats.ts";
+import { formatBytes, formatMs } from "../charts/formats.ts";
 import { drawGroupChart, type GroupChart } from "../charts/group-chart.ts";
 import { escapeText } from "../charts/markup.ts";
 import { makeNumbers, makePage, makeTable, makeVerdict } from "../charts/page.ts";
 import type { Machine } from "../machine.ts";
-import { describeTurn, shortcomingsOf, type Figures } from "./figures.ts";
+import { shortcomingsOf, showShare, type Figures } from "./figures.ts";
 import { SERVER_NAMES, SERVERS } from "./servers/servers.ts";
 import { cellsOf, HEAD } from "./table.ts";
 
@@ -48,7 +48,7 @@ export function makeDropsPage({
       title: "Delivered",
       about: "Share of the messages that clients got, each counted once.",
       unit: "share of all messages",
-      format: formatShare,
+      format: showShare,
       valueOf: ({ delivered, expected }) => delivered / expected,
     }),
     drawFigureOf(rows, {
@@ -78,25 +78,34 @@ export function makeDropsPage({
   return makePage("Simurgh: torn connections", body.join("\n"));
 }
 
+/** Short, so that all labels fit. */
+function labelOf({ scenario, load }: Figures): string {
+  return `${scenario}, ${load.topics}`;
+}
+
 type Drawn = Pick<GroupChart, "id" | "title" | "about" | "unit" | "format" | "isLogarithmic"> & {
   readonly valueOf: (figures: Figures) => number | undefined;
 };
 
 /** Draws a figure of all servers, over scenarios and loads. */
 function drawFigureOf(rows: readonly Figures[], { valueOf, ...chart }: Drawn): string {
-  const labels = [...new Set(rows.map((figures) => describeTurn(figures)))];
+  const labels = [...new Set(rows.map((figures) => labelOf(figures)))];
   const groups = SERVER_NAMES.filter((name) => rows.some(({ server }) => server === name)).map(
     (name) => ({
       name: SERVERS[name].title,
       values: labels.map((label) => {
-        const found = rows.find(
-          (figures) => figures.server === name && describeTurn(figures) === label,
-        );
+        const found = rows.find((figures) => figures.server === name && labelOf(figures) === label);
         const value = found === undefined ? undefined : valueOf(found);
         return value === undefined ? null : { value, isSound: true };
       }),
       reference: null,
     }),
   );
-  return drawGroupChart({ ...chart, setting: "scenario", labels, groups, referenceName: "" });
+  return drawGroupChart({
+    ...chart,
+    setting: "scenario, topics",
+    labels,
+    groups,
+    referenceName: "",
+  });
 }

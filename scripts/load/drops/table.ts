@@ -37,7 +37,7 @@ export function cellsOf(figures: Figures): readonly string[] {
     SCENARIO_WORDS[scenario],
     describeLoad(load),
     SERVERS[server].title,
-    showShare(delivered, expected),
+    showShare(delivered / expected),
     ...[expected - delivered, doubled, disordered, told, returns].map(String),
     ...(recovery === null ? ["–", "–", "–"] : times.map((ms) => `${ms.toFixed(1)} ms`)),
     latenessMs > LATE_MS ? `clients were ${latenessMs.toFixed(0)} ms late` : "",
