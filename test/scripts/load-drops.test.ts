@@ -25,7 +25,7 @@ const RUN_DEADLINE_MS = 240_000;
 const LOAD: Load = {
   clients: 10,
   topics: 2,
-  messages: 100,
+  messages: 200,
   rate: 20,
   tearEveryMs: 1_000,
   awayMs: 200,
@@ -103,7 +103,7 @@ describe("a load", () => {
   it("spreads messages over the time and the topics", () => {
     assert.deepEqual(
       [0, 1_000, 4_999, 60_000].map((ms) => dueAt(LOAD, ms)),
-      [0, 40, 199, 200],
+      [0, 20, 99, 200],
     );
     assert.deepEqual(
       [0, 1, 2, 5].map((position) => messageAt(LOAD, position)),
@@ -149,7 +149,7 @@ describe("the options of load:drops", () => {
       "drops",
     ]);
     assert.equal(seed, 3);
-    const load = { clients: 10, topics: 5, rate: 4, messages: 8, tearEveryMs: 300, awayMs: 100 };
+    const load = { clients: 10, topics: 5, rate: 4, messages: 10, tearEveryMs: 300, awayMs: 100 };
     assert.deepEqual(turns, [{ server: "simurgh", scenario: "drops", load }]);
   });
   it("say what is wrong", () => {

@@ -6,7 +6,7 @@
 
 import { quantile } from "../../suites/canaries.ts";
 import type { CrowdReport } from "./clients/crowd-entry.ts";
-import type { Load, Scenario } from "./load.ts";
+import { messagesEach, type Load, type Scenario } from "./load.ts";
 import { SERVERS, type ServerName } from "./servers/servers.ts";
 
 /** The time from being back to the last message of an absence, over all absences with missed messages. */
@@ -44,7 +44,7 @@ export function figuresOf(
 ): Figures {
   const { delivered, doubled, disordered, told, returns, recoveriesMs } = heard;
   const { server, scenario, load } = turn;
-  const expected = load.clients * load.messages;
+  const expected = load.clients * messagesEach(load);
   const recovery = SERVERS[server].sendsAgain ? recoveryOf(recoveriesMs) : null;
   const counts = { expected, delivered, doubled, disordered, told, tears, returns };
   return { server, scenario, load, ...counts, recovery, latenessMs };

@@ -18,9 +18,9 @@ export interface Load {
   /** Number of clients, spread evenly over the topics. */
   readonly clients: number;
   readonly topics: number;
-  /** Number of messages of each topic. */
+  /** Number of messages on all topics together, a multiple of their number. */
   readonly messages: number;
-  /** Messages a second on each topic. */
+  /** Messages a second on all topics together. */
   readonly rate: number;
   /** Average time from a client's return to its next tear. */
   readonly tearEveryMs: number;
@@ -44,9 +44,14 @@ export function lengthMs({ messages, rate }: Load): number {
   return (messages / rate) * 1_000;
 }
 
-/** Returns the number of messages that are due on all topics together. They are spread evenly. */
-export function dueAt({ topics, messages, rate }: Load, elapsedMs: number): number {
-  return Math.min(topics * messages, Math.floor((elapsedMs / 1_000) * rate * topics));
+/** Returns the number of messages of each topic. */
+export function messagesEach({ messages, topics }: Pick<Load, "messages" | "topics">): number {
+  return messages / topics;
+}
+
+/** Returns the number of messages that are due. They are spread evenly over time and topics. */
+export function dueAt({ messages, rate }: Load, elapsedMs: number): number {
+  return Math.min(messages, Math.floor((elapsedMs / 1_000) * rate));
 }
 
 /** Returns the topic and the number of a message, by its position among all of them, from 0. */

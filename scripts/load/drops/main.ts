@@ -9,7 +9,7 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { FAILED, runProgram, tell } from "../../bench/program.ts";
+import { FAILED, messageOf, runProgram, tell } from "../../bench/program.ts";
 import { formatCount } from "../charts/formats.ts";
 import { describeMachine } from "../machine.ts";
 import { drawBar } from "../progress.ts";
@@ -43,13 +43,26 @@ function describeProgress({ share, report, isRestarting }: Progress): string {
   ].join("  ");
 }
 
-async function measure({ turns, seed }: Pick<DropsOptions, "turns" | "seed">): Promise<Figures[]> {
-  const rows: Figures[] = [];
+/** What was measured, and what failed. */
+interface Measured {
+  readonly rows: readonly Figures[];
+  readonly failures: readonly string[];
+}
+
+/** Takes all turns. One that fails does not end the others. */
+async function measure({ turns, seed }: Pick<DropsOptions, "turns" | "seed">): Promise<Measured> {
+  const [rows, failures]: [Figures[], string[]] = [[], []];
   for (const [at, turn] of turns.entries()) {
-    tell(`${at + 1} of ${turns.length}: ${SERVERS[turn.server].title}, ${describeTurn(turn)}`);
-    rows.push(await takeTurn(turn, seed, (progress) => tell(describeProgress(progress))));
+    const name = `${SERVERS[turn.server].title}, ${describeTurn(turn)}`;
+    tell(`${at + 1} of ${turns.length}: ${name}`);
+    try {
+      rows.push(await takeTurn(turn, seed, (progress) => tell(describeProgress(progress))));
+    } catch (error) {
+      failures.push(`${name}: ${messageOf(error)}`);
+      tell(`failed: ${messageOf(error)}`);
+    }
   }
-  return rows;
+  return { rows, failures };
 }
 
 function write(folder: string, record: DropsRecord): readonly string[] {
@@ -64,7 +77,7 @@ async function run(options: DropsOptions, words: readonly string[]): Promise<num
   const { seed, maxP99Ms, out, json } = options;
   const startedAt = new Date().toISOString();
   tell(`seed ${seed}`);
-  const rows = await measure({ turns: prepare(options.turns), seed });
+  const { rows, failures } = await measure({ turns: prepare(options.turns), seed });
   const command = commandOf("load:drops", optionsIn(process.env), [
     ...words,
     "--seed",
@@ -76,8 +89,8 @@ async function run(options: DropsOptions, words: readonly string[]): Promise<num
   if (json) process.stdout.write(`${JSON.stringify(record)}\n`);
   for (const file of write(out, record)) tell(file);
   const shortcomings = rows.flatMap((figures) => shortcomingsOf(figures, maxP99Ms));
-  for (const line of shortcomings) tell(line);
-  return shortcomings.length === 0 ? 0 : FAILED;
+  for (const line of [...failures, ...shortcomings]) tell(line);
+  return failures.length + shortcomings.length === 0 ? 0 : FAILED;
 }
 
 await runProgram({

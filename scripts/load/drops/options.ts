@@ -27,8 +27,8 @@ export const HELP = `npm run load:drops -- [OPTIONS]
   each client gets: once, in order, and how soon after it is back.
   --clients N       number of clients (1000)
   --topics N        one load with N topics, instead of 1 and then 100
-  --rate N          messages a second on each topic (2; 20 with 100 topics)
-  --messages N      messages of each topic (those of 60 seconds)
+  --rate N          messages a second on all topics (2; 20 with 100 topics)
+  --messages N      number of messages (those of 60 seconds)
   --tear-every MS   average time until a connection is torn (15000)
   --away MS         how long its client stays away (2000)
   --scenario LIST   drops; shards: all shards are restarted in turn;
@@ -71,7 +71,7 @@ const QUICK: Defaults = {
   tearEveryMs: 1_500,
   awayMs: 400,
   servers: ["simurgh", "simurgh-live"],
-  loads: [{ topics: 4, rate: 10 }],
+  loads: [{ topics: 4, rate: 40 }],
 };
 
 /** Parses the command line. @throws TypeError with a one-line message for the user */
@@ -144,12 +144,14 @@ function readLoads(texts: LoadTexts, defaults: Defaults): readonly Load[] {
         `clients must be at least as many as topics (${load.topics}), got ${clients}`,
       );
     }
-    const rate = read("rate", texts.rate, load.rate, 1_000);
+    const rate = read("rate", texts.rate, load.rate, 100_000);
+    const messages = read("messages", texts.messages, rate * defaults.seconds, 10_000_000);
     return {
       clients,
       topics: load.topics,
       rate,
-      messages: read("messages", texts.messages, rate * defaults.seconds, 1_000_000),
+      // Each topic has the same number.
+      messages: Math.ceil(messages / load.topics) * load.topics,
       tearEveryMs: readMs("tear-every", texts["tear-every"], defaults.tearEveryMs),
       awayMs: readMs("away", texts.away, defaults.awayMs),
     };

@@ -106,10 +106,9 @@ class Turn {
   /** Publishes all messages when they are due. While there is no server, the time stands still. */
   async #publish(onProgress: (progress: Progress) => void): Promise<void> {
     const { load } = this.#planned;
-    const total = load.topics * load.messages;
     let looking = Promise.resolve();
     let nextLook = performance.now() + PROGRESS_EVERY_MS;
-    while (this.#next < total || this.#isRestarting) {
+    while (this.#next < load.messages || this.#isRestarting) {
       await sleep(TICK_MS);
       if (this.#isDown) continue;
       const due = dueAt(load, performance.now() - this.#startedAt);
@@ -124,11 +123,11 @@ class Turn {
   }
 
   async #look(onProgress: (progress: Progress) => void): Promise<void> {
-    const { topics, messages } = this.#planned.load;
+    const { messages } = this.#planned.load;
     const report = await this.#crowds?.look();
     if (report === undefined) return;
     onProgress({
-      share: this.#next / (topics * messages),
+      share: this.#next / messages,
       report,
       isRestarting: this.#isRestarting,
     });
@@ -145,12 +144,12 @@ class Turn {
   }
 
   async #replaceProcess(): Promise<void> {
-    const { topics, rate } = this.#planned.load;
+    const { rate } = this.#planned.load;
     const published = await this.#server?.stop();
     this.#isDown = true;
     this.#server = await this.#start();
     this.#next = published ?? 0;
-    this.#startedAt = performance.now() - (this.#next / (rate * topics)) * 1_000;
+    this.#startedAt = performance.now() - (this.#next / rate) * 1_000;
     this.#isDown = false;
   }
 }

@@ -10,7 +10,7 @@
 import { Random } from "../../../suites/random.ts";
 import { Changes } from "../../../suites/changes.ts";
 import { Hearing, nothingHeard, type Heard } from "../hearing.ts";
-import { nowMs, type Load } from "../load.ts";
+import { messagesEach, nowMs, type Load } from "../load.ts";
 import { topicName } from "../servers/orders.ts";
 import { SERVERS, type ServerName } from "../servers/servers.ts";
 import type { ClientEvents, ClientSetting, DropsClient } from "./client.ts";
@@ -84,7 +84,7 @@ export class Crowd {
    * got everything. Then they leave.
    */
   async leave(withinMs: number): Promise<void> {
-    const { messages } = this.#setting.load;
+    const messages = messagesEach(this.#setting.load);
     await this.#changes.untilOr(
       () => this.#members.every(({ hearing }) => hearing.hasEnded),
       withinMs,
