@@ -172,9 +172,11 @@ describe("the options of load:drops", () => {
   });
 });
 
+function found(changes: Partial<Figures>): readonly string[] {
+  return shortcomingsOf(figures(changes), 250);
+}
+
 describe("the verdict of load:drops", () => {
-  const found = (changes: Partial<Figures>): readonly string[] =>
-    shortcomingsOf(figures(changes), 250);
   it("is good if everything arrived once, in order and soon", () =>
     assert.deepEqual(found({}), []));
   it("names what is missing, doubled, out of order or late", () => {

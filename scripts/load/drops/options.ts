@@ -132,8 +132,6 @@ interface LoadTexts {
 }
 
 function readLoads(texts: LoadTexts, defaults: Defaults): readonly Load[] {
-  const read = (name: string, given: string | undefined, usual: number, max: number): number =>
-    given === undefined ? usual : readCount(name, given, { min: 1, max, unit: name });
   const clients = read("clients", texts.clients, defaults.clients, 20_000);
   const topics = read("topics", texts.topics, 0, 10_000);
   const [first] = defaults.loads;
@@ -156,6 +154,10 @@ function readLoads(texts: LoadTexts, defaults: Defaults): readonly Load[] {
       awayMs: readMs("away", texts.away, defaults.awayMs),
     };
   });
+}
+
+function read(name: string, text: string | undefined, usual: number, max: number): number {
+  return text === undefined ? usual : readCount(name, text, { min: 1, max, unit: name });
 }
 
 function readMs(name: string, text: string | undefined, usual: number): number {

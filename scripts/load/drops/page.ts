@@ -49,7 +49,7 @@ export function makeDropsPage({
       about: "Share of the messages that clients got, each counted once.",
       unit: "share of all messages",
       format: showShare,
-      valueOf: ({ delivered, expected }) => delivered / expected,
+      figureOf: ({ delivered, expected }) => delivered / expected,
     }),
     drawFigureOf(rows, {
       id: "recovery",
@@ -59,7 +59,7 @@ export function makeDropsPage({
       unit: "time",
       isLogarithmic: true,
       format: formatMs,
-      valueOf: ({ recovery }) => recovery?.p99Ms,
+      figureOf: ({ recovery }) => recovery?.p99Ms,
     }),
     "<h2>Figures</h2>",
     makeNumbers(
@@ -84,18 +84,18 @@ function labelOf({ scenario, load }: Figures): string {
 }
 
 type Drawn = Pick<GroupChart, "id" | "title" | "about" | "unit" | "format" | "isLogarithmic"> & {
-  readonly valueOf: (figures: Figures) => number | undefined;
+  readonly figureOf: (this: void, figures: Figures) => number | undefined;
 };
 
 /** Draws a figure of all servers, over scenarios and loads. */
-function drawFigureOf(rows: readonly Figures[], { valueOf, ...chart }: Drawn): string {
+function drawFigureOf(rows: readonly Figures[], { figureOf, ...chart }: Drawn): string {
   const labels = [...new Set(rows.map((figures) => labelOf(figures)))];
   const groups = SERVER_NAMES.filter((name) => rows.some(({ server }) => server === name)).map(
     (name) => ({
       name: SERVERS[name].title,
       values: labels.map((label) => {
         const found = rows.find((figures) => figures.server === name && labelOf(figures) === label);
-        const value = found === undefined ? undefined : valueOf(found);
+        const value = found === undefined ? undefined : figureOf(found);
         return value === undefined ? null : { value, isSound: true };
       }),
       reference: null,
