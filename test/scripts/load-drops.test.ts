@@ -245,6 +245,7 @@ describe("the page of load:drops in a browser", { skip: noBrowser }, () => {
         node: "v24",
       },
       maxP99Ms: 250,
+      failures: [],
       rows: (["drops", "shards", "process"] as const).flatMap((scenario) =>
         [1, 100].flatMap((topics) => [
           figures({ scenario, load: { ...LOAD, topics } }),
@@ -321,6 +322,15 @@ describe("npm run load:drops", () => {
     // Each client is sent away by the restart of its shard.
     assert.ok(row !== undefined && row.returns > row.tears, JSON.stringify(row));
     assert.deepEqual([row.delivered, row.told], [row.expected, 0]);
+  });
+
+  it("finds that nothing is lost while the server is restarted", async () => {
+    const { code, rows, err } = await run("--scenario process --servers simurgh,simurgh-live");
+    assert.equal(code, 0, err);
+    for (const row of rows) {
+      assert.ok(row.returns > row.tears, JSON.stringify(row));
+      assert.equal(row.delivered === row.expected, row.server === "simurgh", JSON.stringify(row));
+    }
   });
 
   it("says what is wrong with its options", async () => {

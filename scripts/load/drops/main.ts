@@ -84,7 +84,7 @@ async function run(options: DropsOptions, words: readonly string[]): Promise<num
     String(seed),
   ]);
   const machine = describeMachine();
-  const record: DropsRecord = { version: 1, startedAt, command, machine, maxP99Ms, rows };
+  const record: DropsRecord = { version: 1, startedAt, command, machine, maxP99Ms, rows, failures };
   (json ? process.stderr : process.stdout).write(makeDropsTable(rows));
   if (json) process.stdout.write(`${JSON.stringify(record)}\n`);
   for (const file of write(out, record)) tell(file);

@@ -7,7 +7,7 @@
 import { formatBytes, formatMs } from "../charts/formats.ts";
 import { drawGroupChart, type GroupChart } from "../charts/group-chart.ts";
 import { escapeText } from "../charts/markup.ts";
-import { makeNumbers, makePage, makeTable, makeVerdict } from "../charts/page.ts";
+import { makeNumbers, makePage, makeTable, makeVerdict, type Statement } from "../charts/page.ts";
 import type { Machine } from "../machine.ts";
 import { shortcomingsOf, showShare, type Figures } from "./figures.ts";
 import { SERVER_NAMES, SERVERS } from "./servers/servers.ts";
@@ -24,25 +24,17 @@ export interface DropsRecord {
   readonly machine: Machine;
   readonly maxP99Ms: number;
   readonly rows: readonly Figures[];
+  /** Turns that failed, and why. */
+  readonly failures: readonly string[];
 }
 
 /** Creates the page. */
-export function makeDropsPage({
-  startedAt,
-  command,
-  machine,
-  maxP99Ms,
-  rows,
-}: DropsRecord): string {
-  const shortcomings = rows.flatMap((figures) => shortcomingsOf(figures, maxP99Ms));
-  const statements =
-    shortcomings.length === 0
-      ? [{ grade: "good", text: "Simurgh lost, doubled and disordered nothing." } as const]
-      : shortcomings.map((text) => ({ grade: "bad", text }) as const);
+export function makeDropsPage(record: DropsRecord): string {
+  const { startedAt, command, machine, rows } = record;
   const body = [
     "<h1>Torn connections and restarts: what clients get</h1>",
     `<p class="quiet">${escapeText(`${machine.processor}, ${machine.cores} cores, ${startedAt}`)}</p>`,
-    makeVerdict(statements),
+    makeVerdict(statementsOf(record)),
     drawFigureOf(rows, {
       id: "delivered",
       title: "Delivered",
@@ -81,6 +73,14 @@ export function makeDropsPage({
 /** Short, so that all labels fit. */
 function labelOf({ scenario, load }: Figures): string {
   return `${scenario}, ${load.topics}`;
+}
+
+function statementsOf({ rows, failures, maxP99Ms }: DropsRecord): readonly Statement[] {
+  const shortcomings = rows.flatMap((figures) => shortcomingsOf(figures, maxP99Ms));
+  const bad = [...failures, ...shortcomings].map((text) => ({ grade: "bad", text }) as const);
+  if (bad.length > 0) return bad;
+  const isJudged = rows.some(({ server }) => SERVERS[server].isJudged);
+  return isJudged ? [{ grade: "good", text: "Simurgh lost, doubled and disordered nothing." }] : [];
 }
 
 type Drawn = Pick<GroupChart, "id" | "title" | "about" | "unit" | "format" | "isLogarithmic"> & {

@@ -134,10 +134,6 @@ export class RunningServer {
     return server;
   }
 
-  get hasEnded(): boolean {
-    return this.#hasEnded;
-  }
-
   /** Publishes messages, by their positions among those of all topics. @throws Error if it has failed */
   publish(from: number, to: number): void {
     this.#check();
