@@ -26,6 +26,7 @@ const COMMANDS = [
   "load/shards/main",
   "load/peers/main",
   "load/calls/main",
+  "load/drops/main",
   "soak/main",
   "chaos/main",
   "fuzz/main",

@@ -10,16 +10,16 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { FAILED, messageOf, runProgram, tell } from "../../bench/program.ts";
+import { drawBar } from "../../bench/time-left.ts";
 import { formatCount } from "../charts/formats.ts";
 import { describeMachine } from "../machine.ts";
-import { drawBar } from "../progress.ts";
 import { commandOf, optionsIn } from "../record.ts";
 import { describeTurn, shortcomingsOf, type Figures } from "./figures.ts";
 import { HELP, parseDropsOptions, type DropsOptions } from "./options.ts";
 import { makeDropsPage, type DropsRecord } from "./page.ts";
 import { prepareServer, SERVERS, type ServerName } from "./servers/servers.ts";
 import { makeDropsTable } from "./table.ts";
-import { takeTurn, type PlannedTurn, type Progress } from "./turn.ts";
+import { secondsOfTurns, takeTurn, type PlannedTurn, type Progress } from "./turn.ts";
 
 /** Removes turns of servers that cannot run here, and prints why. */
 function prepare(turns: readonly PlannedTurn[]): readonly PlannedTurn[] {
@@ -98,5 +98,6 @@ await runProgram({
   help: HELP,
   parse: parseDropsOptions,
   wantsHelp: ({ help }) => help,
+  secondsOf: ({ turns }) => secondsOfTurns(turns),
   run,
 });

@@ -38,6 +38,14 @@ const PROGRESS_EVERY_MS = 5_000;
 const RESTART_AT = 0.25;
 const END_DEADLINE_MS = 30_000;
 
+/** Time of a turn besides its load: starts, joins, the mark of the end, and the stop. */
+const TURN_SECONDS = 6;
+
+/** Returns how long turns take, about. */
+export function secondsOfTurns(turns: readonly Pick<PlannedTurn, "load">[]): number {
+  return turns.reduce((sum, { load }) => sum + TURN_SECONDS + lengthMs(load) / 1_000, 0);
+}
+
 /** Takes a turn. @throws Error if server or clients fail */
 export async function takeTurn(
   planned: PlannedTurn,
