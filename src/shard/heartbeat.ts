@@ -25,14 +25,17 @@ export class Heartbeat {
 
   start(): void {
     this.#lastMs = performance.now();
-    this.#timer = setInterval(() => this.#beat(), BEAT_MS);
+    this.#timer = setTimeout(() => this.#beat(), BEAT_MS);
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   #beat(): void {
+    // First, so that the next beat comes even if main ends what `onBeat` calls.
+    this.#timer?.refresh();
     this.#life.beat(this.#member);
     const nowMs = performance.now();
     const lagMs = Math.max(0, nowMs - this.#lastMs - BEAT_MS);

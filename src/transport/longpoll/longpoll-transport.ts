@@ -135,6 +135,10 @@ export class LongPollTransport implements Transport {
     this.#forwarding.giveUpAll();
   }
 
+  recover(): void {
+    this.#sessions.recover();
+  }
+
   cut(): void {
     this.#sessions.cut();
     this.#forwarding.giveUpAll();
