@@ -173,6 +173,10 @@ export class Drain<C extends Drainable> {
 
   async #endInRounds(first: DrainPace, run: number): Promise<DrainCounts> {
     const connections = this.#connections;
+    if (this.#total === undefined) {
+      this.#closed = 0;
+      this.#cut = 0;
+    }
     const total = (this.#total ??= connections.size);
     const empty = new Promise<void>((resolve) => {
       this.#onEmpty = resolve;

@@ -35,10 +35,10 @@ const presence = definePresence({
 const socket = defineSocket({
   connect: ({ params }) => {
     if (params["hold"] === "connect") hold("connect");
-    const until = params["hold"] === "expiring" ? { expiresAtMs: Date.now() + 60_000 } : undefined;
+    // Half of the time is left when it is warned.
+    const until = params["hold"] === "expiring" ? { expiresAtMs: Date.now() + 6_000 } : undefined;
     return until ? ok({}, until) : ok({});
   },
-  expiringMs: 59_900,
 });
 
 const room = defineChannel(socket, {
