@@ -8,8 +8,8 @@
  * - If another one is ended, Node.js begins with it again in the next turn, finds that it was destroyed before it ran,
  *   and throws. So it is made one that has yet to run and does nothing. Node.js then counts one immediate too few, and
  *   may not see one that is alone in its queue. So another one joins it from time to time; the thread is closing anyway.
- * - If the callback of an interval is ended, the interval is not due again. Those of a shard that must go on are timeouts
- *   that are refreshed before anything else.
+ * - If the callback of an interval is ended, the interval is not due again. So those of a shard that must go on are
+ *   timeouts, which are set again before anything else.
  *
  * Reactions of promises that were due at the same time are lost, and so is what would have followed in the functions that
  * were on the stack. `onEnded` continues what must not stop.

@@ -30,12 +30,11 @@ export class Heartbeat {
 
   stop(): void {
     clearTimeout(this.#timer);
-    this.#timer = undefined;
   }
 
   #beat(): void {
     // First, so that the next beat comes even if main ends what `onBeat` calls.
-    this.#timer?.refresh();
+    this.#timer = setTimeout(() => this.#beat(), BEAT_MS);
     this.#life.beat(this.#member);
     const nowMs = performance.now();
     const lagMs = Math.max(0, nowMs - this.#lastMs - BEAT_MS);

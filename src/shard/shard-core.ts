@@ -270,7 +270,7 @@ export class ShardCore {
     if (isRawMountDefinition(mount)) return { path, definition: mount.socket, handlerTimeoutMs };
     const { socket, channels, maxChannels = options.maxChannels } = mount;
     const routes = Object.entries(channels).map(([pattern, it]) => [pattern, routeOf(it)] as const);
-    const router = new ChannelRouter(Object.fromEntries(routes));
+    const router = new ChannelRouter(Object.fromEntries(routes), options);
     const limiter = this.#makeLimiter(path, socket.limits);
     return { path, definition: socket, router, handlerTimeoutMs, maxChannels, limiter };
   }

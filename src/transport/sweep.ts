@@ -31,7 +31,7 @@ export class Sweep {
   start(): void {
     this.#timer = setTimeout(() => {
       // First, so that the next tick comes even if main ends what a task calls (`shard/forced-end`).
-      this.#timer?.refresh();
+      this.start();
       this.#tick += 1;
       for (const task of this.#tasks) task(this.#tick);
     }, this.tickMs);
@@ -39,7 +39,6 @@ export class Sweep {
 
   stop(): void {
     clearTimeout(this.#timer);
-    this.#timer = undefined;
   }
 }
 

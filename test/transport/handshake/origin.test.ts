@@ -188,6 +188,7 @@ describe("checkOrigin", () => {
     for (const given of ["example.com", null, 1, {}, undefined]) {
       refused(given, /^checkOrigin of \/socket must be true, false, "conn", a list .*, got /);
     }
+    refused([], /^checkOrigin of \/socket must have at least one origin, got none$/);
   });
 
   it("refuses entries that equal no origin of a browser", () => {

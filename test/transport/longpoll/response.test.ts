@@ -87,13 +87,13 @@ describe("the answer to a long-poll client", () => {
   it("is delivered when it is written, also if that is postponed because it closes the connection", async () => {
     const settled: unknown[] = [];
     made().response.batch(200, "t", "[]", (isDelivered) => settled.push(isDelivered));
-    assert.deepEqual(settled, [true]);
+    assert.deepEqual([...settled], [true]);
     const last = made(200);
     last.response.batch(200, "t", "[]", (isDelivered) => settled.push(isDelivered));
-    assert.deepEqual(settled, [true]);
+    assert.deepEqual([...settled], [true]);
     assert.deepEqual(last.fake.written, []);
     await timersAfter(0);
-    assert.deepEqual(settled, [true, true]);
+    assert.deepEqual([...settled], [true, true]);
     assert.equal(last.fake.written.at(-1), "and the end");
     last.fake.abort();
     assert.deepEqual(settled, [true, true]);
