@@ -49,7 +49,9 @@ describe("JSON for frames", () => {
   });
 
   it("may be an empty object of any class, or one that its toJSON returns", () => {
-    class Nothing {}
+    class Nothing {
+      readonly hidden?: string;
+    }
     class Entries extends Map<string, number> {
       toJSON(): object {
         return Object.fromEntries(this);

@@ -54,7 +54,10 @@ describe("the router of topics", () => {
   it("refuses patterns and events that no client can send", () => {
     const limits = { maxTopicBytes: 16, maxEventBytes: 16 };
     const made = (pattern: string, event: string): ChannelRouter =>
-      new ChannelRouter({ [pattern]: { channel: channel({ handleIn: { [event]() {} } }) } }, limits);
+      new ChannelRouter(
+        { [pattern]: { channel: channel({ handleIn: { [event]() {} } }) } },
+        limits,
+      );
     made("é".repeat(8), "é".repeat(8));
     made(`${"t".repeat(16)}*`, "e");
     for (const pattern of [`${"t".repeat(17)}*`, "é".repeat(9)]) {

@@ -170,6 +170,27 @@ describe("a custom transport", () => {
     assert.equal(request.context, host.context);
   });
 
+  it("gets 1009 for frames that are too long, earlier for a client that has not joined", async () => {
+    const world = await serving({}, { maxFrameBytes: 1_024, maxUnjoinedFrameBytes: 256 });
+    const frameOf = (bytes: number, fill: string): string => {
+      const frame = `["1","2","room:1","echo",{"fill":"${fill}"}]`;
+      const left = bytes - Buffer.byteLength(frame);
+      return frame.replace(fill, fill.repeat(1 + left / Buffer.byteLength(fill)));
+    };
+    const client = new RecordingClient();
+    const connection = await joined(world, client);
+    connection.receive(frameOf(1_024, "xx"));
+    assert.equal(client.taken().length, 1);
+    connection.receive(frameOf(1_026, "é"));
+    assert.deepEqual(await client.closed(), ["1009"]);
+    const unjoined = new RecordingClient();
+    const early = await world.open(unjoined);
+    early.receive(new Uint8Array(256));
+    assert.equal(early.isOpen, true);
+    early.receive(new Uint8Array(257));
+    assert.deepEqual(await unjoined.closed(), ["1009"]);
+  });
+
   it("is told whether a client was refused, and why, or that connect threw", async () => {
     const { host } = await serving();
     const asked = (params: Record<string, string>) =>
