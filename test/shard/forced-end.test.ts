@@ -76,13 +76,13 @@ describe("after user code was ended", () => {
   it("the other messages of a client are handled, and then its end", async () => {
     const client = {};
     const handled: number[] = [];
-    let handleNext: (() => void) | undefined;
+    let works: (() => void)[] = [];
     const turn = {
       onEnd() {},
       isSpent: () => true,
       isOvercharged: true,
       later(work: () => void): void {
-        handleNext = work;
+        works.push(work);
       },
     } as unknown as Turn;
     const budget = new TurnBudget<object>(turn, (_client, { bytes }) => {
@@ -94,10 +94,10 @@ describe("after user code was ended", () => {
     budget.finish(client, () => {
       isFinished = true;
     });
-    endCode(() => handleNext?.());
-    handleNext = undefined;
+    endCode(() => works[0]?.());
+    works = [];
     budget.recover();
-    handleNext?.();
+    works[0]?.();
     assert.deepEqual([handled, isFinished], [[1, 2], true]);
     assert.equal(budget.size, 0);
   });

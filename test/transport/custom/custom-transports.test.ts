@@ -146,6 +146,13 @@ async function joined(
   return connection;
 }
 
+/** Returns a message with a number of bytes, of which most are filled with a text. */
+function frameOf(bytes: number, fill: string): string {
+  const frame = `["1","2","room:1","echo",{"fill":"${fill}"}]`;
+  const left = bytes - Buffer.byteLength(frame);
+  return frame.replace(fill, fill.repeat(1 + left / Buffer.byteLength(fill)));
+}
+
 function start(): void {}
 
 function refused(callbacks: object, message: string): void {
@@ -172,11 +179,6 @@ describe("a custom transport", () => {
 
   it("gets 1009 for frames that are too long, earlier for a client that has not joined", async () => {
     const world = await serving({}, { maxFrameBytes: 1_024, maxUnjoinedFrameBytes: 256 });
-    const frameOf = (bytes: number, fill: string): string => {
-      const frame = `["1","2","room:1","echo",{"fill":"${fill}"}]`;
-      const left = bytes - Buffer.byteLength(frame);
-      return frame.replace(fill, fill.repeat(1 + left / Buffer.byteLength(fill)));
-    };
     const client = new RecordingClient();
     const connection = await joined(world, client);
     connection.receive(frameOf(1_024, "xx"));
