@@ -93,6 +93,7 @@ const TABLES = [
   "cut-text.ts",
   "definition-checks.ts",
   "held-bytes.ts",
+  "json-loss.ts",
   "nearest-name.ts",
   "node-version.ts",
   "package-copy.ts",

@@ -25,10 +25,22 @@ import { handlerTimeout, ignoreOutcome, isThenable, promised } from "./promises.
 import { TurnQueue, type TurnTaker } from "./turn-queue.ts";
 import type { WaitingBytes, WaitingOwner } from "./waiting-bytes.ts";
 
-/** A channel or a raw socket. The fields are written by Callbacks only. */
-export interface Callee<Letter extends Waitable = Waitable> extends TurnTaker {
+/** Something of user code that can be on the stack. The fields are written by Callbacks only. */
+export interface Runner {
   /** True while a synchronous callback is on the stack. */
   isRunning: boolean;
+  /** The channel's topic, or the path of a raw socket's mount. */
+  readonly topic: string;
+  /**
+   * Ends the callee: a callback threw or timed out, or the mailbox is full.
+   *
+   * @param event - the event or callback that failed; null if there was no room for a letter
+   */
+  failed(event: unknown, error: unknown): void;
+}
+
+/** A channel or a raw socket. The fields are written by Callbacks only. */
+export interface Callee<Letter extends Waitable = Waitable> extends Runner, TurnTaker {
   /** True while the promise of a callback has not settled. */
   isBusy: boolean;
   /** When the promise was returned (ms, monotonic). */
@@ -40,8 +52,6 @@ export interface Callee<Letter extends Waitable = Waitable> extends TurnTaker {
   /** Created when the first letter has to wait; dropped when no letters are waiting. */
   mailbox: Mailbox<Letter> | undefined;
 
-  /** The channel's topic, or the path of a raw socket's mount. */
-  readonly topic: string;
   /** The socket of its connection. */
   readonly owner: WaitingOwner;
   /** False if letters wait for their turn even while it is idle. */
@@ -53,12 +63,6 @@ export interface Callee<Letter extends Waitable = Waitable> extends TurnTaker {
 
   /** Handles one letter by calling `run`. */
   handle(letter: Letter): void;
-  /**
-   * Ends the callee: a callback threw or timed out, or the mailbox is full.
-   *
-   * @param event - the event or callback that failed; null if there was no room for a letter
-   */
-  failed(event: unknown, error: unknown): void;
   /** Called when no letters are waiting any more. */
   emptied(): void;
 }
@@ -102,9 +106,11 @@ export class Callbacks {
   readonly #handlerTimeoutMs: number;
   readonly #watch: CallbackWatch;
   /** The callees whose callbacks are on the stack, outermost first, their events, and what a failure calls. */
-  readonly #onStack: Callee[] = [];
+  readonly #onStack: Runner[] = [];
   readonly #eventsOnStack: string[] = [];
   readonly #failuresOnStack: (Failed | undefined)[] = [];
+  /** True once no last callbacks are run any more. */
+  isAbandoned = false;
   readonly #awaited = new Map<Callee, Awaited>();
   readonly #turns = new TurnQueue<Callee>((callee) => this.#runMailbox(callee));
 
@@ -253,16 +259,16 @@ export class Callbacks {
     argument: Argument,
   ): unknown {
     const name = typeof event === "string" ? event : "";
-    const since = this.#enter(callee, name, undefined);
+    const since = this.enter(callee, name, undefined);
     let result: unknown;
     try {
       result = callback(callee, argument);
     } catch (error) {
-      this.#leave(callee, name, since);
+      this.leave(callee, name, since);
       callee.failed(event, error);
       return FAILED;
     }
-    this.#leave(callee, name, since);
+    this.leave(callee, name, since);
     if (!callee.isOverfull) return result;
     ignoreOutcome(result);
     callee.failed(null, this.#full(callee));
@@ -313,20 +319,20 @@ export class Callbacks {
     done: () => void,
     failed: Failed,
   ): boolean {
-    if (!callback) {
+    if (!callback || this.isAbandoned) {
       done();
       return false;
     }
-    const since = this.#enter(callee, TERMINATE, failed);
+    const since = this.enter(callee, TERMINATE, failed);
     let result: unknown;
     try {
       result = callback(callee, reason);
     } catch (error) {
-      this.#leave(callee, TERMINATE, since);
+      this.leave(callee, TERMINATE, since);
       failed(error);
       return false;
     }
-    this.#leave(callee, TERMINATE, since);
+    this.leave(callee, TERMINATE, since);
     if (isThenable(result)) {
       this.await(callee, result, done, failed);
       return true;
@@ -347,16 +353,20 @@ export class Callbacks {
       if (!callee) return;
       callee.isRunning = false;
       this.#watch.ends(callee.topic, "", this.#watch.begins(callee.topic, ""));
-      const text =
-        "a callback must return: it held its thread while the shard had to close, and was ended";
-      const error = makeError("SIM_ERR_CALLBACK_ENDED", text);
+      const error = callbackEnded("a callback");
       if (failed) failed(error);
       else callee.failed(event, error);
     }
     this.#turns.recover();
   }
 
-  #enter(callee: Callee, event: string, failed: Failed | undefined): number {
+  /**
+   * Notes that user code begins. `run` and `terminate` do so themselves.
+   *
+   * @param failed - called instead of the runner's `failed` if main ends the code
+   * @returns what `leave` needs
+   */
+  enter(callee: Runner, event: string, failed: Failed | undefined): number {
     callee.isRunning = true;
     this.#onStack.push(callee);
     this.#eventsOnStack.push(event);
@@ -364,7 +374,8 @@ export class Callbacks {
     return this.#watch.begins(callee.topic, event);
   }
 
-  #leave(callee: Callee, event: string, since: number): void {
+  /** Notes that user code which began with `enter` has returned or thrown. */
+  leave(callee: Runner, event: string, since: number): void {
     callee.isRunning = false;
     this.#onStack.pop();
     this.#eventsOnStack.pop();
@@ -398,6 +409,14 @@ export class Callbacks {
       failed(makeTimeout(limitMs));
     }
   }
+}
+
+/** Creates the error for user code that main has ended. */
+export function callbackEnded(what: string): Error {
+  return makeError(
+    "SIM_ERR_CALLBACK_ENDED",
+    `${what} must return: it held its thread while the shard had to close, and was ended`,
+  );
 }
 
 function joinTimeout(timeoutMs: number): Error {

@@ -714,8 +714,9 @@ export class Channel
     this.tasks?.cancel();
     this.tasks = undefined;
     if (this.definition.history) pubsub.keeping?.ended(this);
-    onEnded(this);
     callbacks.live.gone();
+    // Last, since it calls user code, which main may have to end.
+    onEnded(this);
   }
 }
 

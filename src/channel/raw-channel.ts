@@ -14,6 +14,7 @@
  *       that does not settle within `handlerTimeoutMs` is no longer waited for.
  */
 
+import type { Runner } from "../callbacks/callbacks.ts";
 import type { Until } from "../callbacks/expiry.ts";
 import { ignoreOutcome, isThenable, settledInTime, promised } from "../callbacks/promises.ts";
 import { badResult, type ExitReason } from "../callbacks/results.ts";
@@ -37,7 +38,7 @@ import type { OpenJoin, ShardChannels } from "./shard-channels.ts";
 type HandlerName = Exclude<keyof RawChannelHandlers, "end">;
 
 /** A raw channel. */
-export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, OpenJoin {
+export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, OpenJoin, Runner {
   readonly topic: string;
   readonly assigns: object;
   /** `options` of its route. */
@@ -61,6 +62,7 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
   isStarting = false;
   /** The reason if the channel ended during `start`, before its handlers were known. */
   startEnd: ExitReason | undefined = undefined;
+  isRunning = false;
   isLeaving = false;
   pending: PendingJoin | undefined = undefined;
   handlers: RawChannelHandlers | undefined = undefined;
@@ -191,10 +193,14 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
     this.shared.openJoins.add(this);
     this.params = payload;
     this.isStarting = true;
+    const { callbacks } = this.shared;
+    const since = callbacks.enter(this, EVENT.join, undefined);
     try {
       this.takeHandlers(this.definition.start(this, payload));
     } catch (error) {
       this.crash(EVENT.join, error);
+    } finally {
+      callbacks.leave(this, EVENT.join, since);
     }
     this.isStarting = false;
     if (this.startEnd !== undefined) {
@@ -261,6 +267,14 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
     else this.failJoin(missedError(topic), REASON.joinCrashed);
   }
 
+  // -- Runner: for the runner of callbacks, which watches it -------------------------------------
+
+  /** Main has ended a callback. */
+  failed(event: unknown, error: unknown): void {
+    this.isStarting = false;
+    this.crash(event, error);
+  }
+
   // -- callbacks ---------------------------------------------------------------------------------
 
   private takeHandlers(handlers: unknown): void {
@@ -276,14 +290,21 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
 
   private call(event: unknown, name: HandlerName, argument: unknown): void {
     const { handlers } = this;
+    const { callbacks } = this.shared;
+    const noted = typeof event === "string" ? event : name;
+    const since = callbacks.enter(this, noted, undefined);
+    let result: unknown;
     try {
       const handler = handlers?.[name] as ((argument: unknown) => unknown) | undefined;
-      const result = handler?.call(handlers, argument);
-      if (!isThenable(result)) return;
-      promised(result).then(undefined, (error: unknown) => this.crash(event, error));
+      result = handler?.call(handlers, argument);
     } catch (error) {
+      callbacks.leave(this, noted, since);
       this.crash(event, error);
+      return;
     }
+    callbacks.leave(this, noted, since);
+    if (!isThenable(result)) return;
+    promised(result).then(undefined, (error: unknown) => this.crash(event, error));
   }
 
   private async runEnd(reason: ExitReason): Promise<void> {
@@ -291,12 +312,25 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
     const { handlers } = this;
     this.handlers = undefined;
     try {
-      const result = handlers?.end?.(reason);
+      const result = callbacks.isAbandoned ? undefined : this.callEnd(handlers, reason);
       if (isThenable(result)) await settledInTime(result, options.handlerTimeoutMs);
     } catch (error) {
       reports.terminateFailed(this, error);
     }
     callbacks.live.gone();
+  }
+
+  private callEnd(handlers: RawChannelHandlers | undefined, reason: ExitReason): unknown {
+    const { callbacks, reports } = this.shared;
+    const since = callbacks.enter(this, "end", (error) => {
+      reports.terminateFailed(this, error);
+      callbacks.live.gone();
+    });
+    try {
+      return handlers?.end?.(reason);
+    } finally {
+      callbacks.leave(this, "end", since);
+    }
   }
 
   // -- join --------------------------------------------------------------------------------------

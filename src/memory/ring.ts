@@ -180,6 +180,9 @@ export class RingConsumer {
   readonly #tailWord: number;
   readonly #headWord: number;
   readonly #wantsRoomWord: number;
+  #isDraining = false;
+  /** In a drain: the end of the record that is handled. */
+  #position = 0;
 
   constructor(views: RingViews, place: RingPlace) {
     checkCapacity(place.capacityBytes);
@@ -211,6 +214,7 @@ export class RingConsumer {
     let count = 0;
     if (position === tail) return 0;
 
+    this.#isDraining = true;
     try {
       while (position !== tail && count < limit && ((position - head) | 0) < quarter) {
         const offset = this.#recordsOffset + (position & this.#mask);
@@ -219,12 +223,21 @@ export class RingConsumer {
         position = (position + align(length)) | 0;
         if (type === PADDING_TYPE) continue;
         count += 1;
+        this.#position = position;
         handler(type, this.#bytes, offset + HEADER_BYTES, length - HEADER_BYTES, words);
       }
     } finally {
+      this.#isDraining = false;
       Atomics.store(words, this.#headWord, position);
     }
     return count;
+  }
+
+  /** Removes the records of a drain that was ended together with its handler, without `finally`. */
+  recover(): void {
+    if (!this.#isDraining) return;
+    this.#isDraining = false;
+    Atomics.store(this.#words, this.#headWord, this.#position);
   }
 
   /**

@@ -91,6 +91,12 @@ export class Announcements {
     for (const diff of due) this.announce(diff);
   }
 
+  /** Continues after main has ended what a callback had called (`shard/forced-end`). */
+  recover(): void {
+    this.announceDue();
+    this.#handling?.recover();
+  }
+
   /** Stops announcing. */
   close(): void {
     this.#isClosed = true;
@@ -246,7 +252,15 @@ class MetasHandling {
   /** Calls the callback with a diff: now, or when it has returned if it is running. */
   handle(topic: string, diff: PresenceDiff): void {
     this.#waiting.push({ topic, diff });
-    if (this.#isRunning) return;
+    if (!this.#isRunning) this.#handleAll();
+  }
+
+  /** Goes on behind a callback that main has ended. */
+  recover(): void {
+    if (this.#isRunning) this.#handleAll();
+  }
+
+  #handleAll(): void {
     this.#isRunning = true;
     for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
       this.#handleOne(next.topic, next.diff);

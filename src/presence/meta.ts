@@ -9,6 +9,7 @@
  */
 
 import { kindOf, makeError } from "../errors.ts";
+import { lostKind } from "../json-loss.ts";
 import { bytesOf, type Meta } from "./replica.ts";
 
 /**
@@ -49,6 +50,10 @@ export function metaOf(given: unknown, phxRef: string, phxRefPrev?: string): Met
   if (!text?.startsWith("{")) {
     const kind = text === undefined ? "nothing" : kindOf(JSON.parse(text));
     throw refused(`meta must be an object in JSON too, got ${kind}`);
+  }
+  const lost = lostKind(given, text);
+  if (lost !== undefined) {
+    throw refused(`meta must be a value that JSON can represent, got a ${lost}`);
   }
   // Refs are appended to the text, so that they override refs in the user's object. An object
   // that JSON.parse created is compact in memory; one assembled from other objects is not.

@@ -67,6 +67,11 @@ export class Tracker {
     this.#replication.permdown();
   }
 
+  /** Continues after main has ended what a callback had called (`shard/forced-end`). */
+  recover(): void {
+    this.#announcements.recover();
+  }
+
   /** Ends the tracker without sending anything. */
   close(): void {
     this.#isOver = true;

@@ -67,6 +67,11 @@ export class Trackers {
     }
   }
 
+  /** Continues after main has ended what a callback had called (`shard/forced-end`). */
+  recover(): void {
+    for (const [, tracker] of this.#trackers) tracker.recover();
+  }
+
   /** Handles the end of a channel, which may have tracked presences. */
   ended(owner: object): void {
     for (const [, tracker] of this.#trackers) tracker.ended(owner);

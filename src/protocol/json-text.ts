@@ -5,6 +5,7 @@
  */
 
 import { kindOf, makeError } from "../errors.ts";
+import { lostKind } from "../json-loss.ts";
 
 /**
  * A client's payload as the JSON text that the client sent. It can be stored, sent like any other
@@ -55,7 +56,7 @@ export class JsonText {
 /**
  * Writes a value as JSON. Undefined is written as `{}`.
  *
- * @throws SIM_ERR_PAYLOAD if the value cannot be written as JSON
+ * @throws SIM_ERR_PAYLOAD if the value cannot be written as JSON, or only without its content
  */
 export function jsonOf(value: unknown): string {
   if (value === undefined) return "{}";
@@ -69,7 +70,16 @@ export function jsonOf(value: unknown): string {
   if (text === undefined) {
     throw makeError("SIM_ERR_PAYLOAD", `payload must be a JSON value, got ${typeof value}`);
   }
+  checkWritten(value, text);
   return text;
+}
+
+/** Checks that the JSON of a payload has its content. @throws SIM_ERR_PAYLOAD if not, as for a promise */
+export function checkWritten(value: unknown, text: string): void {
+  const lost = lostKind(value, text);
+  if (lost === undefined) return;
+  const message = `payload must be a value that JSON can represent, got a ${lost}`;
+  throw makeError("SIM_ERR_PAYLOAD", message);
 }
 
 /**

@@ -30,8 +30,12 @@ export class DrainLoop {
   #isRunning = false;
   /** True if `#run` will be called, by setImmediate or by a press. */
   #isPending = false;
+  /** True if it will be called by a press. */
+  #isAsleep = false;
   readonly #onImmediate = (): void => this.#run();
   readonly #onPressed = (): void => {
+    if (!this.#isAsleep) return;
+    this.#isAsleep = false;
     this.#doorbell.disarm();
     this.#run();
   };
@@ -54,6 +58,17 @@ export class DrainLoop {
     this.#isRunning = false;
     // Ends a wait for the doorbell; the call of #run that follows does nothing.
     this.#doorbell.pressAlways(this.#member);
+  }
+
+  /**
+   * Continues after main has ended what a turn had called, with the rest of the turn, or has made the thread forget a
+   * press (`shard/forced-end`).
+   */
+  recover(): void {
+    if (!this.#isRunning || (this.#isPending && !this.#isAsleep)) return;
+    this.#isAsleep = false;
+    this.#doorbell.disarm();
+    this.#yield();
   }
 
   #yield(): void {
@@ -83,6 +98,7 @@ export class DrainLoop {
       return;
     }
     this.#isPending = true;
+    this.#isAsleep = true;
     void pressed.then(this.#onPressed);
   }
 }

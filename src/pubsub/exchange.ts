@@ -163,6 +163,18 @@ export class Exchange {
     this.#loop.start();
   }
 
+  /** Continues after main has ended what a record's handler had called (`shard/forced-end`). */
+  recover(): void {
+    const from = this.#drainingFrom;
+    const inbound = this.#inbound[from];
+    this.#drainingFrom = NO_MEMBER;
+    if (inbound) {
+      inbound.recover();
+      this.#giveRoom(from, inbound);
+    }
+    this.#loop.recover();
+  }
+
   /**
    * Stops passing records on. Records that others write from now on wait, and are finally lapped.
    */

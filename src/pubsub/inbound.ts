@@ -119,6 +119,11 @@ export class Inbound {
     return true;
   }
 
+  /** Goes on behind a record whose handler main has ended (`shard/forced-end`). */
+  recover(): void {
+    this.#ring.recover();
+  }
+
   /** Discards the part of a large record that has arrived. */
   forget(): void {
     this.#reassembly.clear();

@@ -95,6 +95,11 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     });
   }
 
+  /** Continues after main has ended what a listener had called (`shard/forced-end`). */
+  recover(): void {
+    this.#deliveries.recover();
+  }
+
   /** Stops notifying the listeners of IDs that they may have missed a disconnect. */
   stopNotices(): void {
     this.#idNotices?.stop();
@@ -508,6 +513,9 @@ class Deliveries {
   readonly #onError: (error: unknown, topic: string) => void;
   readonly #waiting: Delivery[] = [];
   #isRunning = false;
+  /** The delivery under way, and how many of its listeners were called. */
+  #current: Delivery | undefined = undefined;
+  #called = 0;
 
   /**
    * @param onError - called with errors thrown by listeners; the others still receive the broadcast
@@ -531,6 +539,8 @@ class Deliveries {
         this.#isRunning = false;
         return;
       }
+      this.#current = delivery;
+      this.#called = 0;
       this.#deliver(delivery);
     }
     setImmediate(() => {
@@ -539,15 +549,25 @@ class Deliveries {
     });
   }
 
+  /** Continues after main has ended what a listener had called (`shard/forced-end`). */
+  recover(): void {
+    if (this.#current) this.#deliver(this.#current);
+    this.#isRunning = false;
+    this.run();
+  }
+
   #deliver({ topic, event, listeners, payloads, bytes, from, position }: Delivery): void {
     const kept = position > 0 ? { offset: String(position) } : {};
-    for (const [at, listener] of listeners.entries()) {
-      if (listener === from) continue;
+    for (let at = this.#called; at < listeners.length; at += 1) {
+      const listener = listeners[at];
+      this.#called = at + 1;
+      if (listener === undefined || listener === from) continue;
       try {
         listener.receive({ topic, event, payload: payloads[at], ...kept }, bytes);
       } catch (error) {
         this.#onError(error, topic);
       }
     }
+    this.#current = undefined;
   }
 }

@@ -4,7 +4,8 @@
  *
  *   stuck --asked for its stack--> answered, or late --> logged
  *     --its loop turns--> its session with the inspector is released
- *     --the node closes, or the shard is restarted--> what it runs is ended, as soon as it can be interrupted
+ *     --it must close: the node drains, or the shard is restarted--> what it runs is ended, as soon as it can be
+ *                                                                    interrupted; and again if it stays stuck
  *
  * Runs on: main.
  * Order: the end is reported after the beginning, which waits for the stack.
@@ -38,6 +39,8 @@ export interface StuckShardsParts {
 
 /** How long a stuck thread may take to show its stack. */
 const STACK_MS = 500;
+/** Shortest time between two ends on a thread. */
+const REPEAT_MS = 400;
 
 /** The stuck shards of a server. */
 export class StuckShards {
@@ -64,11 +67,19 @@ export class StuckShards {
     void this.#reportEnd(thread, forMs);
   }
 
-  /** Ends what a thread runs. Call it again if the thread still does not turn. */
+  /** Resolves when it has been reported that a thread is stuck. */
+  async reported(thread: StuckThread): Promise<void> {
+    await this.#reported.get(thread);
+  }
+
+  /**
+   * Ends what a thread runs. Call it again if the thread still does not turn: it then does nothing unless the thread has
+   * had time to show that it turns, since otherwise it could end something else.
+   */
   endCallback(thread: StuckThread): void {
     const ended = this.#ended.get(thread);
     if (ended) {
-      ended.repeat();
+      if (ended.ageMs >= REPEAT_MS) ended.repeat();
       return;
     }
     const { shard } = thread;

@@ -225,7 +225,7 @@ export class Supervisor
     const threads = this.shardThreads();
     for (const thread of threads) {
       this.#rotation.release(thread);
-      if (thread.isStuck) this.#stuck.endCallback(thread);
+      this.#endIfClosing(thread);
     }
     return { threads, wasAccepting };
   }
@@ -302,6 +302,11 @@ export class Supervisor
   onStuck(thread: MemberThread): void {
     this.#rotation.update(thread);
     this.#stuck.begin(thread);
+    this.#endIfClosing(thread);
+  }
+
+  onStillStuck(thread: MemberThread): void {
+    this.#endIfClosing(thread);
   }
 
   onTurning(thread: MemberThread, forMs: number): void {
@@ -475,6 +480,17 @@ export class Supervisor
   restartSettled(shard: number): void {
     // The old thread ended while a new one was starting, and the new thread failed.
     if (!this.#shards.has(shard)) void this.#replace(shard);
+  }
+
+  /** Ends what a stuck thread runs if the thread must close: the node drains, or the thread was replaced. */
+  #endIfClosing(thread: MemberThread): void {
+    const isClosing = this.#isDraining || this.#shards.get(thread.shard) !== thread;
+    if (isClosing && thread.isStuck) void this.#endReported(thread);
+  }
+
+  async #endReported(thread: MemberThread): Promise<void> {
+    await this.#stuck.reported(thread);
+    if (thread.isStuck && this.#watchdog.isStill(thread)) this.#stuck.endCallback(thread);
   }
 
   async end(thread: MemberThread): Promise<boolean> {

@@ -62,16 +62,23 @@ export function terminate(threadId: number): Termination | undefined {
 export class Termination {
   readonly #thread: AttachedThread;
   #isPending = false;
+  #sentMs = 0;
 
   constructor(thread: AttachedThread) {
     this.#thread = thread;
     this.repeat();
   }
 
+  /** Time since the last end was sent. */
+  get ageMs(): number {
+    return performance.now() - this.#sentMs;
+  }
+
   /** Also ends what the thread has run since. Does nothing until the thread has been interrupted. */
   repeat(): void {
     if (this.#isPending) return;
     this.#isPending = true;
+    this.#sentMs = performance.now();
     this.#thread.send("Runtime.evaluate", { expression: PREPARE_FOR_END });
     const last = this.#thread.send("Runtime.terminateExecution", {});
     this.#thread.onAnswer = ({ id }): void => {

@@ -2,6 +2,8 @@
  * Watches the heartbeats of all shards, and finds those whose event loops do not turn.
  *
  *   turning --no beat for `stallMs`--> stuck --a beat--> turning
+ *                                      | ^
+ *                                      +-+ no beat for another `stallMs`
  *
  * Runs on: main. Also stores the time that shards measure their callbacks with.
  * Owns: `MemberThread.isStuck`.
@@ -24,6 +26,8 @@ export interface WatchedThread {
 export interface WatchdogEvents<Thread> {
   /** A thread is stuck. */
   onStuck(thread: Thread): void;
+  /** A stuck thread has not turned for another `stallMs`. */
+  onStillStuck(thread: Thread): void;
   /** A stuck thread turns again. */
   onTurning(thread: Thread, forMs: number): void;
   /** All threads have been stuck for 30 times `stallMs`. Called with each check from then on. */
@@ -78,6 +82,11 @@ export class Watchdog<Thread extends WatchedThread> {
     return (this.#seen.get(thread)?.checks ?? 0) * CHECK_MS;
   }
 
+  /** Reports whether a thread has not beaten since the last check. */
+  isStill(thread: Thread): boolean {
+    return this.#seen.get(thread)?.beats === this.#life.beats(thread.member);
+  }
+
   /** Looks at all heartbeats once. Called every BEAT_MS. */
   check(): void {
     const threads = this.#threads();
@@ -102,7 +111,11 @@ export class Watchdog<Thread extends WatchedThread> {
     }
     if (seen.beats === beats) {
       seen.checks += 1;
-      if (thread.isStuck || seen.checks < this.#stallChecks) return;
+      if (seen.checks % this.#stallChecks !== 0) return;
+      if (thread.isStuck) {
+        this.#events.onStillStuck(thread);
+        return;
+      }
       thread.isStuck = true;
       this.#events.onStuck(thread);
       return;

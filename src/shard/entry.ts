@@ -44,6 +44,14 @@ let logger = makeQueueLogger(queue, start.options);
 let shard: Shard | undefined;
 let tasks: TaskClient | undefined;
 let isClosed = false;
+/** What follows when the app is closed; undefined unless it is being closed. */
+let onAppClosed: (() => void) | undefined;
+/** What main has asked for that may not be complete. */
+const asked: { pace: DrainPace | undefined; cut: boolean; finish: boolean } = {
+  pace: undefined,
+  cut: false,
+  finish: false,
+};
 /** Thrown by `process.exit`, so that the code that called it does not go on. */
 let exitCall: Error | undefined;
 /** Whether main regards the thread as ended, and gets no more answers from it. */
@@ -57,7 +65,7 @@ process.on("uncaughtException", (error) => {
   logger.log("uncaught", { shard: start.shard, err: error });
 });
 guardExit();
-allowEnds();
+allowEnds(recover);
 void life.stopped().then(closeUnasked);
 parentPort?.on("message", (message: MainMessage) => void handleMain(message));
 
@@ -66,7 +74,6 @@ try {
 } catch (error) {
   tell({ kind: "failed", error: reportOf(error) });
   closeNow();
-  parentPort?.close();
 }
 
 /** Starts the shard. If main stops it meanwhile, this returns early and the thread ends. */
@@ -106,11 +113,10 @@ async function handleMain(message: MainMessage): Promise<void> {
       await finish();
       break;
     case "cut":
-      shard?.cut();
+      cut();
       break;
     case "stop":
       closeNow();
-      parentPort?.close();
       break;
     case "retire":
       retire(message.member, message.hasLost);
@@ -131,12 +137,41 @@ function retire(member: number, hasLost: boolean): void {
 }
 
 async function drain(pace: DrainPace): Promise<void> {
-  if (shard) tell({ kind: "drained", drain: await shard.drain(pace) });
+  asked.pace = pace;
+  if (!shard) return;
+  const counts = await shard.drain(pace);
+  asked.pace = undefined;
+  tell({ kind: "drained", drain: counts });
+}
+
+function cut(): void {
+  asked.cut = true;
+  shard?.cut();
+  asked.cut = false;
 }
 
 async function finish(): Promise<void> {
+  asked.finish = true;
   await shard?.finish();
+  asked.finish = false;
   tell({ kind: "finished" });
+}
+
+/**
+ * Continues after main has ended what this thread ran, since what had called that does not go on. May be ended itself, and
+ * is then called again.
+ */
+function recover(): void {
+  // Otherwise main could end this, too, before the next beat.
+  life.beat(start.member);
+  if (onAppClosed) {
+    abandon();
+    return;
+  }
+  shard?.recover();
+  if (asked.cut) cut();
+  if (asked.pace) void drain(asked.pace);
+  if (asked.finish) void finish();
 }
 
 async function answer(id: number, question: Question): Promise<void> {
@@ -145,24 +180,52 @@ async function answer(id: number, question: Question): Promise<void> {
 
 /** Closes the app when main has removed this shard from the rotation long ago. */
 function closeNow(): void {
-  closeApp();
-  life.close(start.member);
+  closeApp(() => {
+    life.close(start.member);
+    parentPort?.close();
+  });
 }
 
 /** Closes the app while sockets are on their way. Main may end the process as soon as it knows. */
 function closeUnasked(): void {
-  closeApp();
-  setTimeout(() => life.close(start.member), ARRIVAL_MS);
+  closeApp(() => setTimeout(() => life.close(start.member), ARRIVAL_MS));
 }
 
-function closeApp(): void {
-  if (isClosed) return;
+/** @param closed - called when it is closed, also if it was closed before */
+function closeApp(closed: () => void): void {
+  if (onAppClosed) {
+    const first = onAppClosed;
+    onAppClosed = (): void => {
+      first();
+      closed();
+    };
+    return;
+  }
+  if (isClosed) {
+    closed();
+    return;
+  }
   isClosed = true;
+  onAppClosed = closed;
   // Clients without unsent bytes still get the code that tells them to reconnect.
   shard?.cut();
   tasks?.close();
   shard?.close();
+  appClosed();
+}
+
+/** Closes the app without user code, after main has ended what `closeApp` had called. */
+function abandon(): void {
+  tasks?.close();
+  shard?.abandon();
+  appClosed();
+}
+
+function appClosed(): void {
   logger.reportSuppressed();
+  const closed = onAppClosed;
+  onAppClosed = undefined;
+  closed?.();
 }
 
 /**
@@ -178,11 +241,12 @@ function guardExit(): void {
       tell({ kind: "leaving" });
       hasLeft = true;
       life.waitReleased(start.member, RELEASE_MS);
-      closeApp();
-      setTimeout(() => {
-        life.close(start.member);
-        exitThread(code);
-      }, ARRIVAL_MS);
+      closeApp(() => {
+        setTimeout(() => {
+          life.close(start.member);
+          exitThread(code);
+        }, ARRIVAL_MS);
+      });
     }
     throw exitCall;
   };

@@ -25,14 +25,16 @@ export class Heartbeat {
 
   start(): void {
     this.#lastMs = performance.now();
-    this.#timer = setInterval(() => this.#beat(), BEAT_MS);
+    this.#timer = setTimeout(() => this.#beat(), BEAT_MS);
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
   }
 
   #beat(): void {
+    // First, so that the next beat comes even if main ends what `onBeat` calls.
+    this.#timer = setTimeout(() => this.#beat(), BEAT_MS);
     this.#life.beat(this.#member);
     const nowMs = performance.now();
     const lagMs = Math.max(0, nowMs - this.#lastMs - BEAT_MS);

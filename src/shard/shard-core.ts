@@ -223,8 +223,25 @@ export class ShardCore {
   }
 
   /** Fails channels and raw sockets whose callbacks main has ended. Called at the beginning of a turn. */
+  failEnded(): void {
+    this.#callbacks.recover();
+  }
+
+  /**
+   * Continues after main has ended what this thread ran. Called at the beginning of a turn, and again if it was ended
+   * itself.
+   */
   recover(): void {
     this.#callbacks.recover();
+    this.#sockets.endings.recover();
+    this.pubsub.recover();
+    this.presences.recover();
+    this.member.exchange.recover();
+  }
+
+  /** From now on, channels and raw sockets end without their last callbacks. */
+  abandonCallbacks(): void {
+    this.#callbacks.isAbandoned = true;
   }
 
   /**
@@ -253,7 +270,7 @@ export class ShardCore {
     if (isRawMountDefinition(mount)) return { path, definition: mount.socket, handlerTimeoutMs };
     const { socket, channels, maxChannels = options.maxChannels } = mount;
     const routes = Object.entries(channels).map(([pattern, it]) => [pattern, routeOf(it)] as const);
-    const router = new ChannelRouter(Object.fromEntries(routes));
+    const router = new ChannelRouter(Object.fromEntries(routes), options);
     const limiter = this.#makeLimiter(path, socket.limits);
     return { path, definition: socket, router, handlerTimeoutMs, maxChannels, limiter };
   }

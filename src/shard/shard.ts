@@ -5,6 +5,7 @@
  * Runs on: shard.
  */
 
+import { callbackEnded } from "../callbacks/callbacks.ts";
 import { maxTotalWithin, WaitingBytes } from "../callbacks/waiting-bytes.ts";
 import { BroadcastRoom } from "../channel/broadcast-room.ts";
 import type { ShardContext } from "../channel/context.ts";
@@ -74,7 +75,12 @@ export class Shard {
   readonly #buffers: BufferWatch;
   readonly #resident: ResidentWatch;
   #drained: Promise<ShardDrain> | undefined;
+  /** What there was to drain when the first drain began. */
+  #before: Pick<ShardDrain, "channels" | "sessions"> | undefined;
   #finished: Promise<void> | undefined;
+  /** The app's `stop`; undefined until it has returned. */
+  #stopped: Promise<void> | undefined;
+  #isStopCalled = false;
   #isClosed = false;
 
   constructor({
@@ -200,6 +206,17 @@ export class Shard {
     return this.#finished;
   }
 
+  /**
+   * Continues after main has ended what this thread ran (`forced-end`). Call `drain` and `finish` again if they were
+   * under way.
+   */
+  recover(): void {
+    this.#drained = undefined;
+    this.#finished = undefined;
+    for (const transport of this.#transports) transport.recover();
+    this.#core.recover();
+  }
+
   /** Closes all connections at once. */
   cut(): void {
     for (const transport of this.#transports) transport.cut();
@@ -210,6 +227,20 @@ export class Shard {
    * afterwards.
    */
   close(): void {
+    this.#closeEngine();
+    // `app.close` closes the engine's sockets. This closes all other connections.
+    this.cut();
+    this.#core.stop();
+  }
+
+  /** Closes it without user code, after main has ended what `close` had called. */
+  abandon(): void {
+    this.#core.abandonCallbacks();
+    this.#closeEngine();
+    this.#core.stop();
+  }
+
+  #closeEngine(): void {
     this.#isClosed = true;
     this.#sweep.stop();
     this.#heartbeat.stop();
@@ -218,9 +249,6 @@ export class Shard {
     this.#core.endWindow();
     this.#tcp.close();
     this.app.close();
-    // `app.close` closes the engine's sockets. This closes all other connections.
-    this.cut();
-    this.#core.stop();
   }
 
   /**
@@ -243,13 +271,14 @@ export class Shard {
   }
 
   #beat(lagMs: number): void {
-    this.#core.recover();
+    this.#core.failEnded();
     this.#overload.sample(lagMs);
   }
 
   async #drain(pace: DrainPace): Promise<ShardDrain> {
     const { memory, member, options } = this.#start;
-    const { sessions, channels } = readCounters(memory.counters, member);
+    this.#before ??= readCounters(memory.counters, member);
+    const { sessions, channels } = this.#before;
     const counts = await this.#drainTransports(pace);
     const unsettled = await this.#core.allEnded(options.shutdownMs);
     return { ...counts, sessions, channels, unsettled };
@@ -265,16 +294,24 @@ export class Shard {
   }
 
   async #finish(): Promise<void> {
-    const { context, member, presences } = this.#core;
+    const { member, presences } = this.#core;
     for (const transport of this.#transports) transport.finish?.();
     try {
-      await this.#endpoint.stop?.(context);
+      await this.#stopApp();
     } catch (error) {
       this.#logger.log("stopFailed", { err: error });
     }
     presences.stop();
     this.#core.endWindow();
     await member.exchange.sent(this.#start.options.shutdownMs);
+  }
+
+  /** Runs the app's `stop` once. @throws what it throws; SIM_ERR_CALLBACK_ENDED if main has ended it */
+  async #stopApp(): Promise<void> {
+    if (this.#isStopCalled && !this.#stopped) throw callbackEnded("stop");
+    this.#isStopCalled = true;
+    this.#stopped ??= Promise.resolve(this.#endpoint.stop?.(this.#core.context));
+    await this.#stopped;
   }
 
   /** Returns a sweep interval that is short enough to enforce each of the shard's time limits. */

@@ -227,7 +227,8 @@ export class RawSocket
   closed(code: number): void {
     if (this.isEnded) return;
     this.isEnded = true;
-    this.ended(code, code === NO_CLOSE_FRAME ? "closed" : "remote");
+    const reason = code === NO_CLOSE_FRAME ? "closed" : "remote";
+    this.shared.endings.run(undefined, () => this.ended(code, reason));
   }
 
   tooSlow(): number {
@@ -398,8 +399,10 @@ export class RawSocket
     this.isEnded = true;
     this.shared.channels.callbacks.dropMailbox(this);
     const close = (): void => {
-      this.connection.close(code, text);
-      this.ended(code, reason);
+      this.shared.endings.run(
+        () => this.connection.close(code, text),
+        () => this.ended(code, reason),
+      );
     };
     // If the frame came in an HTTP request, the request is answered before the connection is
     // closed.
@@ -423,8 +426,10 @@ export class RawSocket
     if (this.isEnded) return;
     // Set first, because the transport calls `closed` from within `close`, with another reason.
     this.isEnded = true;
-    this.connection.close(code, "");
-    this.ended(code, reason);
+    this.shared.endings.run(
+      () => this.connection.close(code, ""),
+      () => this.ended(code, reason),
+    );
   }
 
   private ended(code: number, reason: ExitReason): void {

@@ -9,6 +9,7 @@ import type { Refusals } from "../limits/refusals.ts";
 import type { Logger } from "../log/logger.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type { Expirable, ExpiryBook } from "./expiry-book.ts";
+import { Endings } from "./endings.ts";
 import { RateGate } from "./rate-gate.ts";
 
 /** Options that sockets use. */
@@ -23,6 +24,7 @@ export class ShardSockets {
   readonly expiries: ExpiryBook<Expirable>;
   readonly logger: Logger;
   readonly gate: RateGate;
+  readonly endings = new Endings();
   readonly options: SocketOptions;
   /** Reports whether the shard accepts further joins and large messages. */
   readonly takesMore: () => boolean;

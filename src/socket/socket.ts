@@ -151,14 +151,16 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     }
     // Set first, because the transport calls `closed` from within `close`, with another reason.
     this.isEnded = true;
-    this.connection.close(code, "");
-    this.ended(code, reason);
+    this.shared.endings.run(
+      () => this.connection.close(code, ""),
+      () => this.ended(code, reason),
+    );
   }
 
   closed(code: number, reason: ExitReason): void {
     if (this.isEnded) return;
     this.isEnded = true;
-    this.ended(code, reason);
+    this.shared.endings.run(undefined, () => this.ended(code, reason));
   }
 
   tooSlow(): number {

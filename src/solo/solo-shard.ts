@@ -168,6 +168,7 @@ export class SoloShard {
       sockets,
       context,
       logger,
+      options,
       pending: new PendingConnects(options.maxPendingConnects),
       places: undefined,
       pauses: undefined,

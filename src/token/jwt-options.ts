@@ -151,10 +151,13 @@ const publicKeys = new BoundedCache<string, KeyObject>(64);
  * @throws SIM_ERR_OPTION_INVALID for an invalid option; the message contains no secret or key
  */
 export function planOf(options: JwtOptions<unknown>): JwtPlan {
+  checkObject(options);
   checkNames(options, NAMES);
   checkSchema(options.schema);
   checkTexts("issuer", options.issuer);
   checkTexts("audience", options.audience);
+  checkNotEmpty("issuer", options.issuer);
+  checkNotEmpty("audience", options.audience);
   checkTexts("requiredClaims", options.requiredClaims);
   if (options.type !== undefined) checkTexts("type", [options.type]);
   checkTime("maxAgeMs", options.maxAgeMs);
@@ -256,6 +259,19 @@ function algorithmsOf(
   if (given.length > 0 && wrong.length === 0) return given;
   const got = wrong.length > 0 ? wrong.map(String).join(", ") : "none";
   throw invalidOption(`algorithms must be some of ${possible.join(", ")} for this key, got ${got}`);
+}
+
+function checkObject(options: unknown): void {
+  if (typeof options === "object" && options !== null) return;
+  throw invalidOption(
+    `options of verifyJwt, its second argument, must be an object, got ${kindOf(options)}`,
+  );
+}
+
+/** Refuses an empty list, which no token matches. */
+function checkNotEmpty(name: string, given: unknown): void {
+  if (!Array.isArray(given) || given.length > 0) return;
+  throw invalidOption(`${name} must have at least one string, got none`);
 }
 
 function checkTexts(name: string, given: unknown): void {

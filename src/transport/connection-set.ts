@@ -185,6 +185,11 @@ export class ConnectionSet<C extends SlowConnection> {
     return this.#drain.run(pace);
   }
 
+  /** Lets `drain` begin again, after main has ended what this thread ran. */
+  recover(): void {
+    this.#drain.recover();
+  }
+
   /** Ends all connections at once. Clients without unsent bytes are told to reconnect. */
   cut(): void {
     this.#isClosing = true;

@@ -12,6 +12,8 @@
  *
  * Runs on: shard; once in the life of each transport.
  * Full: a client that does not read its last bytes is cut `deadlineMs` after the last batch.
+ * Stuck: if main ends what a connection's end has called (`shard/forced-end`), the functions below do not go on. After
+ *       `recover`, another `run` ends the connections that remain, in the rounds that remain.
  */
 
 import { telemetry } from "../telemetry.ts";
@@ -66,6 +68,8 @@ export interface DrainClock {
 const CLOSES_PER_TURN = 500;
 /** Time between two slots of a batch. */
 const SLOT_MS = 10;
+/** The outcome of a run that was given up. */
+const NEVER = new Promise<never>(() => {});
 const CLOCK: DrainClock = { now: () => performance.now(), random: () => Math.random() };
 
 /** The drain of one transport's connections. */
@@ -78,6 +82,12 @@ export class Drain<C extends Drainable> {
   /** Connections that were cut, and are closed soon. They are not counted again. */
   readonly #cutOffs = new Set<C>();
   #pace: DrainPace | undefined;
+  /** Number of the run that counts; an earlier one ends nothing any more. */
+  #run = 0;
+  /** Connections when the first run began. */
+  #total: number | undefined;
+  #roundsDone = 0;
+  #isDeadlineOver = false;
   #drained: Promise<DrainCounts> | undefined;
   #onEmpty: () => void = () => {};
   #endPause: () => void = () => {};
@@ -106,14 +116,31 @@ export class Drain<C extends Drainable> {
    * Ends all connections; resolves when no connections remain. A second call sets a new pace for
    * the remaining connections.
    */
-  async run(pace: DrainPace): Promise<DrainCounts> {
-    this.#pace = pace;
+  async run(given: DrainPace): Promise<DrainCounts> {
+    // A copy, as it is compared with that of earlier calls.
+    const pace = { ...given };
     if (this.#drained) {
+      this.#pace = pace;
+      this.#roundsDone = 0;
       this.#endPause();
       if (this.#areAllDue) this.#setDeadline(pace);
+    } else {
+      pace.rounds = Math.max(1, pace.rounds - this.#roundsDone);
+      this.#pace = pace;
+      this.#drained = this.#endInRounds(pace, this.#run);
     }
-    this.#drained ??= this.#run(pace);
     return this.#drained;
+  }
+
+  /** Gives up a run whose functions main may have ended. */
+  recover(): void {
+    if (!this.#drained) return;
+    this.#drained = undefined;
+    this.#pace = undefined;
+    this.#run += 1;
+    this.#areAllDue = false;
+    clearTimeout(this.#deadline);
+    this.#endPause();
   }
 
   /** Ends all remaining connections at once. Clients without unsent bytes are told to reconnect. */
@@ -144,11 +171,13 @@ export class Drain<C extends Drainable> {
     return this.#connections.size - this.#leaving.size;
   }
 
-  async #run(first: DrainPace): Promise<DrainCounts> {
+  async #endInRounds(first: DrainPace, run: number): Promise<DrainCounts> {
     const connections = this.#connections;
-    const total = connections.size;
-    this.#closed = 0;
-    this.#cut = 0;
+    if (this.#total === undefined) {
+      this.#closed = 0;
+      this.#cut = 0;
+    }
+    const total = (this.#total ??= connections.size);
     const empty = new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
     });
@@ -156,6 +185,7 @@ export class Drain<C extends Drainable> {
     do {
       pace = this.#pace ?? first;
       await this.#endBatches(pace);
+      if (run !== this.#run) return this.#drained ?? NEVER;
     } while (pace !== this.#pace);
     this.#areAllDue = true;
     if (connections.size > 0) {
@@ -175,6 +205,7 @@ export class Drain<C extends Drainable> {
       if (index > 0 && pace === this.#pace) await this.#pauseUntil(startMs + intervalMs);
       if (pace !== this.#pace) return;
       startMs = this.#clock.now();
+      this.#roundsDone += 1;
       const isLast = index === rounds - 1;
       const planned = dueAfter(index, rounds, total) - dueAfter(index - 1, rounds, total);
       const count = isLast ? this.#notDue : Math.min(planned, this.#notDue);
@@ -237,7 +268,11 @@ export class Drain<C extends Drainable> {
 
   #setDeadline({ deadlineMs }: DrainPace): void {
     clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.endAll(), deadlineMs);
+    const leftMs = this.#isDeadlineOver ? 0 : deadlineMs;
+    this.#deadline = setTimeout(() => {
+      this.#isDeadlineOver = true;
+      this.endAll();
+    }, leftMs);
   }
 
   async #pauseUntil(atMs: number): Promise<void> {

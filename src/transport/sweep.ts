@@ -29,14 +29,16 @@ export class Sweep {
   }
 
   start(): void {
-    this.#timer = setInterval(() => {
+    this.#timer = setTimeout(() => {
+      // First, so that the next tick comes even if main ends what a task calls (`shard/forced-end`).
+      this.start();
       this.#tick += 1;
       for (const task of this.#tasks) task(this.#tick);
     }, this.tickMs);
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
   }
 }
 

@@ -45,6 +45,11 @@ export interface Transport extends BufferSource {
    * Answers pending requests, because the shard is about to end. Absent if the transport has none.
    */
   finish?(): void;
+  /**
+   * Continues after main has ended what this thread ran (`shard/forced-end`). A drain that was under way must be begun
+   * again.
+   */
+  recover(): void;
   /** Ends all connections at once, and accepts no new ones. */
   cut(): void;
   /**

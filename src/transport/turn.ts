@@ -45,6 +45,8 @@ export class Turn {
   readonly #onEnd: (() => void)[] = [];
   readonly #end = (): void => this.#ended();
   #waiting: (() => void)[] = [];
+  /** The number of those in `#waiting` that have been called. */
+  #done = 0;
   /** End of the budget (ms, as `performance.now`). Only valid while the end of the turn is scheduled. */
   #endsAtMs = 0;
   #isScheduled = false;
@@ -55,7 +57,7 @@ export class Turn {
 
   /** The number of calls of `later` that are not done. */
   get size(): number {
-    return this.#waiting.length;
+    return this.#waiting.length - this.#done;
   }
 
   /** Adds a function that is called when a turn ends, before anything that waits is handled. */
@@ -128,12 +130,14 @@ export class Turn {
     for (const ended of this.#onEnd) ended();
     if (this.#waiting.length === 0) return;
     this.#start(performance.now());
-    let done = 0;
     // Work may call `later` again, so this goes on until nothing is left.
     do {
-      this.#waiting[done]?.();
-      done += 1;
-    } while (done < this.#waiting.length && performance.now() < this.#endsAtMs);
-    this.#waiting.splice(0, done);
+      const work = this.#waiting[this.#done];
+      // Counted first: if main ends it (`shard/forced-end`), the next turn goes on behind it.
+      this.#done += 1;
+      work?.();
+    } while (this.#done < this.#waiting.length && performance.now() < this.#endsAtMs);
+    this.#waiting.splice(0, this.#done);
+    this.#done = 0;
   }
 }

@@ -10,6 +10,8 @@ const STALL_CHECKS = 3;
 /** A watchdog of two threads, whose beats the test makes. */
 class Kennel {
   readonly said: string[] = [];
+  /** Members that have been stuck for another stall time. */
+  readonly still: number[] = [];
   readonly life = new Life(new SharedArrayBuffer(lifeBytes(2)));
   threads: (WatchedThread & { readonly member: number })[] = [
     { member: 0, isStuck: false },
@@ -17,6 +19,7 @@ class Kennel {
   ];
   readonly watchdog = new Watchdog(this.life, STALL_CHECKS * 100, () => this.threads, {
     onStuck: ({ member }) => this.said.push(`${member} stuck`),
+    onStillStuck: ({ member }) => this.still.push(member),
     onTurning: ({ member }, forMs) => this.said.push(`${member} turns after ${forMs} ms`),
     onAllStuck: (forMs) => this.said.push(`all stuck for ${forMs} ms`),
   });
@@ -42,6 +45,20 @@ describe("the watchdog", () => {
       kennel.threads.map(({ isStuck }) => isStuck),
       [false, true],
     );
+  });
+
+  it("says with each further stall time that it is still stuck", () => {
+    const kennel = new Kennel();
+    kennel.check(1, 0, 1);
+    kennel.check(STALL_CHECKS * 2 - 1, 0);
+    assert.deepEqual(kennel.still, []);
+    kennel.check(1, 0);
+    assert.deepEqual(kennel.still, [1]);
+    kennel.check(STALL_CHECKS, 0);
+    assert.deepEqual(kennel.still, [1, 1]);
+    kennel.check(1, 0, 1);
+    kennel.check(STALL_CHECKS, 0);
+    assert.deepEqual(kennel.still, [1, 1]);
   });
 
   it("says that it turns again, and for how long it stood still", () => {

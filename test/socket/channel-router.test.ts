@@ -33,7 +33,7 @@ describe("the router of topics", () => {
   });
 
   it("never matches the server's own topics", () => {
-    const match = routed("*", "phx_presence:*", "phx_presence:rooms");
+    const match = routed("*");
     for (const topic of ["phx_presence:rooms", "phx_presence:"]) {
       assert.equal(match(topic), undefined);
     }
@@ -49,6 +49,30 @@ describe("the router of topics", () => {
 
   it("matches nothing without patterns", () => {
     assert.equal(routed()("room:1"), undefined);
+  });
+
+  it("refuses patterns and events that no client can send", () => {
+    const limits = { maxTopicBytes: 16, maxEventBytes: 16 };
+    const made = (pattern: string, event: string): ChannelRouter =>
+      new ChannelRouter(
+        { [pattern]: { channel: channel({ handleIn: { [event]() {} } }) } },
+        limits,
+      );
+    made("é".repeat(8), "é".repeat(8));
+    made(`${"t".repeat(16)}*`, "e");
+    for (const pattern of [`${"t".repeat(17)}*`, "é".repeat(9)]) {
+      const message = `topic pattern must match topics of at most 16 (bytes, maxTopicBytes), got "${pattern}"`;
+      assert.throws(() => made(pattern, "e"), { code: "SIM_ERR_TOPIC_PATTERN", message });
+    }
+    for (const pattern of ["phx_presence:*", "phx_presence:rooms"]) {
+      const message = `topic pattern must not be for the server's own topics, got "${pattern}"`;
+      assert.throws(() => made(pattern, "e"), { code: "SIM_ERR_TOPIC_PATTERN", message });
+    }
+    const event = "é".repeat(9);
+    assert.throws(() => made("room:*", event), {
+      code: "SIM_ERR_DEFINITION_INVALID",
+      message: `handleIn of channel "room:*" must have events of at most 16 (bytes, maxEventBytes), got 18 in "${event}"`,
+    });
   });
 
   it("refuses a star that is not at the end", () => {

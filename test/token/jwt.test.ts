@@ -266,6 +266,9 @@ describe("options of verifyJwt", () => {
     const jwksUrl = "https://x.test/jwks";
     const wrong: readonly [object, RegExp][] = [
       [{}, /options must have exactly one of jwksUrl, secret, publicKey, got none/],
+      [undefined as never, /options of verifyJwt, its second argument, must be an object, got un/],
+      [{ secret: SECRET, issuer: [] }, /issuer must have at least one string, got none/],
+      [{ secret: SECRET, audience: [] }, /audience must have at least one string, got none/],
       [{ secret: SECRET, jwksUrl }, /got jwksUrl, secret/],
       [{ jwksUrl: "ftp://x.test" }, /jwksUrl must be a URL of https: or http:, got ftp/],
       [{ jwksUrl: "jwks.json" }, /jwksUrl must be a URL/],

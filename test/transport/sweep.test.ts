@@ -5,7 +5,7 @@ import { Sweep, tickFor } from "../../src/transport/sweep.ts";
 
 describe("the sweep", () => {
   it("calls each task on each tick, with the number of the tick", (test) => {
-    test.mock.timers.enable({ apis: ["setInterval"] });
+    test.mock.timers.enable({ apis: ["setTimeout"] });
     const sweep = new Sweep(100);
     const calls: [string, number][] = [];
     sweep.add((tick) => void calls.push(["a", tick]));
@@ -15,7 +15,8 @@ describe("the sweep", () => {
     sweep.start();
     test.mock.timers.tick(99);
     assert.equal(sweep.tick, 0);
-    test.mock.timers.tick(101);
+    test.mock.timers.tick(1);
+    test.mock.timers.tick(100);
     assert.deepEqual(calls, [
       ["a", 1],
       ["b", 1],
@@ -26,6 +27,19 @@ describe("the sweep", () => {
     sweep.stop();
     test.mock.timers.tick(1_000);
     assert.equal(sweep.tick, 2);
+  });
+
+  it("has set the next tick before it calls a task, which main may end", (test) => {
+    const due: (() => void)[] = [];
+    test.mock.method(globalThis, "setTimeout", (tick: () => void) => due.push(tick));
+    const sweep = new Sweep(100);
+    let dueInTask = 0;
+    sweep.add(() => {
+      dueInTask = due.length;
+    });
+    sweep.start();
+    due.shift()?.();
+    assert.equal(dueInTask, 1);
   });
 
   it("may be stopped before it was started", () => {

@@ -13,7 +13,7 @@
 
 import { hasCode, makeError } from "../../errors.ts";
 import { bytesOf } from "../../protocol/binary-v2.ts";
-import { jsonOf, JsonText } from "../../protocol/json-text.ts";
+import { checkWritten, jsonOf, JsonText } from "../../protocol/json-text.ts";
 import { forbidsFields } from "./forbidden-fields.ts";
 import { QuickWriters } from "./quick-writer.ts";
 import { SchemaCompiler } from "./schema-compiler.ts";
@@ -42,7 +42,10 @@ export function payloadWriter(subject: string, schema: object): PayloadWriter | 
     const value =
       payload instanceof JsonText ? payload.json() : payload === undefined ? {} : payload;
     try {
-      return new JsonText(writeQuickly(value) ?? slowText(subject, node, value));
+      const text = writeQuickly(value);
+      if (text === undefined) return new JsonText(slowText(subject, node, value));
+      checkWritten(value, text);
+      return new JsonText(text);
     } catch (cause) {
       if (hasCode(cause, "SIM_ERR_PAYLOAD")) throw cause;
       throw makeError("SIM_ERR_PAYLOAD", `${subject} must be serializable as JSON`, { cause });

@@ -2,18 +2,23 @@
  * One connection of a custom transport. Frames are exchanged with the transport by method calls.
  *
  * Runs on: the shard on which it was opened.
+ * Full: a frame that is longer than those of a WebSocket may be ends the connection with 1009.
  * Slow: the transport reports unsent bytes (`bufferedBytes`), and `slow-clients` applies the policy.
  *       The transport itself keeps the frames that it has not sent.
  */
 
 import type { Connection, RoomWaiter } from "../../channel/connection.ts";
 import { invalidOption, shown } from "../../definition-checks.ts";
-import { NO_CLOSE_FRAME } from "../../protocol/reserved.ts";
+import type { ResolvedOptions } from "../../options/options.ts";
+import { CLOSE, NO_CLOSE_FRAME } from "../../protocol/reserved.ts";
 import type { ControlOpcode } from "../../socket/frame.ts";
 import type { ServedSocket } from "../../socket/served-socket.ts";
 import type { ConnectionSet } from "../connection-set.ts";
 import type { SlowConnection } from "../slow-clients.ts";
 import type { TransportClient, TransportConnection } from "./definition.ts";
+
+/** Limits of a frame from a client. */
+export type FrameLimits = Pick<ResolvedOptions, "maxFrameBytes" | "maxUnjoinedFrameBytes">;
 
 const NO_BYTES = new Uint8Array(0);
 const NO_WAITERS: RoomWaiter[] = [];
@@ -24,6 +29,7 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
   readonly transport: string;
   readonly #client: TransportClient;
   readonly #connections: ConnectionSet<CustomConnection>;
+  readonly #limits: FrameLimits;
   socket: ServedSocket | undefined = undefined;
   isOpen = true;
   #hasFailed = false;
@@ -34,11 +40,13 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
     transport: string,
     client: TransportClient,
     connections: ConnectionSet<CustomConnection>,
+    limits: FrameLimits,
   ) {
     this.id = id;
     this.transport = transport;
     this.#client = client;
     this.#connections = connections;
+    this.#limits = limits;
   }
 
   get number(): number {
@@ -73,7 +81,11 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
   receive(frame: string | Uint8Array): void {
     if (!this.isOpen) return;
     this.#connections.received(frame.length);
-    if (typeof frame === "string") this.socket?.receiveText(frame);
+    const { maxFrameBytes, maxUnjoinedFrameBytes } = this.#limits;
+    const isLong = isLonger(frame, maxFrameBytes);
+    if (isLong || (isLonger(frame, maxUnjoinedFrameBytes) && this.socket?.hasJoined === false)) {
+      this.socket?.end(CLOSE.tooLarge, { shutdown: "closed" });
+    } else if (typeof frame === "string") this.socket?.receiveText(frame);
     else this.socket?.receiveBytes(frame);
   }
 
@@ -162,6 +174,13 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
     // Deferred, because the caller may be iterating over the channels that `cut` ends.
     setImmediate(() => this.cut());
   }
+}
+
+/** Reports whether a frame has more than this many bytes. */
+function isLonger(frame: string | Uint8Array, maxBytes: number): boolean {
+  if (typeof frame !== "string") return frame.length > maxBytes;
+  // A UTF-16 unit has at most 3 bytes.
+  return frame.length * 3 > maxBytes && Buffer.byteLength(frame) > maxBytes;
 }
 
 /** Returns a number of bytes as given by a transport. Anything else would spoil the sums over all connections. */

@@ -34,7 +34,7 @@ export type CustomDecision =
 /** The parts of a shard that custom connections use. */
 type CustomShard = Pick<
   TransportShard,
-  "context" | "logger" | "pauses" | "pending" | "places" | "sockets" | "sweep"
+  "context" | "logger" | "options" | "pauses" | "pending" | "places" | "sockets" | "sweep"
 >;
 
 interface CustomMount {
@@ -114,7 +114,8 @@ export class CustomConnections {
   #open(transport: string, identity: AnyIdentity, client: TransportClient): CustomConnection {
     const connections = this.#connections;
     const number = connections.takeNumber();
-    const connection = new CustomConnection(number, transport, client, connections);
+    const { options } = this.#shard;
+    const connection = new CustomConnection(number, transport, client, connections, options);
     connection.socket = this.#shard.sockets.open(connection, identity);
     connections.add(connection);
     if (connections.isDraining) connections.restart(connection);

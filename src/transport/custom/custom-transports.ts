@@ -72,6 +72,10 @@ export class CustomTransports implements Transport {
     return counts;
   }
 
+  recover(): void {
+    this.#open.recover();
+  }
+
   cut(): void {
     void this.#stop(0);
     this.#open.cut();

@@ -82,6 +82,8 @@ function matchOf(subject: string, given: unknown, urlHost: string | null): Match
   if (given === true) return ({ host }) => host !== null && (urlHost ?? host) === host;
   if (given === "conn") return isOwn;
   if (Array.isArray(given)) {
+    // Every page would get 403, while clients that are no browsers could connect.
+    if (given.length === 0) throw invalid(`${subject} must have at least one origin, got none`);
     const entries = given.map((entry: unknown) => parseEntry(subject, entry));
     return (origin) => entries.some((entry) => isMatch(origin, entry));
   }

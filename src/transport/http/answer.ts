@@ -9,6 +9,7 @@ import { STATUS_CODES } from "node:http";
 
 import { isThenable } from "../../callbacks/promises.ts";
 import { kindOf, makeError } from "../../errors.ts";
+import { lostKind } from "../../json-loss.ts";
 import { nearestHint } from "../../nearest-name.ts";
 import { RETRY_AFTER_S } from "../../protocol/reserved.ts";
 import type { HttpResponse } from "../engine/engine-types.ts";
@@ -94,6 +95,10 @@ export function prepareAnswer(subject: string, answer: unknown): PreparedAnswer 
   const text = JSON.stringify(body) as string | undefined;
   if (text === undefined) {
     throw badAnswer(subject, `with a body that JSON supports, got ${typeof body}`);
+  }
+  const lost = lostKind(body, text);
+  if (lost !== undefined) {
+    throw badAnswer(subject, `with a body that JSON can represent, got a ${lost}`);
   }
   return { status, lines, body: text, length };
 }

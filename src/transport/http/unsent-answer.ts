@@ -42,6 +42,8 @@ export interface Sending {
   readonly isLate: boolean;
   /** Called once the answer has been sent, or its client is gone. */
   readonly onEnd: () => void;
+  /** Called when the answer is about to be sent, or with false if its client went away before. */
+  readonly onSending?: ((isSending: boolean) => void) | undefined;
 }
 
 /**
@@ -68,10 +70,12 @@ export function sendAsRead(
  * @returns what must be told if the client goes away
  */
 export function sendInPhase(
-  { head, isLast, isLate, onEnd }: Sending,
+  { head, isLast, isLate, onEnd, onSending }: Sending,
   send: () => UnsentAnswer | undefined,
 ): UnsentAnswer | PostponedAnswer | undefined {
-  return isLate && (isLast || head.isLast) ? new PostponedAnswer(send, onEnd) : send();
+  if (isLate && (isLast || head.isLast)) return new PostponedAnswer(send, onEnd, onSending);
+  onSending?.(true);
+  return send();
 }
 
 function sendNow(
@@ -103,18 +107,26 @@ function sendNow(
 /** An answer that is sent in the close phase, because the engine then closes the connection. */
 export class PostponedAnswer {
   readonly #onEnd: () => void;
+  readonly #onSending: Sending["onSending"];
   #state: "postponed" | "sent" | "gone" = "postponed";
   #unsent: UnsentAnswer | undefined = undefined;
 
   /**
    * @param send - sends the answer, and returns the part that waits
    * @param onEnd - called if the client goes away before
+   * @param onSending - called with whether it is sent
    */
-  constructor(send: () => UnsentAnswer | undefined, onEnd: () => void) {
+  constructor(
+    send: () => UnsentAnswer | undefined,
+    onEnd: () => void,
+    onSending?: Sending["onSending"],
+  ) {
     this.#onEnd = onEnd;
+    this.#onSending = onSending;
     inClosePhase(() => {
       if (this.#state === "gone") return;
       this.#state = "sent";
+      this.#onSending?.(true);
       this.#unsent = send();
     });
   }
@@ -124,6 +136,7 @@ export class PostponedAnswer {
     if (this.#state === "postponed") {
       this.#state = "gone";
       this.#onEnd();
+      this.#onSending?.(false);
     } else {
       this.#unsent?.gone();
     }

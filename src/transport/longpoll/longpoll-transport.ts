@@ -135,6 +135,10 @@ export class LongPollTransport implements Transport {
     this.#forwarding.giveUpAll();
   }
 
+  recover(): void {
+    this.#sessions.recover();
+  }
+
   cut(): void {
     this.#sessions.cut();
     this.#forwarding.giveUpAll();
@@ -207,8 +211,7 @@ export class LongPollTransport implements Transport {
       if (status === STATUS.unknown) this.#connect(request);
       else if (status === STATUS.busy) response.unavailable();
       else {
-        const isDelivered = response.batch(status, String(token), messages || NO_MESSAGES);
-        settled?.(isDelivered);
+        response.batch(status, String(token), messages || NO_MESSAGES, settled);
       }
     });
   }

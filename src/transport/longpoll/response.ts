@@ -17,6 +17,7 @@ import type { BodyResult, RequestBody } from "../http/request-body.ts";
 import type { Header, RequestHead } from "../http/request-head.ts";
 import type { StreamBuffers } from "../http/stream-buffers.ts";
 import { sendAsRead } from "../http/unsent-answer.ts";
+import type { Settled } from "./request.ts";
 import type { TcpConnections } from "../tcp-connections.ts";
 
 /** What all requests of a shard share. */
@@ -91,22 +92,21 @@ export class LongPollResponse {
     });
   }
 
-  /** Answers 200 with the status in a JSON body. @returns false if the client is gone */
-  status(status: number): boolean {
-    return this.#json(status, `{"status":${status}}`);
+  /** Answers 200 with the status in a JSON body. */
+  status(status: number): void {
+    this.#json(status, `{"status":${status}}`);
   }
 
   /**
    * Answers a poll, or a request that opened a session.
    *
    * @param messages - a JSON array
-   * @returns false if the client is gone
+   * @param settled - called with false if the client has gone away, or goes away before the answer is sent
    */
-  batch(status: number, token: string, messages: string): boolean {
-    return this.#json(
-      status,
-      `{"status":${status},"token":${JSON.stringify(token)},"messages":${messages}}`,
-    );
+  batch(status: number, token: string, messages: string, settled?: Settled): void {
+    const body = `{"status":${status},"token":${JSON.stringify(token)},"messages":${messages}}`;
+    if (this.#isOpen) this.#json(status, body, settled);
+    else settled?.(false);
   }
 
   /** Answers a CORS preflight. */
@@ -145,17 +145,16 @@ export class LongPollResponse {
     this.#send({ status: 400, lines: [ALLOW_ORIGIN], body: "" });
   }
 
-  #json(status: number, body: string): boolean {
-    return this.#send({ status: 200, lines: JSON_HEADERS, body }, status);
+  #json(status: number, body: string, settled?: Settled): void {
+    this.#send({ status: 200, lines: JSON_HEADERS, body }, this.#isLast(status), settled);
   }
 
   #sendLast(answer: PreparedAnswer): void {
-    this.#send(answer, answer.status, true);
+    this.#send(answer, true);
   }
 
-  /** @param status - the status on which clients act, from HTTP or from the body */
-  #send(answer: PreparedAnswer, status = answer.status, isLast = this.#isLast(status)): boolean {
-    if (!this.#isOpen) return false;
+  #send(answer: PreparedAnswer, isLast = this.#isLast(answer.status), settled?: Settled): void {
+    if (!this.#isOpen) return;
     const closes = isLast || this.#body.isLong;
     this.#settled();
     this.onAborted = undefined;
@@ -165,8 +164,8 @@ export class LongPollResponse {
       isLast: closes,
       isLate: true,
       onEnd: () => tcp.answered(),
+      onSending: settled,
     });
-    return true;
   }
 
   #settled(): void {

@@ -42,6 +42,8 @@ export class TurnBudget<Client extends object> {
   #lastMessages = 0;
   #lastBytes = 0;
   #heldBytes = 0;
+  /** The client whose message is being handled. */
+  #handling: Waiting | undefined = undefined;
 
   /** @param handle - handles a message that waited; must not throw */
   constructor(turn: Turn, handle: (client: Client, message: WaitingMessage) => void) {
@@ -100,6 +102,13 @@ export class TurnBudget<Client extends object> {
     this.#forget(client);
   }
 
+  /** Continues after main has ended what a message caused (`shard/forced-end`). */
+  recover(): void {
+    const waiting = this.#handling;
+    this.#handling = undefined;
+    if (waiting) this.#turn.later(waiting.handleNext);
+  }
+
   #isLastLight(): boolean {
     // A few messages from each of several clients can cause many broadcasts.
     const messages = this.#turn.isOvercharged ? 1 : LIGHT_MESSAGES;
@@ -134,7 +143,9 @@ export class TurnBudget<Client extends object> {
   #handleNext(client: Client, waiting: Waiting): void {
     if (this.#waiting.get(client) !== waiting) return;
     const message = waiting.messages.take();
+    this.#handling = waiting;
     if (message) this.#handle(client, message);
+    this.#handling = undefined;
     if (this.#waiting.get(client) !== waiting) return;
     if (!waiting.messages.isEmpty) {
       this.#turn.later(waiting.handleNext);

@@ -84,6 +84,7 @@ interface Upgrade {
 
 /** The engine copies its data to the WebSocket's object property by property, which is slow. We set ours on `open`. */
 const NO_DATA: object = Object.freeze({});
+const ignore = (): void => {};
 const KEY_LENGTH = 24;
 const VERSION = "13";
 const EXTENSIONS_HEADER = "sec-websocket-extensions";
@@ -119,6 +120,9 @@ export function handleUpgrade(
   const refuse = (status: number): void =>
     answer({ response, isLate }, plainAnswer(status), isLong);
   if (isLong) return refuse(400);
+  // The engine aborts the process if a request is neither answered nor has this when its callback returns. Main may end
+  // the user code that is called from here (`shard/forced-end`).
+  if (!isLate) response.onAborted(ignore);
   const params = givenHead.method === "GET" ? handshake.tryParams(givenHead) : undefined;
   if (!params) return refuse(400);
   const verdict = handshake.checkOrigin(givenHead);

@@ -127,6 +127,11 @@ export class WebSocketTransport implements Transport {
     return this.#connections.drain(pace);
   }
 
+  recover(): void {
+    this.#budget.recover();
+    this.#connections.recover();
+  }
+
   cut(): void {
     this.#connections.cut();
   }

@@ -212,6 +212,20 @@ describe("a compiled schema", () => {
     assert.equal(written({ ...schema, type: ["object", "null"] }, null), "null");
   });
 
+  it("is refused if the value is one whose content JSON does not have", () => {
+    const schema = {
+      type: "object",
+      properties: { a: { type: "integer" } },
+      additionalProperties: false,
+    };
+    for (const value of [Promise.resolve({ a: 1 }), new Map([["a", 1]])]) {
+      assert.throws(() => written(schema, value), {
+        code: "SIM_ERR_PAYLOAD",
+        message: /^payload must be a value that JSON can represent, got a (Promise|Map)/,
+      });
+    }
+  });
+
   it("is compiled if the closed object is in a list, a choice or a reference", () => {
     const closed = {
       type: "object",

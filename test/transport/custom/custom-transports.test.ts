@@ -146,6 +146,13 @@ async function joined(
   return connection;
 }
 
+/** Returns a message with a number of bytes, of which most are filled with a text. */
+function frameOf(bytes: number, fill: string): string {
+  const frame = `["1","2","room:1","echo",{"fill":"${fill}"}]`;
+  const left = bytes - Buffer.byteLength(frame);
+  return frame.replace(fill, fill.repeat(1 + left / Buffer.byteLength(fill)));
+}
+
 function start(): void {}
 
 function refused(callbacks: object, message: string): void {
@@ -168,6 +175,22 @@ describe("a custom transport", () => {
     assert.deepEqual(request.params, { vsn: "2.0.0", user: "ann", org: "a b" });
     assert.deepEqual([request.connectInfo, request.transport], [connectInfo, "test line"]);
     assert.equal(request.context, host.context);
+  });
+
+  it("gets 1009 for frames that are too long, earlier for a client that has not joined", async () => {
+    const world = await serving({}, { maxFrameBytes: 1_024, maxUnjoinedFrameBytes: 256 });
+    const client = new RecordingClient();
+    const connection = await joined(world, client);
+    connection.receive(frameOf(1_024, "xx"));
+    assert.equal(client.taken().length, 1);
+    connection.receive(frameOf(1_026, "é"));
+    assert.deepEqual(await client.closed(), ["1009"]);
+    const unjoined = new RecordingClient();
+    const early = await world.open(unjoined);
+    early.receive(new Uint8Array(256));
+    assert.equal(early.isOpen, true);
+    early.receive(new Uint8Array(257));
+    assert.deepEqual(await unjoined.closed(), ["1009"]);
   });
 
   it("is told whether a client was refused, and why, or that connect threw", async () => {

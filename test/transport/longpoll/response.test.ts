@@ -63,10 +63,11 @@ function made(last = 0): { fake: FakeResponse; response: LongPollResponse } {
 describe("the answer to a long-poll client", () => {
   it("is sent once", () => {
     const { fake, response } = made();
-    assert.ok(response.batch(200, "t", '["x"]'));
+    response.batch(200, "t", '["x"]');
     assert.equal(fake.written.at(-2), '{"status":200,"token":"t","messages":["x"]}');
     const { length } = fake.written;
-    assert.deepEqual([response.status(410), response.isOpen], [false, false]);
+    response.status(410);
+    assert.equal(response.isOpen, false);
     assert.equal(fake.written.length, length);
   });
 
@@ -77,8 +78,34 @@ describe("the answer to a long-poll client", () => {
       told += 1;
     };
     fake.abort();
-    assert.deepEqual([told, response.isOpen, response.batch(200, "t", "[]")], [1, false, false]);
+    const settled: unknown[] = [];
+    response.batch(200, "t", "[]", (isDelivered) => settled.push(isDelivered));
+    assert.deepEqual([told, response.isOpen, settled], [1, false, [false]]);
     assert.deepEqual(fake.written, []);
+  });
+
+  it("is delivered when it is written, also if that is postponed because it closes the connection", async () => {
+    const settled: unknown[] = [];
+    made().response.batch(200, "t", "[]", (isDelivered) => settled.push(isDelivered));
+    assert.deepEqual([...settled], [true]);
+    const last = made(200);
+    last.response.batch(200, "t", "[]", (isDelivered) => settled.push(isDelivered));
+    assert.deepEqual([...settled], [true]);
+    assert.deepEqual(last.fake.written, []);
+    await timersAfter(0);
+    assert.deepEqual([...settled], [true, true]);
+    assert.equal(last.fake.written.at(-1), "and the end");
+    last.fake.abort();
+    assert.deepEqual(settled, [true, true]);
+  });
+
+  it("is not delivered if the client goes away while it is postponed", async () => {
+    const { fake, response } = made(200);
+    const settled: unknown[] = [];
+    response.batch(200, "t", '["x"]', (isDelivered) => settled.push(isDelivered));
+    fake.abort();
+    await timersAfter(0);
+    assert.deepEqual([settled, fake.written], [[false], []]);
   });
 
   it("closes its connection if its HTTP status, or the one in the body, requires it", async () => {
