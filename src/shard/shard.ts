@@ -32,6 +32,7 @@ import { ConnectionNumbers } from "../transport/connection-numbers.ts";
 import { ConnectionSet, type SharedByConnections } from "../transport/connection-set.ts";
 import { CustomTransports } from "../transport/custom/custom-transports.ts";
 import type { DrainCounts, DrainPace } from "../transport/drain.ts";
+import { closePhaseDone } from "../transport/engine/close-phase.ts";
 import type { Engine, EngineApp } from "../transport/engine/engine-types.ts";
 import { RequestBodies } from "../transport/http/request-bodies.ts";
 import { RequestGate } from "../transport/http/request-gate.ts";
@@ -304,6 +305,8 @@ export class Shard {
     presences.stop();
     this.#core.endWindow();
     await member.exchange.sent(this.#start.options.shutdownMs);
+    // The last answers: when the app is closed, those that are not sent are lost.
+    await closePhaseDone();
   }
 
   /** Runs the app's `stop` once. @throws what it throws; SIM_ERR_CALLBACK_ENDED if main has ended it */

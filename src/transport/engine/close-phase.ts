@@ -20,3 +20,8 @@
 export function inClosePhase(work: () => void): void {
   setTimeout(work, 0);
 }
+
+/** Resolves when all work that was given before has been done. */
+export async function closePhaseDone(): Promise<void> {
+  return new Promise(inClosePhase);
+}
