@@ -66,6 +66,8 @@ export class Recall {
   #droppedAtMs = -Infinity;
   /** The boots of other nodes. */
   readonly #nodes = new Set<string>();
+  /** Those of them that have answered since the connection was last made. */
+  readonly #answered = new Set<string>();
   /** Since when disconnects may have been missed. */
   #missedSinceMs: number | undefined = undefined;
   #question: Question | undefined = undefined;
@@ -112,6 +114,7 @@ export class Recall {
   connected(): void {
     const sinceMs = this.#missedSinceMs;
     this.#missedSinceMs = undefined;
+    this.#answered.clear();
     this.#post.ask(undefined, sinceMs === undefined ? 0 : performance.now() - sinceMs + MARGIN_MS);
     if (sinceMs === undefined) return;
     const timer = setTimeout(() => this.#late(), this.#limitMs).unref();
@@ -135,7 +138,16 @@ export class Recall {
   /** Handles an answer. */
   answered(boot: string, isComplete: boolean): void {
     this.heard(boot);
-    this.#hasAnswered(boot, isComplete);
+    const isFirst = !this.#answered.has(boot);
+    this.#answered.add(boot);
+    const question = this.#question;
+    if (question?.awaited.has(boot) === true || isComplete || !isFirst) {
+      this.#hasAnswered(boot, isComplete);
+      return;
+    }
+    // Not awaited: this node was cut off before it had heard of that one.
+    if (question) question.isComplete = false;
+    else this.#post.unsure();
   }
 
   /** Forgets its question. */

@@ -37,6 +37,17 @@ describe("a question for missed disconnects", () => {
     assert.deepEqual(told, ["unsure"]);
   });
 
+  it("leaves the node unsure, once, if the answer of a node that it did not know is not complete", () => {
+    const { recall, told } = asking();
+    recall.answered("bee", false);
+    assert.deepEqual(told, []);
+    recall.answered("ant", true);
+    assert.deepEqual(told, ["unsure"]);
+    recall.answered("cat", false);
+    recall.answered("cat", false);
+    assert.deepEqual(told, ["unsure", "unsure"]);
+  });
+
   it("leaves the node unsure if another one stops before it has answered", () => {
     const { recall, told } = asking();
     recall.left("ant");
