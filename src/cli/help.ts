@@ -12,7 +12,7 @@ import type { Command } from "./command.ts";
 import { FLAGS, type Flag } from "./flags.ts";
 
 const GAP = "  ";
-/** Placeholders for values, if the option has no unit or its unit is long. */
+/** What a value is, if the option has no unit or its unit is long. */
 const UNITS: Readonly<Partial<Record<OptionName, string>>> = {
   host: "address",
   historyFile: "path",
@@ -125,7 +125,7 @@ function headOf({ name, usage, about, details }: Command): string {
   return `simurgh ${name} ${usage}: ${about}\n\n${details.join("\n")}\n\n`;
 }
 
-/** Returns a flag with a placeholder for its value. */
+/** Returns a flag and what its value is, such as `--port <port>`. */
 function formOf({ flag, option }: Flag): string {
   const row = OPTIONS[option];
   return `${flag} <${UNITS[option] ?? ("unit" in row ? row.unit : "level")}>`;

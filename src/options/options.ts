@@ -186,7 +186,7 @@ export const OPTIONS = {
     max: 268_435_456,
     unit: "bytes",
     about:
-      "Largest message that a client may send, including a frame header of 6 to 14 bytes. A mount's `maxFrameBytes` overrides this. A shard does nothing else while it parses a message: up to 15 ms for 256 KiB, 90 ms for 1 MiB, and seconds for the 10 MB that Phoenix allows.",
+      "Largest message that a client may send, including a frame header of 6 to 14 bytes. A mount's `maxFrameBytes` overrides this. A shard does nothing else while it parses a message: up to 25 ms for 256 KiB, 125 ms for 1 MiB, and seconds for the 10 MB that Phoenix allows.",
     atLimit:
       "The connection is closed with 1009. If the message is more than 64 KiB larger, the connection is cut (1006).",
   },

@@ -287,7 +287,7 @@ export class Answer {
     return true;
   }
 
-  /** Points an envelope at the current message, and reads who is excluded. */
+  /** Reads the current message: its envelope, and the channel that it excludes. */
   read(envelope: Envelope, trailer: Trailer): void {
     envelope.read(this.#bytes, this.offset, this.length);
     envelope.position = this.position;

@@ -22,13 +22,11 @@ import { clearRunning } from "../memory/running.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import { threadFile } from "../package-copy.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
-import { KeptTopics, type KeptPatterns } from "../pubsub/kept-topics.ts";
 import type { AnswerMessage, NodeMemory } from "../shard/control.ts";
 import type { TaskMessage } from "../tasks/task-messages.ts";
 import type { Acceptor } from "./acceptor.ts";
 import type { Host } from "./host.ts";
-import { HistoryFiles } from "./history-files.ts";
-import { KeeperLife } from "./keeper-life.ts";
+import { Keepers, type KeeperLaunch } from "./keepers.ts";
 import { LinkLife, type LinkThreads } from "./link-life.ts";
 import { joinStats, PastStats, type MemberStats } from "./member-stats.ts";
 import { MemberThread, type MemberThreadEvents } from "./member-thread.ts";
@@ -69,8 +67,6 @@ export interface SupervisorParts {
 const SHARD_ENTRY = "../shard/entry.js";
 const LINK_ENTRY = "../shard/link-entry.js";
 const KEEPER_ENTRY = "../shard/keeper-entry.js";
-/** Key of the first keeper in the restart bound; shards count from 0, and the link has -1. */
-const FIRST_KEEPER = -2;
 /** Minimum number of shards that start concurrently. */
 const STARTS_AT_ONCE = 4;
 /** How long main waits for all shards to close when the process exits. */
@@ -97,11 +93,7 @@ export class Supervisor
   readonly #bound = new RestartBound();
   readonly #restarts: ShardRestarts;
   readonly #link: LinkLife;
-  /** The keepers by member; started only if a channel declares a history. */
-  readonly #keepers: ReadonlyMap<number, KeeperLife>;
-  /** The topics that are kept, once the first shards are ready. */
-  #kept: KeptPatterns | undefined = undefined;
-  #historyFiles: HistoryFiles | undefined = undefined;
+  readonly #keepers: Keepers;
   readonly #rotation: Rotation;
   readonly #watchdog: Watchdog<MemberThread>;
   readonly #stuck: StuckShards;
@@ -133,11 +125,18 @@ export class Supervisor
     this.#life = new Life(parts.memory.life);
     this.#numbers = new MemberNumbers(options.shards);
     this.#link = new LinkLife(this, this.#bound, logger);
-    this.#keepers = new Map(
-      parts.memory.keepers.map((member, at) => [member, this.#makeKeeper(member, at)]),
-    );
+    this.#keepers = new Keepers({
+      members: parts.memory.keepers,
+      options,
+      logger,
+      bound: this.#bound,
+      threads: this.#threads,
+      launch: async (start) => this.#launchKeeper(start),
+      end: async (thread) => this.end(thread),
+      onGivenUp: () => this.#failWith("got no thread that keeps histories"),
+    });
     this.#retirement = new Retirement(parts.host.member, this.#life, (member) => {
-      const keeper = this.#keepers.get(member);
+      const keeper = this.#keepers.lifeOf(member);
       if (member === LINK_MEMBER) this.#link.retired();
       else if (keeper) keeper.retired();
       else this.#numbers.free(member);
@@ -180,8 +179,7 @@ export class Supervisor
 
   /** Returns the counters of all keepers; undefined if no channel declares a history. */
   historyStats(): MemberStats | undefined {
-    const keepers = [...this.#threads].filter(({ role }) => role === "keeper");
-    return keepers.length === 0 ? undefined : joinStats(keepers.map((thread) => thread.stats()));
+    return this.#keepers.stats();
   }
 
   /** Returns the counters of all shards, including those without a thread. */
@@ -239,17 +237,14 @@ export class Supervisor
     this.stopAccepting();
     this.#isStopping = true;
     this.#link.close();
-    for (const keeper of this.#keepers.values()) keeper.close();
+    this.#keepers.close();
     const shards = this.shardThreads().filter((thread) => !thread.isLate);
     const finished = Promise.all(shards.map((shard) => shard.finish()));
     await within(this.#parts.options.shutdownMs, finished);
     // The keepers last, so that they get what the others still send.
-    const keepers = [...this.#threads].filter(({ role }) => role === "keeper");
-    const others = [...this.#threads].filter((thread) => !keepers.includes(thread));
+    const others = [...this.#threads].filter(({ role }) => role !== "keeper");
     await Promise.all(others.map((thread) => this.end(thread)));
-    this.#tellKeepersOfUnsent(keepers);
-    const haveEnded = await Promise.all(keepers.map((thread) => this.end(thread)));
-    if (haveEnded.every(Boolean)) this.#historyFiles?.close();
+    await this.#keepers.stop(this.#parts.host.member.exchange);
     this.#watchdog.stop();
   }
 
@@ -355,11 +350,11 @@ export class Supervisor
     if (wasServing) this.#shards.delete(shard);
     if (this.#isStopping) {
       const hasLost = thread.role !== "keeper" && thread.stats().overflowBytes > 0;
-      if (hasLost) this.#tellLost(thread.member);
+      if (hasLost) this.#keepers.tellLost(thread.member);
       return;
     }
     if (thread.role === "link") this.#link.ended(thread);
-    if (thread.role === "keeper") this.#keepers.get(thread.member)?.ended(thread);
+    if (thread.role === "keeper") this.#keepers.lifeOf(thread.member)?.ended(thread);
     this.#retire(thread);
     if (!wasServing) return;
     this.#parts.logger.log("shardEnded", { shard, err: thread.failure });
@@ -381,7 +376,7 @@ export class Supervisor
       member,
       shard,
       predecessors,
-      kept: this.#kept,
+      kept: this.#keepers.kept,
       app,
       data,
     };
@@ -401,7 +396,7 @@ export class Supervisor
       options,
       member: LINK_MEMBER,
       adapter,
-      kept: this.#kept,
+      kept: this.#keepers.kept,
       isReplacement,
     };
     const thread = new MemberThread(threadFile(LINK_ENTRY, import.meta.url), start, this);
@@ -409,22 +404,10 @@ export class Supervisor
     return this.#ready(thread);
   }
 
-  #makeKeeper(member: number, at: number): KeeperLife {
-    return new KeeperLife({
-      launch: async (isReplacement) => this.#launchKeeper(member, at, isReplacement),
-      bound: this.#bound,
-      key: FIRST_KEEPER - at,
-      logger: this.#parts.logger,
-      onGivenUp: () => this.#failWith("got no thread that keeps histories"),
-    });
-  }
-
-  async #launchKeeper(member: number, at: number, isReplacement: boolean): Promise<MemberThread> {
+  async #launchKeeper(start: KeeperLaunch): Promise<MemberThread> {
     const { memory, output, options } = this.#parts;
-    const kept = this.#kept ?? [];
-    const files = this.#historyFiles?.of(at, isReplacement);
-    const start = { memory, output: output.memory, options, member, kept, files, isReplacement };
-    const thread = new MemberThread(threadFile(KEEPER_ENTRY, import.meta.url), start, this);
+    const whole = { memory, output: output.memory, options, ...start };
+    const thread = new MemberThread(threadFile(KEEPER_ENTRY, import.meta.url), whole, this);
     this.#threads.add(thread);
     return this.#ready(thread);
   }
@@ -432,39 +415,12 @@ export class Supervisor
   /** Starts the keepers if the app declares a history, and tells main and the link what is kept. */
   async #startKeepers(): Promise<void> {
     const [first] = this.#shards.values();
-    this.#kept = first?.kept ?? [];
-    const kept = new KeptTopics(this.#kept);
-    const { options, logger } = this.#parts;
-    if (kept.isEmpty) {
-      // What an earlier process saved misses the broadcasts of this one.
-      HistoryFiles.open({ ...options, historyThreads: 0 }, logger)?.close();
-      return;
-    }
-    this.#historyFiles = HistoryFiles.open(options, logger);
-    await Promise.all([...this.#keepers.values()].map((keeper) => keeper.start()));
-    this.#historyFiles?.closeSaved();
+    const patterns = first?.kept ?? [];
+    const kept = await this.#keepers.start(patterns);
+    if (!kept) return;
     this.#parts.host.keep(kept);
     for (const thread of this.#threads) {
-      if (thread.role === "link") await thread.keep(this.#kept);
-    }
-  }
-
-  /** Tells the keepers, before they save, which members' broadcasts will not reach them any more. */
-  #tellKeepersOfUnsent(keepers: readonly MemberThread[]): void {
-    for (const { role, member } of this.#threads) {
-      // A thread that could not be ended.
-      if (role !== "keeper") this.#tellLost(member);
-    }
-    const { exchange } = this.#parts.host.member;
-    if (keepers.some(({ member }) => exchange.queuedBytesTo(member) > 0)) {
-      this.#tellLost(MAIN_MEMBER);
-    }
-  }
-
-  /** Tells the keepers that broadcasts of a member may have been lost on their way to them. */
-  #tellLost(member: number): void {
-    for (const thread of this.#threads) {
-      if (thread.role === "keeper") thread.send({ kind: "retire", member, hasLost: true });
+      if (thread.role === "link") await thread.keep(patterns);
     }
   }
 

@@ -132,7 +132,7 @@ export class Drain<C extends Drainable> {
     return this.#drained;
   }
 
-  /** Gives up a run whose functions main may have ended. */
+  /** Abandons the current run, since main may have ended its functions. Another `run` continues with what remains. */
   recover(): void {
     if (!this.#drained) return;
     this.#drained = undefined;

@@ -19,7 +19,7 @@ const socket = defineSocket({
   id: ({ assigns }) => `users:${assigns.user}`,
 });
 
-/** Who is in a `long` room. */
+/** The presences of `long` rooms. */
 const visitors = definePresence();
 
 const kept = { size: 5, ttlMs: 60_000, ephemeral: ["typing"] };

@@ -8,8 +8,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setInterval as ticks } from "node:timers/promises";
 import { freePort } from "../../../test/support/server.ts";
+import { Changes } from "../../suites/changes.ts";
 import type { CrowdReport } from "./clients/crowd-entry.ts";
 import { Crowds } from "./clients/crowds.ts";
 import { figuresOf, type Figures } from "./figures.ts";
@@ -34,7 +35,7 @@ export interface Progress {
 const SHARDS = 2;
 const TICK_MS = 10;
 const PROGRESS_EVERY_MS = 5_000;
-/** Share of the load at which a restart begins. */
+/** Share of the messages after which a restart begins. */
 const RESTART_AT = 0.25;
 const END_DEADLINE_MS = 30_000;
 
@@ -66,6 +67,7 @@ class Turn {
   readonly #planned: PlannedTurn;
   readonly #port: number;
   readonly #folder: string;
+  readonly #changes = new Changes();
   #server: RunningServer | undefined = undefined;
   #crowds: Crowds | undefined = undefined;
   /** Position of the next message. */
@@ -111,17 +113,18 @@ class Turn {
     );
   }
 
-  /** Publishes all messages when they are due. While there is no server, the time stands still. */
+  /** Publishes each message when it is due. The clock stops while there is no server. */
   async #publish(onProgress: (progress: Progress) => void): Promise<void> {
     const { load } = this.#planned;
     let looking = Promise.resolve();
     let nextLook = performance.now() + PROGRESS_EVERY_MS;
-    while (this.#next < load.messages || this.#isRestarting) {
-      await sleep(TICK_MS);
+    for await (const _ of ticks(TICK_MS)) {
+      if (this.#next >= load.messages && !this.#isRestarting) break;
       if (this.#isDown) continue;
       const due = dueAt(load, performance.now() - this.#startedAt);
       if (due > this.#next) this.#server?.publish(this.#next, due);
       this.#next = Math.max(this.#next, due);
+      this.#changes.changed();
       if (performance.now() < nextLook) continue;
       nextLook = performance.now() + PROGRESS_EVERY_MS;
       await looking;
@@ -145,7 +148,8 @@ class Turn {
     const { scenario, load } = this.#planned;
     if (scenario === "drops") return;
     this.#isRestarting = true;
-    await sleep(lengthMs(load) * RESTART_AT);
+    const first = load.messages * RESTART_AT;
+    await this.#changes.until(() => this.#next >= first, "the restart", 2 * lengthMs(load));
     if (scenario === "shards") await this.#server?.restartShards();
     else await this.#replaceProcess();
     this.#isRestarting = false;

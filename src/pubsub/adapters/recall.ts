@@ -10,7 +10,8 @@
  *
  * A node knows the others from what they send to all. Each asks once when it starts, so that they know each other, and
  * says bye when it stops. A node that was not connected when a question was sent asks one of its own when it is connected
- * again, and is then sent the question.
+ * again, and is then sent the question. A node that was cut off before it had heard of another one does not await its
+ * answer, but takes it into account.
  *
  * Runs on: link.
  * Full: a node keeps them for 10 minutes, at most 1 MiB of them. If it has dropped any that are asked for, its

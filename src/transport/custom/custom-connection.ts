@@ -81,11 +81,8 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
   receive(frame: string | Uint8Array): void {
     if (!this.isOpen) return;
     this.#connections.received(frame.length);
-    const { maxFrameBytes, maxUnjoinedFrameBytes } = this.#limits;
-    const isLong = isLonger(frame, maxFrameBytes);
-    if (isLong || (isLonger(frame, maxUnjoinedFrameBytes) && this.socket?.hasJoined === false)) {
-      this.socket?.end(CLOSE.tooLarge, { shutdown: "closed" });
-    } else if (typeof frame === "string") this.socket?.receiveText(frame);
+    if (this.#isTooLong(frame)) this.socket?.end(CLOSE.tooLarge, { shutdown: "closed" });
+    else if (typeof frame === "string") this.socket?.receiveText(frame);
     else this.socket?.receiveBytes(frame);
   }
 
@@ -174,13 +171,25 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
     // Deferred, because the caller may be iterating over the channels that `cut` ends.
     setImmediate(() => this.cut());
   }
+
+  #isTooLong(frame: string | Uint8Array): boolean {
+    const { maxFrameBytes, maxUnjoinedFrameBytes } = this.#limits;
+    const smallerBytes = Math.min(maxFrameBytes, maxUnjoinedFrameBytes);
+    const mostBytes = mostBytesOf(frame);
+    if (mostBytes <= smallerBytes) return false;
+    const maxBytes = this.socket?.hasJoined === false ? smallerBytes : maxFrameBytes;
+    return mostBytes > maxBytes && bytesOf(frame) > maxBytes;
+  }
 }
 
-/** Reports whether a frame has more than this many bytes. */
-function isLonger(frame: string | Uint8Array, maxBytes: number): boolean {
-  if (typeof frame !== "string") return frame.length > maxBytes;
+/** Returns the most that a frame may have, without counting (bytes). */
+function mostBytesOf(frame: string | Uint8Array): number {
   // A UTF-16 unit has at most 3 bytes.
-  return frame.length * 3 > maxBytes && Buffer.byteLength(frame) > maxBytes;
+  return typeof frame === "string" ? frame.length * 3 : frame.length;
+}
+
+function bytesOf(frame: string | Uint8Array): number {
+  return typeof frame === "string" ? Buffer.byteLength(frame) : frame.length;
 }
 
 /** Returns a number of bytes as given by a transport. Anything else would spoil the sums over all connections. */

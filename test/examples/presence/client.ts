@@ -1,4 +1,4 @@
-/** Prints who is in the room: node client.ts USER DEVICE [URL]. */
+/** Prints the users in the room whenever they change: node client.ts USER DEVICE [URL]. */
 import { Presence, Socket } from "phoenix";
 import { WebSocket } from "ws";
 

@@ -10,7 +10,7 @@
 import { parseArgs } from "node:util";
 import { EVENTS, messageAt, nowMs } from "../load.ts";
 
-/** An order. Messages are meant by their positions among those of all topics (`messageAt`). */
+/** An order. A message is named by its position among those of all topics (`messageAt`). */
 export type Order =
   | { readonly kind: "publish"; readonly from: number; readonly to: number }
   | { readonly kind: "end" }
