@@ -11,7 +11,13 @@ const root = new URL("../", import.meta.url);
 const file = (path) => fileURLToPath(new URL(path, root));
 
 // Removed first, so that files deleted from src do not remain in the package.
-for (const page of ["src/demo/page", "test/examples/editor/page", "test/examples/jobs/page"]) {
+for (const page of [
+  "src/demo/page",
+  "test/examples/attach/page",
+  "test/examples/editor/page",
+  "test/examples/event-source/page",
+  "test/examples/jobs/page",
+]) {
   rmSync(file(`dist/${page}`), { recursive: true, force: true });
   cpSync(file(page), file(`dist/${page}`), { recursive: true });
 }

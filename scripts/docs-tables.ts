@@ -5,6 +5,8 @@
  *   <!-- /options -->
  *   <!-- figures peers -->               a table generated from scripts/bench/figures.json
  *   <!-- /figures peers -->
+ *   <!-- figures platforms -->           a table generated from scripts/nodes/platforms.json
+ *   <!-- /figures platforms -->
  *   <!-- file test/examples/x.ts -->     the code block that follows is that file
  *
  * Runs on: `npm run docs`, which writes these parts, and a test, which compares them.
@@ -19,8 +21,10 @@ import { CLOSE, CLOSE_WHEN } from "../src/protocol/reserved.ts";
 import { EVENTS } from "../src/telemetry.ts";
 import { GENERATIONS, type Abilities } from "../test/support/clients/generations.ts";
 import { readFigures, type ServerFigures } from "./bench/figures.ts";
+import { LOAD_PEERS } from "./bench/options.ts";
 import type { ServerName } from "./bench/servers.ts";
 import { WORKS, type WorkName } from "./bench/works.ts";
+import { platformTable } from "./nodes/platform-table.ts";
 
 type Row = readonly string[];
 
@@ -98,6 +102,8 @@ export const TABLES: Readonly<Record<string, () => string>> = {
 const SERVERS = {
   bare: "bare engine",
   simurgh: "Simurgh",
+  portable: "Simurgh, portable engine",
+  attached: "Simurgh, attached",
   serial: '`joins: "serial"`',
   ws: "`ws`",
   "socket.io": "Socket.IO",
@@ -106,6 +112,10 @@ const SERVERS = {
 } as const satisfies Partial<Record<ServerName, string>>;
 
 type ShownServer = keyof typeof SERVERS;
+
+function isShown(server: ServerName): server is ShownServer {
+  return server in SERVERS;
+}
 
 /** Name of a workload in the documents. */
 const WORK_TITLES: Readonly<Record<WorkName, string>> = {
@@ -138,6 +148,10 @@ export const FIGURE_TABLES: Readonly<Record<string, () => string>> = {
       rowOf(["of the 20, cut", ...closed])
     );
   },
+  "figures platforms": () => {
+    const { head, rows } = platformTable();
+    return table(head, rows);
+  },
   "figures all peers": () =>
     table(
       [
@@ -148,14 +162,16 @@ export const FIGURE_TABLES: Readonly<Record<string, () => string>> = {
         "p99",
         "A joined connection",
       ],
-      (["bare", "simurgh", "ws", "socket.io", "socket.io-uws", "bun"] as const).map((server) => [
-        SERVERS[server],
-        ...(["echo", "fanout"] as const).flatMap((work) => [
-          spreadCell(work, server),
-          milliseconds(figuresOf(work, server).latencyP99Us),
+      LOAD_PEERS.servers
+        .filter(isShown)
+        .map((server) => [
+          SERVERS[server],
+          ...(["echo", "fanout"] as const).flatMap((work) => [
+            spreadCell(work, server),
+            milliseconds(figuresOf(work, server).latencyP99Us),
+          ]),
+          spreadCell("memory", server),
         ]),
-        spreadCell("memory", server),
-      ]),
     ),
 };
 

@@ -13,6 +13,7 @@ const ROOT = new URL("../../", import.meta.url);
 const DOCUMENTS = [
   "README.md",
   "src/REFERENCE.md",
+  "src/transport/PLATFORMS.md",
   ...readmesIn("src/"),
   ...readmesIn("test/examples/"),
   ...readmesIn("scripts/"),

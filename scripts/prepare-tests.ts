@@ -50,6 +50,13 @@ const PACKAGES: readonly Package[] = [
     tests: "the tests with nginx",
     hasService: true,
   },
+  {
+    name: "postgresql",
+    files: ["/usr/lib/postgresql"],
+    support: "support/postgres.ts",
+    tests: "the tests with PostgreSQL",
+    hasService: true,
+  },
 ];
 /** A program of Debian that decides whether services may be started. */
 const SERVICE_POLICY = "/usr/sbin/policy-rc.d";

@@ -18,6 +18,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 import { prepareTests } from "./prepare-tests.ts";
+import { killLate } from "./test-deadline.ts";
+import { sourceOf } from "./test-failures.ts";
 import { byFolder, complaintsOf, planTests, type TestFile, type TestPlan } from "./test-plan.ts";
 import { report, type ReportResult, type ReportSettings } from "./test-reporter.ts";
 
@@ -26,6 +28,8 @@ const TIMES = join(ROOT, "dist/test-times.json");
 const LISTING = "dist/test-report.txt";
 /** A file that hangs fails after this time. */
 const FILE_TIMEOUT_MS = 300_000;
+/** Time for a file to end after one of its tests has failed at the time limit. */
+const END_MS = 10_000;
 /** One more than the number of cores, because many tests spend most of their time waiting. */
 const CONCURRENCY = availableParallelism() + 1;
 const CHECKLIST = "test/conformance/CHECKLIST.md";
@@ -114,6 +118,11 @@ async function runChosen(choice: Choice): Promise<number> {
     files.filter(({ path }) => !plan.leftOut.includes(path)),
     !isQuick,
   );
+  const killed: string[] = [];
+  const limitMs = choice.timeoutMs + END_MS;
+  const stopKilling = killLate(limitMs, (file) => {
+    killed.push(`${sourceOf(file)} was killed: it must end within ${limitMs} ms`);
+  });
   const listing = createWriteStream(join(ROOT, LISTING));
   const abort = new AbortController();
   // Each file adds a listener.
@@ -129,12 +138,13 @@ async function runChosen(choice: Choice): Promise<number> {
     notes: (result) => {
       // With a pattern, only parts of the files run.
       if (choice.patterns.length === 0) writeTimes(new Map([...times, ...result.times]));
-      return notesOf(result, { files, plan, choice });
+      return [...killed, ...notesOf(result, { files, plan, choice })];
     },
   };
   const hasPassed = await report(eventsOf(plan, choice, abort.signal), settings);
   listing.end();
-  return hasPassed ? 0 : 1;
+  stopKilling();
+  return hasPassed && killed.length === 0 ? 0 : 1;
 }
 
 /** Returns the scope of CHECKLIST.md rows that can be checked after a run. */

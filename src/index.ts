@@ -6,7 +6,7 @@
 // First, so that a second copy is reported before anything else can fail.
 import "./package-copy.ts";
 
-export { serve } from "./server/server.ts";
+export { serve } from "./server/serve.ts";
 export type { ServeOptions } from "./server/serve-options.ts";
 export type { ServerStats } from "./server/server-stats.ts";
 export type { Server } from "./server/server.ts";

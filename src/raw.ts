@@ -14,11 +14,13 @@ export type {
   TopicsRequest,
 } from "./server/introspection.ts";
 export type { MemberStats } from "./server/member-stats.ts";
+export type { TransportFigure, TransportStats } from "./server/transport-stats.ts";
 export type { ShardRestart } from "./server/shard-restarts.ts";
 export type { ChannelDetails } from "./shard/introspection.ts";
 export type { AnyMountDefinition, RawMountDefinition } from "./endpoint/endpoint.ts";
 export type { MountOptions } from "./transport/mount-options.ts";
 export type { LongPollMountOptions } from "./transport/longpoll/longpoll-options.ts";
+export type { SseMountOptions, SseOptions } from "./transport/sse/sse-options.ts";
 export type {
   WebSocketMountOptions,
   WebSocketOptions,
@@ -91,7 +93,10 @@ export { memoryAdapter } from "./pubsub/adapters/memory.ts";
 export type { MemoryAdapterOptions } from "./pubsub/adapters/memory.ts";
 export { defineTransport } from "./transport/custom/definition.ts";
 export type {
+  TransportCall,
   TransportCallbacks,
+  TransportCallHandler,
+  TransportCallOptions,
   TransportClient,
   TransportConnection,
   TransportDecision,

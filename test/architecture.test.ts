@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 
 /** Each folder of src, and the folders that it may import from. Arrows only point down. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  cli: ["server", "output", "demo", "token"],
+  cli: ["server", "output", "demo", "token", "postgres"],
   demo: ["index"],
   server: [
     "shard",
@@ -26,7 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "output",
     "memory",
   ],
-  testing: ["solo", "endpoint", "protocol"],
+  testing: ["index", "raw", "solo", "endpoint", "protocol"],
   solo: [
     "shard",
     "tasks",
@@ -81,6 +81,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   history: ["pubsub", "memory"],
   pubsub: ["memory", "protocol"],
   client: ["endpoint", "channel"],
+  postgres: ["raw"],
   protocol: [],
   memory: [],
   token: [],
@@ -88,6 +89,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Files in src itself, which every folder may import: tables, errors and checks. */
 const TABLES = [
+  "backoff.ts",
   "errors.ts",
   "error-report.ts",
   "cut-text.ts",
@@ -103,6 +105,11 @@ const TABLES = [
 /** What the package exports: names of any folder. */
 const PUBLIC = ["index.ts", "raw.ts"];
 
+/** Parts that only use what the package exports, as those of users do. */
+const CONTRACT_ONLY = /^transport\/sse\//;
+/** The files that export it. */
+const CONTRACT = ["index.ts", "raw.ts", "token/index.ts"];
+
 /** Folders of tables, of which the same holds. */
 const TABLE_FOLDERS = ["options", "log"];
 
@@ -110,12 +117,16 @@ const TABLE_FOLDERS = ["options", "log"];
 const ONLY_FILES: Readonly<Record<string, readonly string[]>> = {
   "server -> shard": ["shard/control.ts", "shard/forced-end.ts"],
   "server -> endpoint": ["endpoint/app-types.ts", "endpoint/outgoing-schemas.ts"],
-  "server -> limits": ["limits/clock.ts"],
+  "server -> limits": ["limits/clock.ts", "limits/address-key.ts"],
   "server -> tasks": ["tasks/task-pool.ts", "tasks/task-messages.ts"],
   "server -> transport": [
     "transport/engine/engine.ts",
-    "transport/engine/engine-types.ts",
+    "transport/engine/engine-port.ts",
+    "transport/engine/listener-port.ts",
+    "transport/engine/tls-files.ts",
     "transport/http/framing.ts",
+    "transport/http/path.ts",
+    "transport/http/trusted-proxies.ts",
     "transport/tcp-connections.ts",
   ],
   "transport -> memory": ["memory/counters.ts", "memory/counters-layout.ts"],
@@ -131,8 +142,14 @@ const ENTRIES =
 /** What is declared low and implemented high: never a value to import. */
 const PORT = /^\/\*\*\n \* PORT:/;
 
-/** Who may import the engine itself. Its types come from engine-types. */
-const ENGINE_IMPORTERS = ["transport/engine/engine.ts", "transport/engine/engine-types.ts"];
+/** Who may name the native engine's package: what loads it, its types, and the advice to install it. */
+const ENGINE_IMPORTERS = [
+  "transport/engine/native/native-package.ts",
+  "transport/engine/native/platform.ts",
+  "transport/engine/native/uws-types.ts",
+];
+/** What only one engine knows. */
+const ENGINE_FOLDERS = /^transport\/engine\/(?:native|portable)\//;
 const ENGINE = /\b(?:from\s+|import\(|require\()\s*["']uWebSockets\.js/;
 
 const FORBIDDEN_NAMES = /(?:^|\/)(?:utils|common|helpers)(?:\/|\.ts$)|(?:^|\/)types\.ts$/;
@@ -251,10 +268,37 @@ describe("src", () => {
 
   it("imports the engine in the loader and its types only", () => {
     const importers = FILES.filter((path) => ENGINE.test(SOURCES.get(path) ?? ""));
-    assert.deepEqual(importers, ["transport/engine/engine-types.ts"]);
+    assert.deepEqual(importers, ["transport/engine/native/uws-types.ts"]);
     const loaders = FILES.filter((path) => SOURCES.get(path)?.includes('"uWebSockets.js"'));
     assert.deepEqual(
-      loaders.filter((path) => !ENGINE_IMPORTERS.includes(path) && path !== PLATFORM),
+      loaders.filter((path) => !ENGINE_IMPORTERS.includes(path)),
+      [],
+    );
+  });
+
+  it("imports an engine's own files in its folder and in the loader only", () => {
+    const own = IMPORTS.filter(({ to }) => ENGINE_FOLDERS.test(to));
+    const wrong = own.filter(
+      ({ from, to }) => dirname(from) !== dirname(to) && from !== "transport/engine/engine.ts",
+    );
+    assert.ok(own.length > 0);
+    assert.deepEqual(
+      wrong.map(({ from, to }) => `${from} imports ${to}`),
+      [],
+    );
+  });
+
+  it("builds transports on the contract alone that say so", () => {
+    const exported = new Set(
+      IMPORTS.filter(({ from }) => CONTRACT.includes(from)).map(({ to }) => to),
+    );
+    const ofContract = IMPORTS.filter(({ from }) => CONTRACT_ONLY.test(from));
+    const wrong = ofContract.filter(
+      ({ from, to }) => dirname(from) !== dirname(to) && !isTable(to) && !exported.has(to),
+    );
+    assert.ok(ofContract.length > 0);
+    assert.deepEqual(
+      wrong.map(({ from, to }) => `${from} imports ${to}`),
       [],
     );
   });
@@ -300,9 +344,6 @@ describe("src", () => {
     assert.deepEqual(Object.fromEntries(rows), MAY_IMPORT);
   });
 });
-
-/** Names the package in its advice, and loads nothing. */
-const PLATFORM = "transport/engine/platform.ts";
 
 function isHeaded(path: string, source: string): boolean {
   if (PUBLIC.includes(path)) return true;

@@ -143,7 +143,7 @@ const SHOWN: Readonly<Record<string, Shown>> = {
   },
   "too many connections have no channel, or wait for `connect`": {
     tests: {
-      "transport/websocket/unjoined-connections": ["closes the oldest with 1008"],
+      "transport/unjoined-connections": ["closes the oldest with 1008"],
       "shard/pending-connects": [
         "are at most maxPendingConnects, on all transports together; further ones get 503",
       ],
@@ -172,7 +172,7 @@ const SHOWN: Readonly<Record<string, Shown>> = {
     faults: ["exit-in-shard"],
     tests: {
       "server/restart-bound": ["lets a shard be replaced five times within a minute"],
-      "server/acceptor": [
+      "transport/engine/native/dealing-listener": [
         "answers 503 with Retry-After while no shard is in the rotation, and counts that",
       ],
     },
@@ -195,6 +195,16 @@ const SHOWN: Readonly<Record<string, Shown>> = {
       ],
     },
   },
+  "a renewed certificate cannot be used": {
+    tests: {
+      "integration/tls": [
+        "keeps the certificate if the new files cannot be used, for restarts too",
+      ],
+      "cli/tls": [
+        "restarts with the certificate that it has if the new files do not match, and logs why",
+      ],
+    },
+  },
   "a shard ends within its own restart": {
     tests: {
       "integration/restart": [
@@ -212,6 +222,7 @@ const SHOWN: Readonly<Record<string, Shown>> = {
     },
   },
   "the thread that keeps histories ends": {
+    faults: ["keeper-ends"],
     tests: {
       "integration/history-losses": ["begins a new epoch if its keeper ends, and says so"],
     },
@@ -294,6 +305,21 @@ const SHOWN: Readonly<Record<string, Shown>> = {
       "pubsub/adapters/redis": [
         "reports another node with its name that started while neither could see the other",
       ],
+    },
+  },
+  "the database of `simurgh/postgres` is unavailable": {
+    tests: {
+      "postgres/crashes": ["survive a restart of the database, and its crash"],
+      "postgres/database": ["connects again after a restart, listens again, and repeats no report"],
+    },
+  },
+  "a node that holds such sessions dies, or wakes up after its lease": {
+    tests: {
+      "postgres/crashes": [
+        "survive kill -9 between claim and reply: each is handled, and each reply is there once",
+        "are written by one node only, when another wakes up after its lease has ended",
+      ],
+      "postgres/writer": ["writes nothing for a session that another holder has taken"],
     },
   },
   "a shard runs out of memory": {

@@ -10,6 +10,7 @@ import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 
 import * as simurgh from "../src/index.ts";
+import * as postgres from "../src/postgres/index.ts";
 import * as raw from "../src/raw.ts";
 import * as token from "../src/token/index.ts";
 
@@ -224,6 +225,8 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
       "ShardRestart",
       "SharedRates",
       "SocketsRequest",
+      "SseMountOptions",
+      "SseOptions",
       "StoredSession",
       "StreamListener",
       "StreamedResponse",
@@ -236,15 +239,38 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
       "TopicBroadcastOptions",
       "TopicsRequest",
       "TrackedMeta",
+      "TransportCall",
+      "TransportCallHandler",
+      "TransportCallOptions",
       "TransportCallbacks",
       "TransportClient",
       "TransportConnection",
       "TransportDecision",
       "TransportDefinition",
+      "TransportFigure",
       "TransportHost",
       "TransportRequest",
+      "TransportStats",
       "WebSocketMountOptions",
       "WebSocketOptions",
+    ],
+  },
+  "simurgh/postgres": {
+    file: "src/postgres/index.ts",
+    module: postgres,
+    values: ["postgresSource", "postgresTransport"],
+    types: [
+      "Change",
+      "ChangeMap",
+      "ChangeOperation",
+      "MapResult",
+      "PostgresInfo",
+      "PostgresOptions",
+      "PostgresSourceOptions",
+      "PostgresTransportOptions",
+      "Row",
+      "SourceMessage",
+      "SourceTable",
     ],
   },
   "simurgh/token": {

@@ -27,6 +27,7 @@ const NOT_OF_CLIENTS: ReadonlySet<OptionName> = new Set([
   "drainJitterPercent",
   "drainLimitMs",
   "drainMs",
+  "engine",
   "historyFile",
   "historyThreads",
   "host",
@@ -45,6 +46,8 @@ const NOT_OF_CLIENTS: ReadonlySet<OptionName> = new Set([
   "shutdownMs",
   "startTimeoutMs",
   "taskThreads",
+  "tlsCert",
+  "tlsKey",
 ]);
 
 interface Row {

@@ -10,7 +10,7 @@
 
 import { parseArgs } from "node:util";
 import type { WebSocket } from "uWebSockets.js";
-import { loadEngine } from "../../src/transport/engine/engine.ts";
+import { nativeModule } from "../../src/transport/engine/engine.ts";
 
 type Frame = readonly [
   joinRef: string,
@@ -27,7 +27,7 @@ const MAX_BACKPRESSURE_BYTES = 64 * 1024 * 1024;
 
 const decoder = new TextDecoder();
 const port = Number(parseArgs({ options: { port: { type: "string" } } }).values.port);
-const engine = loadEngine();
+const engine = nativeModule();
 const app = engine.App();
 
 function reply(socket: WebSocket<UserData>, frame: Frame, response: unknown): void {

@@ -45,8 +45,13 @@ export const BENCH: BenchCommand = {
 export const LOAD_PEERS: BenchCommand = {
   name: "load:peers",
   works: ["echo", "fanout", "memory"],
-  servers: ["bare", "simurgh", "ws", "socket.io", "socket.io-uws", "bun"],
+  servers: ["bare", "simurgh", "portable", "attached", "ws", "socket.io", "socket.io-uws", "bun"],
 };
+
+/** Breaks a text where it would be wider than a screen, with the indentation of the help. */
+function wrapped(text: string): string {
+  return text.replaceAll(/(.{1,56})(?: |$)/g, "$1\n                    ").trimEnd();
+}
 
 /** Returns the text of `--help`. */
 export function makeHelp({ name, works, servers }: BenchCommand): string {
@@ -56,8 +61,8 @@ export function makeHelp({ name, works, servers }: BenchCommand): string {
                     ${WORK_NAMES.join(", ")}
                     (${works.length === WORK_NAMES.length ? "all" : works.join(",")})
   --servers NAMES   servers, separated by commas:
-                    ${SERVER_NAMES.join(", ")}
-                    (${servers.join(",")}; phoenix if --phoenix is given)
+                    ${wrapped(SERVER_NAMES.join(", "))}
+                    ${wrapped(`(${servers.join(", ")}; phoenix if --phoenix is given)`)}
   --phoenix URL     a Phoenix server already running on this machine, with channels bench:*,
                     such as ws://127.0.0.1:4000/socket/websocket
   --phoenix-pid PID its process (default: the one that listens on that port)

@@ -41,12 +41,18 @@ export async function runRound(
   const results: { [Name in WorkName]?: Measured } = {};
   for (const server of number % 2 === 1 ? servers : servers.toReversed()) {
     for (const name of works) {
+      if (isLeftOut(WORKS[name], server)) continue;
       const measurement = await measure(WORKS[name], server, seconds, setting);
       (results[name] ??= {})[server] = measurement;
       onMeasured(`${name} ${number} ${server}: ${describe(WORKS[name], measurement)}`);
     }
   }
   return results;
+}
+
+/** Reports whether a workload cannot be run on a server. */
+export function isLeftOut({ leavesOut = [] }: Work, server: ServerName): boolean {
+  return leavesOut.includes(server);
 }
 
 /** A round whose results are still being added. */

@@ -20,6 +20,8 @@ interface Program {
   readonly file: string;
   /** Further arguments. */
   readonly words?: readonly string[];
+  /** Environment variables that it needs. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Path of the socket's URL. */
   readonly path: string;
   readonly protocol?: Exclude<ServerProtocol, "phoenix">;
@@ -31,15 +33,28 @@ interface Program {
 
 /**
  * The programs of all servers. `serial` is Simurgh with `joins: "serial"`, which keeps Phoenix's order
- * in bursts too, and `kept` with topics that have a history. `socket.io-uws` is Socket.IO on uWebSockets.js instead of `ws`.
+ * in bursts too, `portable` on the portable engine, `kept` with topics that have a history, and `attached` behind an
+ * `http.Server` of Node.js. `socket.io-uws` is Socket.IO on uWebSockets.js instead of `ws`.
  */
 const PROGRAMS = {
   bare: { file: "./bare-engine.js", path: "/socket/websocket" },
   simurgh: { file: "./simurgh.js", path: "/socket/websocket", hasShards: true },
   serial: { file: "./simurgh.js", path: "/serial/websocket", hasShards: true },
+  portable: {
+    file: "./simurgh.js",
+    env: { SIMURGH_ENGINE: "portable" },
+    path: "/socket/websocket",
+    hasShards: true,
+  },
   kept: {
     file: "./simurgh.js",
     words: ["--app", "./kept-app.js"],
+    path: "/socket/websocket",
+    hasShards: true,
+  },
+  attached: {
+    file: "./simurgh.js",
+    words: ["--attached"],
     path: "/socket/websocket",
     hasShards: true,
   },
@@ -137,7 +152,7 @@ export async function startServer(
   if (statsPort !== undefined) words.push("--stats-port", String(statsPort));
   const child = spawn(program.peer === "bun" ? bunExecutable() : process.execPath, words, {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...program.env, ...env },
   });
   const log = keepLog(child);
   const kill = (): boolean => child.kill("SIGKILL");

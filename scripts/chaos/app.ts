@@ -79,9 +79,16 @@ const room = defineChannel(socket, {
   },
 });
 
+const lasting = defineChannel(socket, {
+  logJoin: false,
+  history: { size: 100, ttlMs: 60_000 },
+  join: () => ok(),
+  handleIn: { say: (channel, payload: object) => channel.broadcast("said", payload) },
+});
+
 export default defineEndpoint({
   sockets: {
-    "/socket": { socket, channels: { "room:*": room }, longpoll: true },
+    "/socket": { socket, channels: { "room:*": room, "kept:*": lasting }, longpoll: true },
     [CANARY_PATH]: canaryMount,
   },
   routes: {

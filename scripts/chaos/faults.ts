@@ -6,6 +6,7 @@
 
 import { BROKER_FAULTS } from "./broker.ts";
 import type { Fault } from "./fault.ts";
+import { HISTORY_FAULTS } from "./history.ts";
 import { PIPE_FAULTS } from "./pipes.ts";
 import { PROCESS_FAULTS } from "./process.ts";
 import { USER_CODE_FAULTS } from "./user-code.ts";
@@ -16,4 +17,5 @@ export const FAULTS: readonly Fault[] = [
   ...PIPE_FAULTS,
   ...BROKER_FAULTS,
   ...PROCESS_FAULTS,
+  ...HISTORY_FAULTS,
 ];

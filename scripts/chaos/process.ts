@@ -12,9 +12,10 @@ import { Client } from "../suites/client.ts";
 import { eventually, expect, type Fault, type Trial } from "./fault.ts";
 import type { Served } from "./served.ts";
 
-const DESCRIPTORS = 200;
+/** More than two shards need to load their modules at the same time. */
+const DESCRIPTORS = 400;
 const SIGHUPS = 10;
-const FLOOD = 400;
+const FLOOD = 800;
 const CROWD = 200;
 const JOIN_DEADLINE_MS = 60_000;
 const RECONNECT_MS = 100;

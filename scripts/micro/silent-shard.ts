@@ -28,6 +28,7 @@ export function silentShard(endpoint: EndpointDefinition): SoloShard {
     ),
     data: undefined,
     ticks: false,
+    transports: false,
     logger: new Logger("silent", { debug: silent, info: silent, warn: silent, error: silent }),
   });
 }

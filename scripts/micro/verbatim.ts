@@ -89,4 +89,4 @@ for (const event of ["echo", "shout"]) {
     console.log(`${event.padEnd(8)}${`${payload.length} B`.padStart(11)}${times.join("")}${ratio}`);
   }
 }
-await shard.stop();
+await shard.stop(0);

@@ -36,6 +36,9 @@ interface SyncHooks {
   ): unknown;
 }
 
+/** What Node.js says of a module that it takes for CommonJS because of its name and its package.json. */
+const IN_COMMONJS = /outside a module|^Unexpected token 'export'/;
+
 let hasHooks = false;
 
 /**
@@ -88,12 +91,23 @@ function fileOf(url: string, subject: string): string {
 
 async function importModule(url: string, file: string, subject: string): Promise<object> {
   try {
-    return (await import(url)) as object;
+    return exportsOf((await import(url)) as Readonly<Record<string, unknown>>);
   } catch (error) {
     if (codeOf(error) === "SIM_ERR_APP_MODULE") throw error;
     const message = describeImportError(error, file, subject);
     throw makeError("SIM_ERR_APP_MODULE", message, { cause: error });
   }
+}
+
+/**
+ * Returns a module's exports. Compilers and bundlers that turn an ES module into CommonJS mark its exports with
+ * `__esModule`; Node.js imports all of them as the default export.
+ */
+function exportsOf(namespace: Readonly<Record<string, unknown>>): object {
+  const exported = namespace["default"];
+  const isCompiled =
+    typeof exported === "object" && exported !== null && Object.hasOwn(exported, "__esModule");
+  return isCompiled ? exported : namespace;
 }
 
 function describeImportError(error: unknown, file: string, subject: string): string {
@@ -109,10 +123,15 @@ function describeImportError(error: unknown, file: string, subject: string): str
     const got = place === undefined ? what : `${errorText(error)} (at ${place})`;
     return `${subject} must load without an error, got ${got}`;
   }
-  const advice = error.message.includes("does not provide an export named")
-    ? "import types with `import type`"
-    : `node ${file} shows the line`;
-  return `${subject} must be free of syntax errors, got ${what}; ${advice}`;
+  return `${subject} must be free of syntax errors, got ${what}; ${syntaxAdvice(error, file)}`;
+}
+
+function syntaxAdvice({ message }: SyntaxError, file: string): string {
+  if (message.includes("does not provide an export named"))
+    return "import types with `import type`";
+  if (IN_COMMONJS.test(message))
+    return 'set "type": "module" in its package.json, or name it .mjs or .mts';
+  return `node ${file} shows the line`;
 }
 
 /** The folder of this package, as it appears in stacks. */

@@ -1,5 +1,6 @@
 /**
- * Counts channels and raw sockets that have not ended, so that a drain can wait for the last one.
+ * Counts what has begun and not ended, so that a drain can wait for the last one: channels and raw sockets, and requests
+ * that routes have not answered.
  *
  * Runs on: shard.
  */
@@ -14,7 +15,7 @@ export class LiveCount {
     this.#live += 1;
   }
 
-  /** Subtracts one from the count, because none of the callee's callbacks will run any more. */
+  /** Subtracts one from the count. No callback of this channel or raw socket may run after it. */
   gone(): void {
     this.#live -= 1;
     if (this.#live > 0) return;

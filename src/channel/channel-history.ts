@@ -61,6 +61,7 @@ export class ChannelHistory implements ReplayedHistory {
   /** What the app replied to the join, until it is answered. */
   #accepted: object = NOTHING;
   #startedMs = 0;
+  #epoch = "";
   /** Until the channel is live. */
   #replay: Replay | undefined = undefined;
   readonly #owner: HistoryOwner;
@@ -83,7 +84,7 @@ export class ChannelHistory implements ReplayedHistory {
    */
   open(payload: unknown, startedMs: number): void {
     const owner = this.#owner;
-    const { pubsub, fastlane, counters, openJoins } = owner.shared;
+    const { pubsub, fastlane, counters, openJoins, failedMessages } = owner.shared;
     const accepted = JsonText.decoded(payload ?? NOTHING);
     const { keeping } = pubsub;
     if (!isPlainObject(accepted) || Object.hasOwn(accepted, EVENT.history) || !keeping) {
@@ -94,7 +95,15 @@ export class ChannelHistory implements ReplayedHistory {
     this.#startedMs = startedMs;
     owner.entry = pubsub.acquire(owner.topic);
     const { joinTimeoutMs } = owner;
-    const parts = { pubsub, keeping, fastlane, counters, openJoins, joinTimeoutMs };
+    const parts = {
+      pubsub,
+      keeping,
+      fastlane,
+      counters,
+      openJoins,
+      failedMessages,
+      joinTimeoutMs,
+    };
     this.#replay = new Replay(owner, this, owner.entry, parts);
     this.#replay.start();
   }
@@ -104,6 +113,7 @@ export class ChannelHistory implements ReplayedHistory {
     const { entry } = owner;
     if (!entry || owner.state !== STATE.joining) return false;
     const { fastlane, reports } = owner.shared;
+    this.#epoch = epoch;
     fastlane.join(entry, owner);
     const history = { epoch, offset: String(position), recovered, count };
     const accepted = this.#accepted;
@@ -178,6 +188,13 @@ export class ChannelHistory implements ReplayedHistory {
         // The client keeps an older position, and gets later messages again if it rejoins.
       }
     }
+  }
+
+  /** Called when a callback has failed. A rejoin does not get the message again on which it has. */
+  crashed(): void {
+    const { owner, topic, shared } = this.#owner;
+    if (this.#handling === 0) return;
+    shared.failedMessages.add(owner, { topic, epoch: this.#epoch, position: this.#handling });
   }
 
   /** Called after `handled`, when what the handler returned has been followed. */

@@ -58,7 +58,7 @@ import type { ChannelSocket } from "./channel-socket.ts";
 import { checkJoined, STATE, takeStep, type ChannelState } from "./channel-state.ts";
 import type { ShardContext } from "./context.ts";
 import type { ChannelDefinition } from "./definition.ts";
-import { askingJoin } from "./history-option.ts";
+import { askingJoin, withoutOptional } from "./history-option.ts";
 import type { Lane, Subscriber } from "./lane.ts";
 import { LaterReply } from "./later-reply.ts";
 import type { ChannelLimiter } from "./limits.ts";
@@ -184,6 +184,7 @@ export class Channel
       throw makeError("SIM_ERR_NO_REF", message);
     }
     const { owner, joinRefJson, ref, replyWriter } = this;
+    owner.connection.repliesLater?.(this.topic, ref);
     return new LaterReply(owner, joinRefJson, JSON.stringify(this.topic), ref, replyWriter);
   }
 
@@ -224,6 +225,11 @@ export class Channel
 
   // -- RoutedChannel: for the socket -------------------------------------------------------------
 
+  get isHandling(): boolean {
+    const isRunning = this.isRunning || this.isBusy || this.mailbox !== undefined;
+    return isRunning || this.state === STATE.joining;
+  }
+
   get isHeld(): boolean {
     return this.lane !== undefined && this.lane.isHeld;
   }
@@ -250,7 +256,7 @@ export class Channel
       return;
     }
     if (asking?.asked) this.history = new ChannelHistory(this, asking.asked);
-    const payload = asking ? asking.payload : sent;
+    const payload = asking ? asking.payload : withoutOptional(sent);
     // Queued first in the mailbox, so that it runs before any message that is waiting for the
     // answer.
     if (definition.joined) callbacks.keepAlways(this, JOINED);
@@ -382,7 +388,9 @@ export class Channel
     this.owner.connection.cork(work);
   }
 
-  emptied(): void {}
+  emptied(): void {
+    this.owner.connection.handled?.();
+  }
 
   failed(event: unknown, error: unknown): void {
     if (this.state === STATE.joining) this.failJoin(error);
@@ -538,6 +546,7 @@ export class Channel
     const settled = (value: unknown): void => {
       finish(value);
       callbacks.flush(this);
+      this.owner.connection.handled?.();
     };
     callbacks.await(this, promise, settled, (error) => this.crash(event, error));
   }
@@ -658,6 +667,8 @@ export class Channel
     if (this.state !== STATE.open) return;
     const { reports, callbacks } = this.shared;
     this.ref = null;
+    // Without an event, no callback has failed.
+    if (event !== null) this.history?.crashed();
     reports.crashed(this, event, cause);
     callbacks.forget(this);
     this.beginEnd();

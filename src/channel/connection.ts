@@ -46,6 +46,16 @@ export interface Connection {
   readonly hasRoom: boolean;
   /** Calls `resume` once when there is room again. Never calls it if the connection ends first. */
   awaitRoom(waiter: RoomWaiter): void;
+  /** Forgets a waiter that has ended, since a client that does not read may never have room. */
+  stopAwaiting(waiter: RoomWaiter): void;
+
+  /**
+   * Called when a channel may have handled all that it received: a join was answered, a promise settled, or nothing
+   * waits any more. Absent if the transport does not need it.
+   */
+  handled?(): void;
+  /** Called when a handler will reply to a message later. Absent if the transport does not need it. */
+  repliesLater?(topic: string, ref: unknown): void;
 
   /** Runs `work`, and sends the frames that it produces together. */
   cork(work: () => void): void;

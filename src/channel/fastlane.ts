@@ -130,7 +130,7 @@ export class Fastlane implements Dispatcher<Lane> {
     // come from a keeper, so their bytes are not those of the encoder.
     if (isAsked) this.#dispatchKept(entry, envelope, sender);
     if (others) this.#dispatchDecoded(others, entry.topic, envelope, sender);
-    if (this.#unsent.length > 0) this.#endUnsent();
+    this.#endUnsent();
   }
 
   missed(entry: TopicEntry<Lane>): void {
@@ -143,9 +143,11 @@ export class Fastlane implements Dispatcher<Lane> {
   /** Reports whether a kept broadcast can be encoded for a channel, or is handled by it. */
   hasForm(channel: Subscriber, entry: TopicEntry<Lane>, envelope: Envelope): boolean {
     const { intercept } = channel.definition;
+    const { serializer } = channel.owner;
     if (intercept.size > 0 && intercept.has(envelope.event())) return true;
+    if (!serializer.broadcast) return hasForm(serializer, envelope);
     try {
-      return keptFrames(channel.owner.serializer, entry, envelope) !== undefined;
+      return keptFrames(serializer, entry, envelope) !== undefined;
     } catch {
       return false;
     }
@@ -236,7 +238,11 @@ export class Fastlane implements Dispatcher<Lane> {
     if (frames) {
       const { bytes, isBinary, mark } = frames;
       this.#deliver(lane, bytes, { isBinary, isReceived: true, event: NO_EVENT }, from);
-      if (mark) this.#deliver(lane, mark, MARK, from);
+      if (mark) {
+        // Channels that did not get the message must not get its offset: they would never ask for it again.
+        this.#endUnsent();
+        this.#deliver(lane, mark, MARK, from);
+      }
       if (from?.lane === lane) this.sendMark(from, entry, position);
       return;
     }
@@ -313,6 +319,7 @@ export class Fastlane implements Dispatcher<Lane> {
 
   #endUnsent(): void {
     const unsent = this.#unsent;
+    if (unsent.length === 0) return;
     this.#unsent = [];
     this.#counters.add(COUNTER.broadcastsUnsent, unsent.length);
     for (const channel of unsent) channel.missed();

@@ -13,7 +13,10 @@ export interface HistoryOption {
   readonly size: number;
   /** Time for which a message is kept (ms), up to a year. */
   readonly ttlMs: number;
-  /** Maximum size of the messages of a topic (bytes), up to 1 GiB. Default: 16 MiB. */
+  /**
+   * Maximum size of the messages of a topic (bytes), up to 1 GiB. Default: 16 MiB. A message that is larger is sent but
+   * not kept, and clients that were away are told that they miss it. So do not let clients send such messages.
+   */
   readonly maxBytes?: number;
   /** Events that are sent at once and never kept, such as `typing`. */
   readonly ephemeral?: readonly string[];
@@ -72,7 +75,7 @@ export interface AskingJoin {
 }
 
 const KEY = "history";
-const ASKED_KEYS: readonly string[] = ["epoch", "offset", "last"];
+const ASKED_KEYS: readonly string[] = ["epoch", "offset", "last", "optional"];
 const LIVE: Asked = { epoch: undefined, after: undefined, last: undefined };
 const MAX_EPOCH_UNITS = 64;
 
@@ -84,18 +87,31 @@ export function askingJoin(payload: unknown): AskingJoin | undefined {
   return { asked: askedOf(given), payload: rest };
 }
 
+/**
+ * Returns the payload of a join on a topic without a history. The key belongs to the app there, unless its
+ * value says `optional: true`. Clients that do not know which topics have a history send that, such as
+ * `simurgh/client`; the app does not get the key then.
+ */
+export function withoutOptional(payload: unknown): unknown {
+  if (typeof payload !== "object" || payload === null || !(KEY in payload)) return payload;
+  const { [KEY]: given, ...rest } = payload as Readonly<Record<string, unknown>>;
+  return Object(given).optional === true ? rest : payload;
+}
+
 function askedOf(given: unknown): Asked | undefined {
   if (given === null) return LIVE;
   if (typeof given !== "object" || Array.isArray(given)) return undefined;
-  const keys = Object.keys(given);
-  if (keys.length === 0 || keys.some((key) => !ASKED_KEYS.includes(key))) return undefined;
-  const { epoch, offset, last } = given as Readonly<Record<string, unknown>>;
-  if (last !== undefined && !isLast(last)) return undefined;
-  const known = last as number | undefined;
-  if (epoch === undefined && offset === undefined) return { ...LIVE, last: known };
+  if (!areAskedKeys(Object.keys(given))) return undefined;
+  const { epoch, offset, last, optional = true } = given as Readonly<Record<string, unknown>>;
+  if (optional !== true || !isLast(last)) return undefined;
+  if (epoch === undefined && offset === undefined) return { ...LIVE, last };
   const after = positionOf(offset);
   if (after === undefined || !isEpoch(epoch)) return undefined;
-  return { epoch, after, last: known };
+  return { epoch, after, last };
+}
+
+function areAskedKeys(keys: readonly string[]): boolean {
+  return keys.length > 0 && keys.every((key) => ASKED_KEYS.includes(key));
 }
 
 function isEpoch(epoch: unknown): epoch is string {
@@ -109,6 +125,7 @@ function positionOf(offset: unknown): number | undefined {
   return Number.isSafeInteger(position) ? position : undefined;
 }
 
-function isLast(last: unknown): boolean {
+function isLast(last: unknown): last is number | undefined {
+  if (last === undefined) return true;
   return Number.isInteger(last) && (last as number) >= 0 && (last as number) <= MAX_SIZE;
 }

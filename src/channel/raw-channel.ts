@@ -29,6 +29,7 @@ import type { Listener } from "../pubsub/registry.ts";
 import { causeOf } from "./channel-reports.ts";
 import { STATE, takeStep, type ChannelState } from "./channel-state.ts";
 import type { ShardContext } from "./context.ts";
+import { withoutOptional } from "./history-option.ts";
 import { areHandlers, type RawChannelDefinition } from "./raw-definition.ts";
 import type { RawChannelHandle, RawChannelHandlers } from "./raw-definition.ts";
 import type { ChannelOwner, NewChannel, PendingJoin, RoutedChannel } from "./routed-channel.ts";
@@ -171,6 +172,11 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
 
   // -- RoutedChannel: for the socket -------------------------------------------------------------
 
+  /** Whether its join is not answered: what its code still does with a message, only that code knows. */
+  get isHandling(): boolean {
+    return this.state === STATE.joining;
+  }
+
   /**
    * Always false, because a raw channel is on no lane. It subscribes to its topic explicitly if it
    * needs the broadcasts.
@@ -188,8 +194,9 @@ export class RawChannel implements RawChannelHandle, RoutedChannel, Listener, Op
     return undefined;
   }
 
-  join(_ref: Ref, payload: unknown): void {
+  join(_ref: Ref, sent: unknown): void {
     this.shared.callbacks.live.born();
+    const payload = withoutOptional(sent);
     this.shared.openJoins.add(this);
     this.params = payload;
     this.isStarting = true;

@@ -13,7 +13,8 @@
  * client takes. It sends only while the connection has room, so its client never counts as slow.
  *
  * Not every client can get every message: bytes have no form on version 1, and a user's serializer may
- * throw. The reply to the join must say so, so for such clients all messages are looked at before.
+ * throw. The reply to the join must say so, so for such clients all messages are looked at before. A message on
+ * which a handler has failed is left out, too: the client would rejoin and get it again without end.
  *
  * Runs on: the shard that owns the connection.
  * Full:    if messages are trimmed before their turn comes, the channel ends with phx_error.
@@ -29,6 +30,7 @@ import type { Keeping, Pull } from "../pubsub/keeping.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import type { TopicEntry } from "../pubsub/registry.ts";
 import type { RoomWaiter } from "./connection.ts";
+import type { FailedMessages } from "./failed-messages.ts";
 import type { Fastlane } from "./fastlane.ts";
 import type { Asked } from "./history-option.ts";
 import { TRACKS, type Lane, type Subscriber, type SubscriberHistory, type Tracks } from "./lane.ts";
@@ -70,6 +72,7 @@ export interface ReplayParts {
   readonly counters: Counters;
   /** Joins that have not been answered. */
   readonly openJoins: Set<OpenJoin>;
+  readonly failedMessages: FailedMessages;
   readonly joinTimeoutMs: number;
 }
 
@@ -120,7 +123,9 @@ export class Replay implements RoomWaiter, OpenJoin {
     const isLive = after === undefined && last === undefined;
     const maxBytes = isLive ? 0 : this.#answerBytes();
     const spec = { topic, hash, epoch, after, last, whole: true, maxBytes };
-    this.#pull = this.#parts.keeping.pull(spec, (answer) => this.#onFirst(answer));
+    this.#pull = this.#parts.keeping.pull(spec, (answer) => {
+      this.#corked(() => this.#onFirst(answer));
+    });
   }
 
   /** Stops. Nothing more is sent. */
@@ -131,6 +136,7 @@ export class Replay implements RoomWaiter, OpenJoin {
     this.#entry.kept?.waiters.delete(this.#wake);
     if (this.#pull) this.#parts.keeping.cancel(this.#pull);
     this.#pull = undefined;
+    this.#channel.owner.connection.stopAwaiting(this);
   }
 
   timedOut(): void {
@@ -211,15 +217,21 @@ export class Replay implements RoomWaiter, OpenJoin {
     this.#parts.openJoins.delete(this);
     const { epoch, after, recovered, count } = this.#start as AnswerHead;
     this.#start = undefined;
-    const isRecovered = recovered && this.#formless === 0;
+    const left = this.#formless + [...this.#failed()].filter((at) => at > after).length;
+    const isRecovered = recovered && left === 0;
     const { counters } = this.#parts;
     counters.add(isRecovered ? COUNTER.historyRecovered : COUNTER.historyNotRecovered);
     return this.#history.opened({
       epoch,
       position: after,
       recovered: isRecovered,
-      count: count - this.#formless,
+      count: count - left,
     });
+  }
+
+  /** Positions of messages on which a handler has failed. */
+  #failed(): ReadonlySet<number> {
+    return this.#parts.failedMessages.of(this.#channel.owner, this.#entry.topic, this.#epoch);
   }
 
   // -- afterwards --------------------------------------------------------------------------------
@@ -229,9 +241,14 @@ export class Replay implements RoomWaiter, OpenJoin {
     this.#isAsking = true;
     this.#pull = this.#parts.keeping.pull(this.#spec(), (answer) => {
       this.#isAsking = false;
-      if (answer.head.recovered) this.#send(answer);
+      if (answer.head.recovered) this.#corked(() => this.#send(answer));
       else this.#channel.missed();
     });
+  }
+
+  /** Sends what an answer brings in one system call, instead of one for each message. */
+  #corked(work: () => void): void {
+    this.#channel.owner.connection.cork(work);
   }
 
   #spec(): {
@@ -253,6 +270,7 @@ export class Replay implements RoomWaiter, OpenJoin {
   #send(answer: Answer): void {
     const { fastlane, counters, keeping } = this.#parts;
     const channel = this.#channel;
+    const failed = this.#failed();
     while (answer.next()) {
       if (this.#history.isPending) {
         this.#isWaiting = true;
@@ -267,7 +285,10 @@ export class Replay implements RoomWaiter, OpenJoin {
       this.#after = answer.position;
       counters.add(COUNTER.historyReplayed);
       const isExcluded = keeping.excludedBy(this.#trailer) === channel;
-      if (!fastlane.sendKept(channel, this.#entry, this.#envelope, isExcluded)) {
+      const isSent =
+        !failed.has(answer.position) &&
+        fastlane.sendKept(channel, this.#entry, this.#envelope, isExcluded);
+      if (!isSent) {
         counters.add(COUNTER.historySkipped);
         fastlane.sendMark(channel, this.#entry, answer.position);
       }

@@ -27,6 +27,8 @@ export interface RoutedChannel {
   readonly sentJoinRef: Ref;
   readonly assigns: object;
   readonly state: ChannelState;
+  /** True while its join, a callback or a message that waits is not finished. */
+  readonly isHandling: boolean;
   /** True once the client has asked to leave. */
   readonly isLeaving: boolean;
   /** True if the engine publishes broadcasts to the channel's topic to the client. */

@@ -112,6 +112,7 @@ export class SendQueue implements RoomWaiter, BroadcastQueue {
 
   #close(): void {
     this.#channel.queue = undefined;
+    this.#channel.owner.connection.stopAwaiting(this);
     this.#all.closed(this);
     if (this.#missed > 0) this.#channel.receiveMissed(this.#missed);
   }

@@ -11,6 +11,7 @@ import type { ResolvedOptions } from "../options/options.ts";
 import type { PubSub } from "../pubsub/pubsub.ts";
 import { ChannelReports } from "./channel-reports.ts";
 import type { ShardContext } from "./context.ts";
+import { FailedMessages } from "./failed-messages.ts";
 import type { Fastlane } from "./fastlane.ts";
 import type { Lane } from "./lane.ts";
 import type { Tasks } from "./tasks/tasks.ts";
@@ -18,7 +19,7 @@ import type { Tasks } from "./tasks/tasks.ts";
 /** Options that channels use. */
 export type ChannelOptions = Pick<ResolvedOptions, "handlerTimeoutMs" | "joinTimeoutMs">;
 
-/** A join that user code has not yet answered. */
+/** A join that user code, or the keeper of a history, has not yet answered. */
 export interface OpenJoin {
   readonly startedMs: number;
   readonly joinTimeoutMs: number;
@@ -39,8 +40,9 @@ export class ShardChannels {
   readonly reports: ChannelReports;
   /** Called for each channel that has ended, or whose join has failed. */
   readonly onEnded: (channel: object) => void;
-  /** Joins of raw channels that have not been answered. */
+  /** Joins of raw channels, and of channels with a history, that have not been answered. */
   readonly openJoins = new Set<OpenJoin>();
+  readonly failedMessages = new FailedMessages();
 
   constructor(given: {
     readonly shard: number;
@@ -66,7 +68,7 @@ export class ShardChannels {
     this.onEnded = given.onEnded;
   }
 
-  /** Ends raw channels whose join was not answered in time. Called from the shard's sweep. */
+  /** Ends channels whose join was not answered in time. Called from the shard's sweep. */
   checkOpenJoins(nowMs: number): void {
     for (const join of this.openJoins) {
       if (nowMs - join.startedMs >= join.joinTimeoutMs) join.timedOut();

@@ -4,6 +4,11 @@
  * Runs on: main. Types only.
  */
 
+import type { OptionName } from "../options/options.ts";
+
+/** Some options, with a few words about each. */
+export type UsualOptions = Readonly<Partial<Record<OptionName, string>>>;
+
 /** A command, such as `simurgh serve`. */
 export interface Command {
   readonly name: string;
@@ -15,6 +20,13 @@ export interface Command {
   readonly details: readonly string[];
   /** Flags that have no value, by name, with what they do. */
   readonly switches?: Readonly<Record<string, string>>;
+  /** The help of a command that takes server options but serves nothing. By default, it is that of a server. */
+  readonly examines?: {
+    /** The options that matter most, in a few words each. */
+    readonly usual: UsualOptions;
+    /** Each exit code, and when it is used. */
+    readonly exits: readonly (readonly [code: string, when: string])[];
+  };
   /** The complete help text of a command that has no server options. */
   readonly help?: string;
   /** Runs the command. Resolves when it has started. If it throws, the process ends. */

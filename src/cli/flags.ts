@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { invalidOption } from "../definition-checks.ts";
 import { nearestHint } from "../nearest-name.ts";
 import { resolveOptions } from "../options/resolution.ts";
-import { OPTIONS, type OptionName, type Options } from "../options/options.ts";
+import { OPTIONS, type OptionName, type ResolvedOptions } from "../options/options.ts";
 import { availableCpus } from "../server/cpu-quota.ts";
 import { descriptorLimit } from "../server/descriptors.ts";
 import { availableMemory } from "../server/memory-limit.ts";
@@ -94,7 +94,7 @@ export function optionsOf(
   { variables }: Arguments,
   environment: Readonly<Record<string, string | undefined>>,
   defaults: Readonly<Record<string, string>> = {},
-): Options {
+): ResolvedOptions {
   const given = { ...defaults, ...environment, ...variables };
   try {
     // The server generates the secret, with a warning, and the node name.

@@ -20,7 +20,8 @@ import { isatty } from "node:tty";
 
 import type { ServeOptions } from "../server/serve-options.ts";
 import { EXIT } from "../server/process-end.ts";
-import { serve, type Server } from "../server/server.ts";
+import { serve } from "../server/serve.ts";
+import type { Server } from "../server/server.ts";
 import type { AppWatch } from "./app-watch.ts";
 import { EXIT_FAILED, failureOf } from "./failure.ts";
 import { reloadWhenSaved, serveOnceLoadable, type HotReload } from "./hot-reload.ts";
@@ -79,19 +80,22 @@ async function start(
 }
 
 /** Returns the URL for a browser on this machine. */
-export function localAddress(host: string, port: number): string {
+export function localAddress(scheme: string, host: string, port: number): string {
   const isAny = host === "0.0.0.0" || host === "::";
   const name = isAny ? "localhost" : host;
-  return `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
+  return `${scheme}://${name.includes(":") ? `[${name}]` : name}:${port}`;
 }
 
 function announcement(server: Server, title: string): string {
-  const { host, port, shards } = server;
+  const { scheme, host, port, shards } = server;
+  const { name, version } = server.stats().engine;
+  const sockets = scheme === "https" ? `, ${localAddress("wss", host, port)}` : "";
   return `${title}
-  address  ${localAddress(host, port)}
+  address  ${localAddress(scheme, host, port)}${sockets}
   shards   ${shards}
+  engine   ${name} ${version}
   stop     Ctrl+C or SIGTERM; repeat to stop immediately
-  restart  SIGHUP restarts the shards one by one with the current app`;
+  restart  SIGHUP restarts the shards one by one with the current app${scheme === "https" ? " and certificate" : ""}`;
 }
 
 /** Stops a server on signals. */

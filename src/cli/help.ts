@@ -8,14 +8,17 @@
 import { OPTIONS, type OptionName } from "../options/options.ts";
 import { SECRET_COMMAND } from "../options/values.ts";
 import { EXIT } from "../server/process-end.ts";
-import type { Command } from "./command.ts";
+import type { Command, UsualOptions } from "./command.ts";
 import { FLAGS, type Flag } from "./flags.ts";
 
 const GAP = "  ";
 /** What a value is, if the option has no unit or its unit is long. */
 const UNITS: Readonly<Partial<Record<OptionName, string>>> = {
+  engine: "name",
   host: "address",
   historyFile: "path",
+  tlsCert: "path",
+  tlsKey: "path",
   nodeName: "name",
   clusterName: "name",
   maxConnections: "count",
@@ -23,7 +26,7 @@ const UNITS: Readonly<Partial<Record<OptionName, string>>> = {
 };
 
 /** The options that most servers set, in a few words each. */
-const USUAL: Readonly<Partial<Record<OptionName, string>>> = {
+const USUAL: UsualOptions = {
   host: "address to listen on",
   port: "port to listen on; 0: any free one",
   shards: "worker threads that serve; auto: one per CPU",
@@ -85,12 +88,13 @@ Exit codes
 /** Returns the help of a command, with the usual options. */
 export function commandHelp(command: Command): string {
   if (command.help !== undefined) return command.help;
-  const { switches = {} } = command;
+  const { switches = {}, examines } = command;
+  const usual = examines?.usual ?? USUAL;
   const rows = [
     ["Options", "Default"],
     ...Object.entries(switches).map(([name, about]) => [`--${name}`, "off", about]),
     ...FLAGS.flatMap((flag) => {
-      const about = USUAL[flag.option];
+      const about = usual[flag.option];
       return about === undefined ? [] : [[formOf(flag), defaultOf(flag), about]];
     }),
     ["--help-all", "", `lists all ${FLAGS.length} options`],
@@ -98,11 +102,9 @@ export function commandHelp(command: Command): string {
   return `${headOf(command)}${inColumns(rows)}
 
 Every option is also a variable (--port is ${OPTIONS.port.env}), which the flag overrides.
-Secrets are variables only:
-${inColumns(SECRETS)}
-
+${examines ? "" : `Secrets are variables only:\n${inColumns(SECRETS)}\n`}
 Exit codes
-${inColumns(EXITS)}
+${inColumns(examines?.exits ?? EXITS)}
 `;
 }
 

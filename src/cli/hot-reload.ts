@@ -12,7 +12,8 @@ import { dirname, relative } from "node:path";
 
 import { hasCode } from "../errors.ts";
 import type { ServeOptions } from "../server/serve-options.ts";
-import { serve, type Server } from "../server/server.ts";
+import { serve } from "../server/serve.ts";
+import type { Server } from "../server/server.ts";
 import type { AppWatch } from "./app-watch.ts";
 import { failureOf } from "./failure.ts";
 import { syntaxPlace } from "./syntax-place.ts";

@@ -10,14 +10,22 @@ import { nearestHint } from "../nearest-name.ts";
 import { checkNodeVersion } from "../node-version.ts";
 import type { Command } from "./command.ts";
 import { demoCommand } from "./demo.ts";
+import { doctorCommand } from "./doctor.ts";
 import { failureOf } from "./failure.ts";
 import { parseArguments } from "./flags.ts";
 import { commandHelp, mainHelp, wholeHelp } from "./help.ts";
+import { postgresCommand } from "./postgres.ts";
 import { serveCommand } from "./serve.ts";
 import { tokenCommand } from "./token.ts";
 import { packageVersion } from "./version.ts";
 
-const COMMANDS: readonly Command[] = [serveCommand, demoCommand, tokenCommand];
+const COMMANDS: readonly Command[] = [
+  serveCommand,
+  demoCommand,
+  doctorCommand,
+  tokenCommand,
+  postgresCommand,
+];
 
 // A reader that closes its pipe, such as head, must not change the exit code.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});

@@ -8,7 +8,7 @@
 import type { PayloadArgument } from "../channel/channel-socket.ts";
 import type { ChannelTypes, ClientCall } from "../channel/schemas/declarations.ts";
 import type { AppChannel, AppTopic } from "../endpoint/app-types.ts";
-import { Resume, type ResumeRequest, type Recovered } from "./resume.ts";
+import { Resume, type HistoryParams, type Recovered } from "./resume.ts";
 import {
   awaitReply,
   replyError,
@@ -18,8 +18,8 @@ import {
 } from "./reply.ts";
 
 /**
- * The part of the official client's `Socket` that is used here; compatible with any release and any
- * of its type definitions.
+ * The part of the official client's `Socket` that is used here; compatible with release 1.5 and later, and
+ * with any of its type definitions.
  */
 export interface PhoenixSocket {
   channel(topic: string, params?: object): PhoenixChannel;
@@ -52,6 +52,16 @@ export type Serialized<Value> = unknown extends Value
         : Value extends object
           ? { [Key in keyof Value]: Serialized<Value[Key]> }
           : Value;
+
+/**
+ * The parameters of a channel, with what it asks of a history unless the app has that key itself, or has not typed
+ * its parameters.
+ */
+type WithHistory<Params> = unknown extends Params
+  ? Params
+  : "history" extends keyof Params
+    ? Params
+    : Params & { readonly history?: HistoryParams };
 
 /** Parameters of a join, or a function that returns them for each join. */
 type ParamsArgument<Params> = object extends Params
@@ -96,39 +106,23 @@ export class Client<App, Path extends string = string> {
   }
 
   /**
-   * Creates a channel, without joining it.
+   * Creates a channel, without joining it. If the server's channel declares a `history`, it resumes by itself:
+   * after a lost connection or a restart of the server it gets the messages that it missed.
    *
-   * @param params - join parameters, or a function that is called for each join; a function
-   *   requires release 1.3 or later of the official client
+   * @param params - join parameters, or a function that is called for each join. The key `history` asks for
+   *   a backlog: `{ history: { last: 50 } }`
    */
   channel<const Topic extends AppTopic<App, Path>>(
     topic: Topic,
-    ...[params]: ParamsArgument<AppChannel<App, Topic, Path>["params"]>
+    ...[params]: ParamsArgument<WithHistory<AppChannel<App, Topic, Path>["params"]>>
   ): ClientChannel<AppChannel<App, Topic, Path>> {
-    return new ClientChannel(topic, this.#socket.channel(topic, params ?? {}));
-  }
-
-  /**
-   * Creates a channel that resumes by itself: if its connection was lost, or the server restarted, it gets
-   * the messages that it missed. The server's channel must declare a `history`. Requires release 1.5 or
-   * later of the official client.
-   *
-   * @param history - true for live messages on the first join; `{ last }` for the last messages first
-   */
-  resumingChannel<const Topic extends AppTopic<App, Path>>(
-    topic: Topic,
-    history: ResumeRequest | true,
-    ...[params]: ParamsArgument<AppChannel<App, Topic, Path>["params"]>
-  ): ResumingChannel<AppChannel<App, Topic, Path>> {
-    const resume = new Resume(history);
-    const asking = (): object => {
-      const given: unknown = params;
-      const own: unknown = typeof given === "function" ? given() : given;
-      return { ...(own as object | undefined), history: resume.asked };
-    };
-    const channel = this.#socket.channel(topic, asking);
+    const resume = new Resume();
+    const given: unknown = params;
+    const channel = this.#socket.channel(topic, () =>
+      resume.asking((typeof given === "function" ? given() : given) ?? {}),
+    );
     resume.follow(channel);
-    return new ResumingChannel(topic, channel, resume);
+    return new ClientChannel(topic, channel, resume);
   }
 }
 
@@ -140,9 +134,12 @@ export class ClientChannel<Types extends ChannelTypes = ChannelTypes> {
   /** Pending requests, which are lost if the channel ends. */
   readonly #open = new Set<GiveUp>();
 
-  constructor(topic: string, channel: PhoenixChannel) {
+  readonly #resume: Resume;
+
+  constructor(topic: string, channel: PhoenixChannel, resume: Resume) {
     this.topic = topic;
     this.channel = channel;
+    this.#resume = resume;
     const lose = (): void => {
       const message = `channel ${topic} must stay joined until it answers`;
       for (const giveUp of this.#open) giveUp(replyError("SIM_ERR_REPLY_LOST", message));
@@ -160,7 +157,9 @@ export class ClientChannel<Types extends ChannelTypes = ChannelTypes> {
    */
   async join(options: RequestOptions = {}): Promise<Serialized<Types["joined"]>> {
     options.signal?.throwIfAborted();
-    return awaitReply(`join of ${this.topic}`, this.channel.join(options.timeoutMs), options);
+    const push = this.channel.join(options.timeoutMs);
+    this.#resume.joining(push);
+    return awaitReply(`join of ${this.topic}`, push, options);
   }
 
   /** Leaves the channel. Resolves when the server has confirmed this. Throws as `join` does. */
@@ -209,29 +208,10 @@ export class ClientChannel<Types extends ChannelTypes = ChannelTypes> {
     const push = this.channel.push(event, payload ?? {}, options.timeoutMs);
     return awaitReply(`${event} on ${this.topic}`, push, options, open);
   }
-}
-
-/** A channel of a client that resumes by itself. */
-export class ResumingChannel<
-  Types extends ChannelTypes = ChannelTypes,
-> extends ClientChannel<Types> {
-  readonly #resume: Resume;
-
-  constructor(topic: string, channel: PhoenixChannel, resume: Resume) {
-    super(topic, channel);
-    this.#resume = resume;
-  }
-
-  override async join(options: RequestOptions = {}): Promise<Serialized<Types["joined"]>> {
-    options.signal?.throwIfAborted();
-    const push = this.channel.join(options.timeoutMs);
-    this.#resume.joining(push);
-    return awaitReply(`join of ${this.topic}`, push, options);
-  }
 
   /**
-   * Calls a function after each join and rejoin. If `recovered` is false, something is missing: load the
-   * state of the app again.
+   * Calls a function after each join and rejoin, if the server's channel declares a `history`. If `recovered`
+   * is false, something is missing: load the state of the app again.
    *
    * @returns a function that removes the callback
    */

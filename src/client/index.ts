@@ -6,7 +6,8 @@
  * Runs on: a client, in a browser or elsewhere.
  */
 
-export { Client, ClientChannel, ResumingChannel } from "./client.ts";
+export { Client, ClientChannel } from "./client.ts";
+export { SseTransport } from "./sse-transport.ts";
 export type { PhoenixChannel, PhoenixSocket, Serialized } from "./client.ts";
-export type { ResumeRequest, Recovered } from "./resume.ts";
+export type { HistoryParams, Recovered } from "./resume.ts";
 export type { PhoenixPush, ReplyError, RequestOptions } from "./reply.ts";

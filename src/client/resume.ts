@@ -6,8 +6,9 @@
 
 import type { PhoenixPush } from "./reply.ts";
 
-/** What a channel asks for. `last` messages come first if it has no position, or cannot be recovered. */
-export interface ResumeRequest {
+/** What a channel asks for with the key `history` of its join parameters. */
+export interface HistoryParams {
+  /** Number of messages that come first if the channel has no position, or cannot be recovered. */
   readonly last?: number;
 }
 
@@ -31,22 +32,26 @@ interface Resumable {
   onMessage(event: string, payload: unknown, ref?: string | null): unknown;
 }
 
+const OPTIONAL = { optional: true };
+const LOST: Recovered = { recovered: false, count: 0 };
+
 /** The position of one channel. */
 export class Resume {
-  readonly #last: number | undefined;
   readonly #callbacks = new Set<(recovered: Recovered) => void>();
-  #cursor: Cursor | null = null;
+  /** Undefined until a join is accepted; null if the topic has no history. */
+  #cursor: Cursor | null | undefined = undefined;
 
-  /** @param request - true asks for live messages on the first join */
-  constructor(request: ResumeRequest | true) {
-    this.#last = request === true ? undefined : request.last;
-  }
-
-  /** Returns what the next join asks for. */
-  get asked(): object | null {
-    const last = this.#last === undefined ? {} : { last: this.#last };
-    if (this.#cursor) return { ...this.#cursor, ...last };
-    return this.#last === undefined ? null : last;
+  /**
+   * Returns the parameters of the next join. If the topic has no history, or not any more, `optional` makes the
+   * server leave out a key that the app has not set.
+   */
+  asking(params: object): object {
+    const { history = OPTIONAL } = params as { readonly history?: unknown };
+    const cursor = this.#cursor;
+    return {
+      ...params,
+      history: cursor ? { ...Object(history), ...cursor, ...OPTIONAL } : history,
+    };
   }
 
   /** Calls a function after each join. @returns a function that removes it */
@@ -59,9 +64,12 @@ export class Resume {
   follow(given: object): void {
     const channel = given as Resumable;
     const isMember = channel.isMember.bind(channel);
-    // A broadcast that arrives while the channel joins comes again after the join.
+    // A kept broadcast that arrives while the channel joins comes again after the join.
     channel.isMember = (topic, event, ...rest) =>
-      (topic !== channel.topic || channel.state !== "joining" || event.startsWith("phx_")) &&
+      (this.#cursor === null ||
+        topic !== channel.topic ||
+        channel.state !== "joining" ||
+        event.startsWith("phx_")) &&
       isMember(topic, event, ...rest);
     const onMessage = channel.onMessage.bind(channel);
     channel.onMessage = (event, payload, ref) => {
@@ -73,11 +81,20 @@ export class Resume {
   /** Takes the position from each reply to a join. */
   joining(push: PhoenixPush): void {
     push.receive("ok", (response) => {
-      const { history } = Object(response) as { history?: Cursor & Recovered };
-      this.#cursor = history ? { epoch: history.epoch, offset: history.offset } : null;
-      if (!history) return;
-      const { recovered, count } = history;
+      const { history } = Object(response) as { history?: unknown };
+      const before = this.#cursor;
+      this.#cursor = cursorOf(history);
+      // A server that does not keep the topic any more recovers nothing.
+      if (!this.#cursor && !before) return;
+      const { recovered, count } = this.#cursor ? (history as Recovered) : LOST;
       for (const callback of this.#callbacks) callback({ recovered, count });
     });
   }
+}
+
+/** Returns the position that a reply tells. On a topic without a history, the key belongs to the app. */
+function cursorOf(history: unknown): Cursor | null {
+  const { epoch, offset, recovered } = Object(history) as Partial<Cursor & Recovered>;
+  if (epoch === undefined || offset === undefined || recovered === undefined) return null;
+  return { epoch, offset };
 }

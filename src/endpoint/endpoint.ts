@@ -12,6 +12,8 @@ import { checkFilter, type FilterParameters } from "../log/filter.ts";
 import type { LogSink } from "../log/sink.ts";
 import { checkOption } from "../options/options.ts";
 import { isPresence, type AnyPresence } from "../presence/presence.ts";
+import { jsonV2 } from "../protocol/json-v2.ts";
+import { negotiate, serializersOf } from "../protocol/version.ts";
 import type { AnyChannelDefinition, ChannelRoute } from "../socket/channel-router.ts";
 import type { SocketDefinition } from "../socket/definition.ts";
 import type { RawSocketDefinition } from "../socket/raw-definition.ts";
@@ -19,12 +21,15 @@ import type { TransportDefinition } from "../transport/custom/definition.ts";
 import type { CheckOrigin } from "../transport/handshake/origin.ts";
 import { segmentsOf } from "../transport/http/path.ts";
 import type { Route } from "../transport/http/routes.ts";
+import { checkProxyOptions } from "../transport/http/trusted-proxies.ts";
 import {
   checkMountOptions,
   MOUNT_OPTION_KEYS,
   pathsOf,
   type MountOptions,
 } from "../transport/mount-options.ts";
+import { sseOptionsOf } from "../transport/sse/sse-options.ts";
+import { sseTransport } from "../transport/sse/sse-transport.ts";
 import { checkKeys, checkObject, checkPath, checkPattern, invalid } from "../definition-checks.ts";
 import { conflictOf, type KeptPattern } from "../pubsub/kept-topics.ts";
 
@@ -116,7 +121,7 @@ export type MountsOf<Given, Own> = {
 export interface EndpointCallbacks<Given extends Sockets = Sockets, Own = object> {
   /** Sockets by path. Paths may contain variables: `/org/:org/socket`. */
   readonly sockets: Given;
-  /** Custom transports, in addition to WebSocket and long-poll. They reach all sockets. */
+  /** Custom transports, in addition to those of the mounts. They reach all sockets. */
   readonly transports?: readonly TransportDefinition[];
   /** HTTP routes, such as `"GET /healthz": () => ({ status: 200 })`. */
   readonly routes?: Readonly<Record<string, Route<AppContext<NoInfer<Own>>>>>;
@@ -126,6 +131,18 @@ export interface EndpointCallbacks<Given extends Sockets = Sockets, Own = object
   readonly urlHost?: string | null;
   /** Controls which pages may connect; a mount can override it. Default: true. */
   readonly checkOrigin?: CheckOrigin;
+  /**
+   * The proxies that are trusted to name the client (`X-Forwarded-For`, `-Proto`, `-Host`, `Forwarded`): their addresses
+   * and CIDR ranges, or how many there are in front of the server. Default: none. A number is only safe if nobody can
+   * reach the server around the proxies.
+   */
+  readonly trustProxy?: readonly string[] | number;
+  /**
+   * The version of the PROXY header, if the nearest proxy sends one. `trustProxy` must list its address. With the native
+   * engine only "v2", and only for proxies that parse HTTP: others pass on a header that a client sends before its second
+   * request.
+   */
+  readonly proxyProtocol?: "v1" | "v2";
   /** Presences that channels of the endpoint track: results of `definePresence`. */
   readonly presences?: readonly AnyPresence[];
   /**
@@ -161,6 +178,8 @@ const ENDPOINT_KEYS = [
   "routes",
   "urlHost",
   "checkOrigin",
+  "trustProxy",
+  "proxyProtocol",
   "presences",
   "tasks",
   "start",
@@ -201,6 +220,7 @@ export function defineEndpoint<const Given extends Sockets, Own extends object =
   }
   checkFilter(callbacks.filterParameters);
   checkTransports(callbacks.transports);
+  checkProxyOptions(callbacks);
   checkPresences(callbacks.presences ?? []);
   checkObject("sockets", callbacks.sockets);
   for (const [path, mount] of Object.entries(callbacks.sockets)) {
@@ -209,7 +229,8 @@ export function defineEndpoint<const Given extends Sockets, Own extends object =
   }
   checkServedPaths(callbacks.sockets);
   checkHistories(callbacks.sockets);
-  return { ...(callbacks as unknown as EndpointCallbacks<Given>), [KIND]: true };
+  const given = callbacks as unknown as EndpointCallbacks<Given>;
+  return { ...given, ...withSse(given), [KIND]: true };
 }
 
 /**
@@ -279,18 +300,21 @@ function checkMount(path: string, mount: AnyMountDefinition): void {
 
 /** Checks that clients can reach each transport of each mount: of two at one path, one would get no clients. */
 function checkServedPaths(sockets: Sockets): void {
-  const known = new Map<string, string>();
+  const known = new Map<string, readonly [transport: string, mountPath: string]>();
   for (const [mountPath, mount] of Object.entries(sockets)) {
     for (const [transport, path] of pathsOf(mountPath, mount)) {
       checkPattern(`${transport} path of ${mountPath}`, path);
-      const key = `${transport} ${segmentsOf(path).map(withoutName).join("/")}`;
-      const other = known.get(key);
+      // A WebSocket is told apart from other requests by its headers.
+      const kind = transport === "websocket" ? transport : "http";
+      const key = `${kind} ${segmentsOf(path).map(withoutName).join("/")}`;
+      const [other, otherPath] = known.get(key) ?? [];
       if (other !== undefined) {
+        const who = other === transport ? otherPath : `${other} of ${otherPath}`;
         throw invalid(
-          `${transport} path of ${mountPath} must be its own, got ${path}, which ${other} has too`,
+          `${transport} path of ${mountPath} must be its own, got ${path}, which ${who} has too`,
         );
       }
-      known.set(key, mountPath);
+      known.set(key, [transport, mountPath]);
     }
   }
 }
@@ -309,6 +333,12 @@ function checkChannels(path: string, mount: MountDefinition): void {
   if (maxChannels !== undefined) {
     checkOption("maxChannels", `maxChannels of ${path}`, maxChannels);
   }
+}
+
+/** Returns the paths of all WebSockets, long-polls and server-sent events. */
+export function servedPathsOf({ sockets }: { readonly sockets: Sockets }): string[] {
+  const mounts = Object.entries(sockets);
+  return mounts.flatMap(([path, mount]) => pathsOf(path, mount).map(([, served]) => served));
 }
 
 /** Returns the topic patterns of each mount, with the histories of their channels. */
@@ -330,6 +360,30 @@ function checkHistories(sockets: Sockets): void {
   throw invalid(
     `channels of a topic must declare the same history, got two for ${one} and ${other}`,
   );
+}
+
+/** Adds the transport of the mounts with server-sent events, which is one as those of apps are. */
+function withSse({
+  sockets,
+  transports = [],
+}: EndpointCallbacks): Pick<EndpointCallbacks, "transports"> {
+  const mounts = Object.entries(sockets).flatMap(([path, mount]) => {
+    const options = sseOptionsOf(mount);
+    if (!options) return [];
+    const hasChannels = !isRawMountDefinition(mount);
+    const serializers = serializersOf(`serializers of ${path}`, mount.serializers);
+    const hasJsonV2 = negotiate("2.0.0", serializers) === jsonV2;
+    return [{ path, options, hasChannels, hasJsonV2 }];
+  });
+  if (mounts.length === 0) return {};
+  const own = sseTransport(mounts);
+  // Calls between shards and figures go by the name.
+  if (transports.some(({ name }) => name === own.name)) {
+    throw invalid(
+      `transports must not have the name ${own.name} if a mount has ${own.name}, got one`,
+    );
+  }
+  return { transports: [...transports, own] };
 }
 
 function checkTransports(given: unknown): void {

@@ -25,6 +25,7 @@ import { GAP_SLOT, unpackGap } from "../pubsub/gap.ts";
 import {
   AnswerWriter,
   ASKED_FLAG,
+  NO_REQUEST,
   packBurned,
   packJson,
   storedEnd,
@@ -235,8 +236,9 @@ export class Keeper implements ExchangeHandler {
       return;
     }
     const epoch = this.#parts.store.epoch(topic) ?? "";
-    if (key !== undefined)
-      this.#parts.keys.add(topic, key, { epoch, position }, nowMs + history.ttlMs);
+    const { keys } = this.#parts;
+    if (key !== undefined && keys.hasRoomFor(topic, key))
+      keys.add(topic, key, { epoch, position }, nowMs + history.ttlMs);
     this.#settle(from, { request, epoch, position });
   }
 
@@ -258,7 +260,8 @@ export class Keeper implements ExchangeHandler {
       this.#settle(from, { request, ...known });
       return true;
     }
-    if (this.#parts.keys.hasRoomFor(topic, key)) return false;
+    // What another node has kept is kept here too.
+    if (this.#parts.keys.hasRoomFor(topic, key) || request === NO_REQUEST) return false;
     const error =
       "an idempotencyKey must find room in historyBytes, got too many keys within ttlMs";
     this.#settle(from, { request, error });
@@ -357,27 +360,31 @@ export class Keeper implements ExchangeHandler {
     return isAsked ? { ...range, recovered: false } : range;
   }
 
-  /** Returns the part of a range, up to the head, from which nothing is missing. */
+  /**
+   * Returns the part of a range, up to the head, from which nothing is missing. Counts instead of reading, since any
+   * client may ask for all that is kept.
+   */
   #unbroken(topic: string, from: number, head: number, nowMs: number): Range {
-    let after = from;
-    let count = 0;
-    let at = from;
-    this.#parts.store.read(topic, from, EVERYTHING, nowMs, (offset) => {
-      if (offset !== at + 1) {
-        after = offset - 1;
-        count = 0;
+    const { store } = this.#parts;
+    const isWhole = (after: number): boolean =>
+      store.countAfter(topic, after, nowMs) === head - after;
+    let after = Math.max(from, store.offsetBeforeLast(topic, Infinity, nowMs));
+    if (!isWhole(after)) {
+      let broken = after;
+      after = head;
+      while (after - broken > 1) {
+        const middle = broken + Math.floor((after - broken) / 2);
+        if (isWhole(middle)) after = middle;
+        else broken = middle;
       }
-      at = offset;
-      count += 1;
-      return true;
-    });
-    if (at === head) return { after, count, recovered: after === from };
-    return { after: head, count: 0, recovered: false };
+    }
+    return { after, count: head - after, recovered: after === from };
   }
 
   // -- answers to publishes ----------------------------------------------------------------------
 
   #settle(to: number, settled: Settled): void {
+    if (settled.request === NO_REQUEST) return;
     const unsettled = { to, record: packJson(settled), tries: 0 };
     if (this.#unsettled.length === 0 && this.#trySettle(unsettled)) return;
     this.#unsettled.push(unsettled);
@@ -416,4 +423,3 @@ function noteIn(bytes: Uint8Array, offset: number, length: number): PublishNote 
 const NOWHERE = { epoch: "", after: 0, head: 0, count: 0, recovered: false, isLast: true };
 const MAX_TOLD_SLOTS = 1_024;
 const MAX_MESSAGES = 65_536;
-const EVERYTHING = { messages: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER };

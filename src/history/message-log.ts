@@ -177,6 +177,12 @@ export class MessageLog {
     return isFound;
   }
 
+  /** Returns the number of messages after an offset. */
+  countAfter(entry: number, after: number): number {
+    if (!this.seek(entry, after)) return 0;
+    return (this.#pool.word(entry, ENTRY.newestSerial) - this.#serial + 1) | 0;
+  }
+
   /** Reads the header of the oldest of the newest `count` messages; `count` is at most their number. */
   seekLast(entry: number, count: number): boolean {
     const serial = (this.#pool.word(entry, ENTRY.newestSerial) - count) | 0;

@@ -144,6 +144,7 @@ export class SlabStore implements HistoryStore {
     if (this.#topics.find(topic) !== NONE) return false;
     const entry = this.#begin(topic, nowMs, epoch, position.offset);
     if (entry === NONE) return false;
+    this.#topics.touch(entry);
     this.#setLimits(entry, limits);
     return true;
   }
@@ -213,6 +214,14 @@ export class SlabStore implements HistoryStore {
     if (messages <= 0) return this.#headOf(entry);
     this.#log.seekLast(entry, messages);
     return this.#log.offset - 1;
+  }
+
+  countAfter(topic: string, after: number, nowMs: number): number {
+    this.#checkNotReading();
+    const entry = this.#topics.find(topic);
+    if (entry === NONE) return 0;
+    this.#expire(entry, nowMs, Infinity);
+    return this.#log.countAfter(entry, after);
   }
 
   read(

@@ -20,7 +20,8 @@
  *
  * **Silence.** A store has one bound in bytes. When it is reached, the topics that were silent longest
  * lose their oldest messages first, and are forgotten when they have none left. A topic is silent from
- * its last `append` on.
+ * its last `append` on, or `restore`. One that was only opened has been silent longest: so whoever opens
+ * many topics costs others no messages.
  *
  * **Time.** All times are milliseconds since the Unix epoch. They are passed in, because they go into
  * files. The time of a message is never earlier than that of the message before it, so messages expire
@@ -164,6 +165,9 @@ export interface HistoryStore {
    * Burned offsets are not counted.
    */
   offsetBeforeLast(topic: string, count: number, nowMs: number): number;
+
+  /** Returns the number of messages after an offset, without visiting them. Burned offsets are not counted. */
+  countAfter(topic: string, after: number, nowMs: number): number;
 
   /**
    * Visits the messages after an offset, oldest first. Expired ones are missing. Allocates nothing per

@@ -25,6 +25,8 @@ export class TopicTable {
   readonly #scratch = new Scratch();
   #silentLongest = NONE;
   #newest = NONE;
+  /** The last of those at the start of the order that were never touched. */
+  #lastUntouched = NONE;
   #cursor = NONE;
   #count = 0;
 
@@ -69,7 +71,7 @@ export class TopicTable {
     return Math.ceil((ENTRY_BYTES + topic.length * unitBytesOf(topic)) / BLOCK_BYTES);
   }
 
-  /** Adds a topic that is not in the table, as the one that was silent for the shortest time. */
+  /** Adds a topic that is not in the table, behind all others that were never touched, and before those that were. */
   add(topic: string): number {
     const pool = this.#pool;
     const entry = pool.take();
@@ -79,7 +81,8 @@ export class TopicTable {
     pool.setWord(entry, ENTRY.sameBucket, this.#buckets[bucket] as number);
     this.#buckets[bucket] = entry;
     this.#writeName(entry, topic);
-    this.#link(entry);
+    this.#link(entry, this.#lastUntouched);
+    this.#lastUntouched = entry;
     this.#count += 1;
     return entry;
   }
@@ -104,9 +107,12 @@ export class TopicTable {
 
   /** Ends the silence of a topic: it becomes the last in the order. */
   touch(entry: number): void {
-    if (entry === this.#newest) return;
-    this.#unlink(entry);
-    this.#link(entry);
+    if (entry !== this.#newest) {
+      this.#unlink(entry);
+      this.#link(entry, this.#newest);
+    } else if (entry === this.#lastUntouched) {
+      this.#lastUntouched = this.#pool.word(entry, ENTRY.older);
+    }
   }
 
   /**
@@ -164,13 +170,16 @@ export class TopicTable {
     return true;
   }
 
-  #link(entry: number): void {
+  /** Puts an entry behind another one; as the first, if that is NONE. */
+  #link(entry: number, older: number): void {
     const pool = this.#pool;
-    pool.setWord(entry, ENTRY.newer, NONE);
-    pool.setWord(entry, ENTRY.older, this.#newest);
-    if (this.#newest === NONE) this.#silentLongest = entry;
-    else pool.setWord(this.#newest, ENTRY.newer, entry);
-    this.#newest = entry;
+    const newer = older === NONE ? this.#silentLongest : this.newer(older);
+    pool.setWord(entry, ENTRY.older, older);
+    pool.setWord(entry, ENTRY.newer, newer);
+    if (older === NONE) this.#silentLongest = entry;
+    else pool.setWord(older, ENTRY.newer, entry);
+    if (newer === NONE) this.#newest = entry;
+    else pool.setWord(newer, ENTRY.older, entry);
   }
 
   #unlink(entry: number): void {
@@ -182,6 +191,7 @@ export class TopicTable {
     if (newer === NONE) this.#newest = older;
     else pool.setWord(newer, ENTRY.older, older);
     if (this.#cursor === entry) this.#cursor = newer;
+    if (this.#lastUntouched === entry) this.#lastUntouched = older;
   }
 }
 

@@ -38,7 +38,8 @@ function withoutPort(text: string): string {
   return isIP(address) === 0 ? text : address;
 }
 
-function groupsOf(address: string): number[] {
+/** Returns the eight groups of an IPv6 address. */
+export function groupsOf(address: string): number[] {
   const [text = ""] = address.split("%");
   const [before = "", after] = text.split("::");
   const head = parseGroups(before);

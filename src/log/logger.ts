@@ -24,6 +24,31 @@ export const LOG_LINES = {
     text: `no secretKeyBase (SIMURGH_SECRET_KEY_BASE): using a random one, tokens are valid for this process only; to make one: ${SECRET_COMMAND}`,
   },
   serverListening: { level: "info", text: "listening" },
+  portableEngine: {
+    level: "warn",
+    text: "serving with the portable engine, which takes more CPU, because the native one cannot be used here",
+  },
+  engineOfApp: {
+    level: "warn",
+    text: "serving with the engine that comes with Simurgh, because the app's own cannot be used here",
+  },
+  oneShard: {
+    level: "warn",
+    text: "serving with one shard: with the portable engine, shards share a port only on Linux with Node.js 22.12 or later",
+  },
+  tlsLoaded: { level: "info", text: "certificate loaded" },
+  tlsNotLoaded: {
+    level: "error",
+    text: "certificate not loaded: the previous one is kept (tlsCert, tlsKey)",
+  },
+  tlsNotValid: {
+    level: "warn",
+    text: "the certificate has expired or is not valid yet: clients refuse it (tlsCert)",
+  },
+  serverAttached: {
+    level: "info",
+    text: "attached to another server: serving the paths of the sockets",
+  },
   listenPaused: {
     level: "warn",
     text: "no room for more connections: not listening until some have ended (maxConnections, or the process's limit of open files)",
@@ -331,7 +356,11 @@ export class Logger {
    * @param level - overrides the level from the table; false disables the line
    */
   isOn(line: LogLine, level: LineLevel | false = LOG_LINES[line].level): boolean {
-    return level !== false && LEVELS.indexOf(level) >= this.#minRank;
+    return level !== false && this.#isHighEnough(level);
+  }
+
+  #isHighEnough(level: LineLevel): boolean {
+    return LEVELS.indexOf(level) >= this.#minRank;
   }
 
   /**
@@ -355,12 +384,37 @@ export class Logger {
    */
   takes(line: LogLine, level: LineLevel | false, connection?: number): boolean {
     if (!this.isOn(line, level)) return false;
-    return this.#throttle?.takes(line, connection, performance.now()) ?? true;
+    return this.#isWithinLimits(line, connection);
+  }
+
+  #isWithinLimits(kind: string, connection: number | undefined): boolean {
+    return this.#throttle?.takes(kind, connection, performance.now()) ?? true;
   }
 
   /** Writes a line that was counted by `takes`; never throws. */
   write(line: LogLine, fields: object, level: LineLevel | false): void {
     if (level !== false) this.#write(LOG_LINES[line].text, fields, level);
+  }
+
+  /**
+   * Returns a sink for lines of other code, such as a custom transport. They are filtered, cut and limited like the
+   * lines of the table, for each level apart.
+   *
+   * @param kind - what is limited together; named if lines are suppressed
+   * @param common - fields of each line
+   */
+  sinkFor(kind: string, common: object): LogSink {
+    const at = (level: LineLevel): LogSink[LineLevel] => {
+      const ofLevel = `${kind} ${level}`;
+      // Takes anything: plain JavaScript may pass anything, and this must not throw.
+      return (given: unknown, text: unknown) => {
+        if (!this.#isHighEnough(level)) return;
+        const { fields, shown } = readable(given, text);
+        if (!this.#isWithinLimits(ofLevel, fields.connection)) return;
+        this.#write(cutText(shown), { ...fields, ...common }, level);
+      };
+    };
+    return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
   }
 
   /** Writes how many lines were suppressed, if any. Called before the thread ends. */
@@ -422,4 +476,15 @@ const LEVELS: readonly string[] = ["debug", "info", "warn", "error", "silent"];
 export function checkLogLevel(subject: string, level: unknown): void {
   if (level === undefined) return;
   checkChoice(subject, level, [...LEVELS.filter((one) => one !== "silent"), false]);
+}
+
+/** Returns what was passed for a line, or that it cannot be read. */
+function readable(given: unknown, text: unknown): { fields: LineFields; shown: string } {
+  try {
+    const { connection, ...fields } = { ...(given as LineFields) };
+    const number = typeof connection === "number" ? { connection } : undefined;
+    return { fields: { ...fields, ...number }, shown: String(text) };
+  } catch (err) {
+    return { fields: { err }, shown: "a line that cannot be read" };
+  }
 }

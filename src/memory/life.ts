@@ -9,7 +9,7 @@
  *
  * Runs on: main, shard, link.
  * Order:   `closed` is stored after the app is closed, `released` after the app is removed from
- *          the acceptor.
+ *          the listener.
  */
 
 import {

@@ -14,7 +14,7 @@ import {
   type TextOption,
 } from "./values.ts";
 
-/** Value of `historyFile` for histories that are not saved. */
+/** Value of an option that names a file, if there is none. */
 export const NO_FILE = "none";
 
 /** Log levels, from the most to the least verbose. */
@@ -40,6 +40,36 @@ export const OPTIONS = {
     unit: "port",
     about: "Port to listen on; 0 lets the system choose a free port.",
     atLimit: "`serve` fails with SIM_ERR_LISTEN if the port is taken.",
+  },
+  engine: {
+    kind: "text",
+    env: "SIMURGH_ENGINE",
+    default: "auto",
+    minBytes: 1,
+    maxBytes: 4_096,
+    about:
+      "What speaks HTTP and WebSocket. `native`: uWebSockets.js, the package that the app has installed itself, or else the one that comes with Simurgh. `portable`: Node.js's own `http` with the package `ws`, which runs everywhere and takes more CPU. auto: native if it can be loaded here, otherwise portable. Or the name or path of a package with the API of uWebSockets.js, as found from the app.",
+    atLimit:
+      "`serve` fails with SIM_ERR_ENGINE_UNAVAILABLE if the engine cannot be loaded or lacks a call. auto never fails: the line about listening, `server.stats()` and `simurgh doctor` say which engine runs, and what keeps a faster one from running.",
+  },
+  tlsCert: {
+    kind: "text",
+    env: "SIMURGH_TLS_CERT",
+    default: NO_FILE,
+    minBytes: 1,
+    maxBytes: 4_000,
+    about: `Path of the server's certificate in PEM, followed by those of its issuers. With it and \`tlsKey\`, the port serves https and wss, and nothing else. ${NO_FILE}: http and ws.`,
+    atLimit:
+      "`serve` fails with SIM_ERR_TLS if the files cannot be used. If that happens later, when a shard is restarted, the previous certificate is kept, and a line is logged.",
+  },
+  tlsKey: {
+    kind: "text",
+    env: "SIMURGH_TLS_KEY",
+    default: NO_FILE,
+    minBytes: 1,
+    maxBytes: 4_000,
+    about: "Path of the private key of `tlsCert` in PEM, without a passphrase.",
+    atLimit: "Same as for `tlsCert`.",
   },
   shards: {
     kind: "integer",
@@ -254,7 +284,7 @@ export const OPTIONS = {
     max: 1_000_000,
     unit: "connections",
     about:
-      "WebSockets and long-poll sessions of one client address on the whole node, including connection requests that `connect` has not decided yet. 0: no limit. Of IPv6, the /64 network counts as an address. Behind a proxy all clients have the proxy's address: leave it at 0 there, and set the proxy's own limit.",
+      "WebSockets, long-poll sessions and connections of custom transports, such as server-sent events, of one client address on the whole node, including connection requests that `connect` has not decided yet. 0: no limit. Of IPv6, the /64 network counts as an address. Behind a proxy all clients have the proxy's address, unless the endpoint's `trustProxy` names it.",
     atLimit: "The connection request is answered with 429.",
   },
   floodPauseMs: {
@@ -265,7 +295,7 @@ export const OPTIONS = {
     max: 10_000,
     unit: "ms",
     about:
-      "Time for which an address may not connect again, on the whole node, after a connection of it was cut for flooding. 0: none. Further cuts add to it, up to 10 s. Of IPv6, the /64 network counts as an address. Requests that a proxy has forwarded (`Forwarded`, `X-Forwarded-For`, `X-Real-IP`) are exempt. Behind a proxy that adds none of these headers, set it to 0.",
+      "Time for which an address may not connect again, on the whole node, after a connection of it was cut for flooding. 0: none. Further cuts add to it, up to 10 s. Of IPv6, the /64 network counts as an address. Unless the endpoint has `trustProxy`, requests that a proxy has forwarded (`Forwarded`, `X-Forwarded-For`, `X-Real-IP`) are exempt; behind a proxy that adds none of these headers, set it to 0.",
     atLimit: "The connection request is answered with 429 and Retry-After.",
   },
   maxPendingConnects: {
@@ -477,9 +507,9 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "Time limit for an answer from the shard that owns a long-poll session, on this node or another. A mount's `pubsubTimeoutMs` overrides this.",
+      "Time limit for an answer from the shard that owns a long-poll session, on this node or another, and for another node to confirm a call of a custom transport. For long-poll, a mount's `pubsubTimeoutMs` overrides this.",
     atLimit:
-      "The session is considered gone, and the client reconnects. If a shard on another node takes longer to confirm a batch, the session ends.",
+      "The session is considered gone, and the client reconnects. If a shard on another node takes longer to confirm a batch, the session ends. The call is rejected.",
   },
   longpollMaxAgeMs: {
     kind: "integer",
@@ -534,9 +564,9 @@ export const OPTIONS = {
     max: 10_000_000,
     unit: "connections",
     about:
-      "WebSockets of the whole node that have not joined a channel, divided among the shards. Raw sockets are not included. auto: half of `maxConnections`.",
+      "Connections of the whole node that have not joined a channel, over any transport, divided among the shards. Raw sockets are not included. auto: half of `maxConnections`.",
     atLimit:
-      "Connections that have been open for longer than `unjoinedTimeoutMs` are closed with 1008, the oldest first, until there are no more than this. Below the limit they may stay.",
+      "Connections that have been open for longer than `unjoinedTimeoutMs` are closed with 1008, the oldest first, until there are no more than this. Below the limit they may stay. A long-poll session ends with 410.",
   },
   unjoinedTimeoutMs: {
     kind: "integer",
@@ -765,7 +795,7 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "Time limit for each of a shard's final steps after its last connection has closed: its channels' `terminate`, the app's `stop`, and the end of its thread.",
+      "Time limit for each of a shard's final steps after its last connection has closed: its channels' `terminate` and the answers of its routes, the app's `stop`, and the end of its thread.",
     atLimit: "The next step begins. After the last step, the thread is terminated.",
   },
   nodeName: {
@@ -881,6 +911,11 @@ export type Options = { readonly [Name in OptionName]?: ValueOf<Name> | undefine
 
 /** Options with all defaults filled in and all values checked. */
 export type ResolvedOptions = { readonly [Name in OptionName]: ValueOf<Name> };
+
+/** Returns the scheme of requests to the server. */
+export function schemeOf({ tlsCert }: Pick<ResolvedOptions, "tlsCert">): "http" | "https" {
+  return tlsCert === NO_FILE ? "http" : "https";
+}
 
 /**
  * Checks a value that overrides an option of the server, for example for one mount.

@@ -15,7 +15,13 @@ import {
   type IntegerOption,
   type TextOption,
 } from "./values.ts";
-import { OPTIONS, type OptionName, type Options, type ResolvedOptions } from "./options.ts";
+import {
+  NO_FILE,
+  OPTIONS,
+  type OptionName,
+  type Options,
+  type ResolvedOptions,
+} from "./options.ts";
 import { checkVariables, isServiceAddress } from "./variables.ts";
 
 /**
@@ -108,7 +114,9 @@ export function resolveOptions(
   if (resolved["secretKeyBase"] === "auto") resolved["secretKeyBase"] = automatic.secretKeyBase();
   resolveQueues(resolved, memberCount(resolved as ResolvedOptions));
   const result = resolved as ResolvedOptions;
-  checkTotalHoldsPair(result, (name) => subjectOf(name, given[name], environment));
+  const nameOf = (name: OptionName): string => subjectOf(name, given[name], environment);
+  checkTotalHoldsPair(result, nameOf);
+  checkTlsPair(result, nameOf);
   return Object.freeze(result);
 }
 
@@ -207,6 +215,18 @@ function checkTotalHoldsPair(
   const [total, pair] = [nameOf("overflowTotalBytes"), nameOf("overflowBytes")];
   throw invalidOption(
     `${total} must be at least ${pair} (${overflowBytes} bytes), got ${overflowTotalBytes} (bytes)`,
+  );
+}
+
+function checkTlsPair(
+  { tlsCert, tlsKey }: ResolvedOptions,
+  nameOf: (name: OptionName) => string,
+): void {
+  if ((tlsCert === NO_FILE) === (tlsKey === NO_FILE)) return;
+  const [given, missing] = tlsCert === NO_FILE ? ["tlsKey", "tlsCert"] : ["tlsCert", "tlsKey"];
+  const { env } = OPTIONS[missing as OptionName];
+  throw invalidOption(
+    `${nameOf(given as OptionName)} must be set together with ${missing} (${env}), got it alone`,
   );
 }
 

@@ -12,8 +12,8 @@ import { OPTIONS } from "./options.ts";
 const PREFIX = "SIMURGH_";
 const OPTION_VARIABLES: readonly string[] = Object.values(OPTIONS).map(({ env }) => env);
 
-/** Known variables that are not options. The scripts of this repository use them. */
-export const OTHER_VARIABLES: readonly string[] = ["SIMURGH_NO_INSTALL"];
+/** Known variables that are not options: of the scripts of this repository, and of `simurgh/postgres`. */
+export const OTHER_VARIABLES: readonly string[] = ["SIMURGH_NO_INSTALL", "SIMURGH_POSTGRES_URL"];
 
 /**
  * Variables that Kubernetes and Docker set for a service whose name is `simurgh` or starts with it,

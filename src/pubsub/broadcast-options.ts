@@ -15,8 +15,8 @@ export interface TopicBroadcastOptions {
 }
 
 /**
- * Options of a broadcast. Phoenix has separate functions for most of them. A broadcast with a `scope` or a `node` is never
- * kept in a history.
+ * Options of a broadcast. Phoenix has separate functions for most of them. A broadcast that does not go to all nodes is
+ * never kept in a history.
  */
 export interface BroadcastOptions extends TopicBroadcastOptions {
   /**
@@ -41,7 +41,7 @@ export interface ContextBroadcastOptions extends BroadcastOptions {
 export interface PublishOptions {
   /**
    * Text of at most 255 UTF-16 units. A message with the same key is kept once within the `ttlMs` of the
-   * topic: publishing it again resolves with where it was kept.
+   * topic, on each node: publishing it again resolves with where it was kept.
    */
   readonly idempotencyKey?: string;
 }
@@ -133,9 +133,9 @@ export function broadcastTo(
   const { scope, node, except, history } = options;
   checkValues(options);
   if (node === undefined) {
-    if (scope === undefined && history !== false) {
-      pubsub.broadcast(topic, event, payload, "cluster", except);
-    } else pubsub.broadcastUnkept(topic, event, payload, scope ?? "cluster", except);
+    const to = scope ?? "cluster";
+    if (history === false) pubsub.broadcastUnkept(topic, event, payload, to, except);
+    else pubsub.broadcast(topic, event, payload, to, except);
     return;
   }
   if (typeof node !== "string") {

@@ -9,7 +9,8 @@
  *     hash     of the topic, by this node's seed
  *     offsets  in bytes from the start of the header; all words little-endian
  *     after the frame, in a direct broadcast: the name of the node it is for, as UTF-8; in a broadcast
- *              that is left out of its topic's history: a zero byte
+ *              that is left out of its topic's history: a zero byte; to other nodes, in a publish with an
+ *              idempotency key: a byte of 1, and the key as UTF-8
  *
  * The offsets point into the frame. A text frame contains JSON; topic and event are without their
  * quotes. A binary frame, which its first byte identifies, contains topic and event as plain UTF-8,
@@ -24,6 +25,11 @@ import type { BroadcastParts } from "../protocol/serializer.ts";
 
 /** Bytes of the header. */
 export const HEADER_BYTES = 32;
+
+/** Byte before a key that follows the frame. */
+const KEY_MARK = 1;
+/** Text before a key that is appended to the frame. */
+export const KEY_MARK_TEXT = "\u0001";
 
 /** First byte of the frame of a binary broadcast; a text frame begins with a bracket. */
 const BINARY_FRAME = 2;
@@ -118,6 +124,14 @@ export class Envelope implements BroadcastParts {
   frame(): Uint8Array {
     const start = this.offset + HEADER_BYTES;
     return this.bytes.subarray(start, start + this.frameLength);
+  }
+
+  /** Returns the idempotency key that follows the frame; undefined if something else does, or nothing. */
+  key(): string | undefined {
+    const start = this.offset + HEADER_BYTES + this.frameLength;
+    const end = this.offset + this.length;
+    if (start >= end || this.bytes[start] !== KEY_MARK) return undefined;
+    return textOf(this.bytes, start + 1, end - start - 1);
   }
 
   /** Returns the name of the node that a direct broadcast is for. */

@@ -50,6 +50,8 @@ export interface ExchangeOptions {
 }
 
 const MAX_RECORDS_PER_TURN = 256;
+/** Size of the records of a turn after which it ends (bytes): answers with parts of a history are large. */
+const MAX_BYTES_PER_TURN = 262_144;
 
 /** One member's end of all its rings. */
 export class Exchange {
@@ -362,7 +364,7 @@ export class Exchange {
 
   #turn(): boolean {
     this.#flush();
-    return this.#drain(this.#maxRecordsPerTurn) >= this.#maxRecordsPerTurn;
+    return this.#drain(this.#maxRecordsPerTurn, MAX_BYTES_PER_TURN) >= this.#maxRecordsPerTurn;
   }
 
   #hasWork(): boolean {
@@ -384,10 +386,15 @@ export class Exchange {
     if (hasFlushed) this.#countOverflow();
   }
 
-  /** Visits each ring once, starting where the last call ended, so that no ring is starved. */
-  #drain(limit: number): number {
+  /**
+   * Visits each ring once, starting where the last call ended, so that no ring is starved.
+   *
+   * @returns the number of records read, or `limit` if it stopped because of `maxBytes`
+   */
+  #drain(limit: number, maxBytes = Infinity): number {
     const { members } = this.#memory;
     let left = limit;
+    let bytesLeft = maxBytes;
     for (let visited = 0; visited < members && left > 0; visited += 1) {
       const from = this.#nextFrom;
       this.#nextFrom = from + 1 === members ? 0 : from + 1;
@@ -395,6 +402,8 @@ export class Exchange {
       if (inbound === undefined) continue;
       for (let read = -1; read !== 0 && left > 0; left -= read) {
         read = this.#drainOne(from, inbound, left);
+        bytesLeft -= inbound.drainedBytes;
+        if (bytesLeft <= 0) return limit;
       }
     }
     return limit - left;

@@ -11,7 +11,8 @@
  *     excluded channel   number of the channel that is left out, 0 for none; a uint32. Only the
  *                        member that wrote the record can resolve it, while it has this generation
  *     position           of the broadcast in its topic, a uint64; 0 in KEEP
- *     JSON               {"request":7,"key":"order-1"}; KEEP has the flag ASKED then
+ *     JSON               {"request":7,"key":"order-1"}; KEEP has the flag ASKED then. The request is 0 for a
+ *                        publish of another node, for which nobody waits
  *
  *   A keeper stores the envelope and, if a channel is excluded, the first 8 bytes of the trailer.
  *
@@ -57,6 +58,8 @@ export const TRAILER_BYTES = 16;
 const SENDER_BYTES = 8;
 /** Flag of a KEEP record that ends with JSON. */
 export const ASKED_FLAG = 1;
+/** The request of a publish for which nobody waits on this node. */
+export const NO_REQUEST = 0;
 
 const WORD = 2 ** 32;
 const MESSAGE_HEADER_BYTES = 12;

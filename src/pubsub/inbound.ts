@@ -64,6 +64,8 @@ export class Inbound {
   readonly #onRing: RingHandler;
   #handler: ExchangeHandler | undefined = undefined;
   #generation = 0;
+  /** Size of the records that the last `drain` read (bytes). */
+  drainedBytes = 0;
 
   constructor(
     from: number,
@@ -96,6 +98,7 @@ export class Inbound {
    * @returns the number of records read (a fragment counts as one); 0 only if there were none
    */
   drain(handler: ExchangeHandler, limit: number): number {
+    this.drainedBytes = 0;
     const usedBytes = this.#ring.usedBytes();
     if (usedBytes === 0 && this.#taken.usedBytes === 0) return 0;
     this.#counters.raise(COUNTER.ringHighWaterBytes, usedBytes);
@@ -136,6 +139,7 @@ export class Inbound {
     length: number,
     words: Int32Array,
   ): void {
+    this.drainedBytes += length;
     if (!isOfGeneration(packed, this.#generation)) {
       this.#counters.add(COUNTER.droppedStale);
       return;

@@ -24,6 +24,7 @@ import { kindAndFlags } from "./exchange-layout.ts";
 import { CONTROL_SLOT } from "./exchange.ts";
 import {
   Answer,
+  ASKED_FLAG,
   packJson,
   unpackJson,
   type Ask,
@@ -44,6 +45,7 @@ const RETRY_MS = 20;
 const LOOK_MS = 500;
 
 const KEEP_TYPE = kindAndFlags(KIND.keep, 0);
+const PUBLISH_TYPE = kindAndFlags(KIND.keep, ASKED_FLAG);
 const ASK_TYPE = kindAndFlags(KIND.ask, 0);
 
 /** Carries records to keepers. Implemented by the exchange, and without threads by `solo`. */
@@ -216,21 +218,22 @@ export class Keeping {
     return this.#line.send(this.keeperOf(hash), slot, KEEP_TYPE, record, length);
   }
 
+  /** As `keep`, with a note behind the trailer that has an idempotency key, for which nobody waits. */
+  keepOnce(hash: number, record: Uint8Array): boolean {
+    const slot = this.#member.index.slotOf(hash);
+    return this.#line.send(this.keeperOf(hash), slot, PUBLISH_TYPE, record, record.length);
+  }
+
   /** Returns the number for the next publish. */
   nextRequest(): number {
     this.#lastRequest += 1;
     return this.#lastRequest;
   }
 
-  /**
-   * Sends a broadcast whose sender waits until it is kept.
-   *
-   * @param type - KEEP with its flag
-   */
+  /** Sends a broadcast whose sender waits until it is kept. */
   async publish(
     hash: number,
     request: number,
-    type: number,
     record: Uint8Array,
     length: number,
   ): Promise<KeptAt> {
@@ -238,7 +241,7 @@ export class Keeping {
     const slot = this.#member.index.slotOf(hash);
     // First, since without threads the answer comes within the call.
     const settled = this.#settled(request, keeper, slot);
-    if (!this.#line.send(keeper, slot, type, record, length)) this.#unsent(request);
+    if (!this.#line.send(keeper, slot, PUBLISH_TYPE, record, length)) this.#unsent(request);
     const { epoch = "", position = 0 } = await settled;
     return { epoch, offset: String(position) };
   }

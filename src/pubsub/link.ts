@@ -25,7 +25,7 @@ import { Envelope, KIND, rehash } from "./envelope.ts";
 import { kindAndFlags, kindOf, NO_MEMBER } from "./exchange-layout.ts";
 import { CONTROL_SLOT, type ExchangeHandler, type LappedNotice } from "./exchange.ts";
 import { GAP_SLOT, packGap } from "./gap.ts";
-import { Trailer, TRAILER_BYTES, trailerAt } from "./history-records.ts";
+import { NO_REQUEST, packJson, Trailer, TRAILER_BYTES, trailerAt } from "./history-records.ts";
 import type { Keeping } from "./keeping.ts";
 import { isKeptEvent } from "./kept-topics.ts";
 import type { Member } from "./member.ts";
@@ -38,6 +38,7 @@ const MAIL = "mail";
 const RETRY_MS = 1_000;
 const ALL_TOPICS = new Uint8Array(0);
 const NO_SLOTS = new Int32Array(0);
+const NO_NOTE = new Uint8Array(0);
 
 /** The link of a node. */
 export class Link implements ExchangeHandler {
@@ -232,13 +233,18 @@ export class Link implements ExchangeHandler {
     const { hash, frameLength } = this.#envelope.read(envelope, 0, envelope.length);
     if (!isKeptEvent(history, this.#envelope.event())) return false;
     const end = trailerAt(0, frameLength);
-    // Something after the frame: a direct broadcast, or one that its sender left out of the history.
-    if (envelope.length > end || keeping.isTooLarge(end)) return false;
-    const record = new Uint8Array(end + TRAILER_BYTES);
+    const key = this.#envelope.key();
+    // Something else after the frame: a direct broadcast, or one that its sender left out of the history.
+    if (envelope.length > end && key === undefined) return false;
+    if (keeping.isTooLarge(end)) return false;
+    const note = key === undefined ? NO_NOTE : packJson({ request: NO_REQUEST, key });
+    const record = new Uint8Array(end + TRAILER_BYTES + note.length);
     record.set(envelope.subarray(0, end));
     keeping.exclude(this.#trailer, undefined);
     this.#trailer.write(record, end);
-    keeping.keep(hash, record, record.length);
+    record.set(note, end + TRAILER_BYTES);
+    if (key === undefined) keeping.keep(hash, record, record.length);
+    else keeping.keepOnce(hash, record);
     return true;
   }
 

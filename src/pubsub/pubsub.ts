@@ -18,8 +18,15 @@ import { BroadcastEncoder, topicName } from "../protocol/broadcast-encoder.ts";
 import { telemetry } from "../telemetry.ts";
 import { Deliveries } from "./deliveries.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import { Envelope, HEADER_BYTES, KIND, writeHeader, type BroadcastHandler } from "./envelope.ts";
-import { ASKED_FLAG, packJson, Trailer, TRAILER_BYTES } from "./history-records.ts";
+import {
+  Envelope,
+  HEADER_BYTES,
+  KEY_MARK_TEXT,
+  KIND,
+  writeHeader,
+  type BroadcastHandler,
+} from "./envelope.ts";
+import { packJson, Trailer, TRAILER_BYTES } from "./history-records.ts";
 import { readHistory, type HistoryPage, type HistoryRequest } from "./history-reader.ts";
 import { KeptDelivery } from "./kept-delivery.ts";
 import { isKeptEvent } from "./kept-topics.ts";
@@ -41,7 +48,6 @@ export type Scope = "cluster" | "node" | "thread" | "otherThreads" | "otherNodes
 
 const BROADCAST_TYPE = kindAndFlags(KIND.broadcast, 0);
 const DIRECT_TYPE = kindAndFlags(KIND.direct, 0);
-const PUBLISH_TYPE = kindAndFlags(KIND.keep, ASKED_FLAG);
 
 /** PubSub for one thread: its member's subscriptions and broadcasts. */
 export class PubSub<Lane = never> implements ExchangeHandler {
@@ -274,7 +280,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
   /**
    * Broadcasts, and resolves when the message is kept.
    *
-   * @param key - a message with the same key is kept once within the `ttlMs` of the topic
+   * @param key - a message with the same key is kept once within the `ttlMs` of the topic, on each node
    * @throws SIM_ERR_NO_HISTORY if the topic has no history, or the event is ephemeral; SIM_ERR_PAYLOAD,
    *   SIM_ERR_PAYLOAD_TOO_LARGE; SIM_ERR_NOT_KEPT if it was lost, or could not be kept
    */
@@ -299,8 +305,9 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     keeping.exclude(this.#trailer, undefined);
     this.#trailer.write(record, frameEnd);
     record.set(note, at);
-    const kept = keeping.publish(hash, request, PUBLISH_TYPE, encoder.bytes, at + note.length);
-    this.#sentToKeeper(hash, frameEnd);
+    const kept = keeping.publish(hash, request, encoder.bytes, at + note.length);
+    // Over what followed the frame, which has been sent. A node that knows the key does not keep it again.
+    this.#sentToKeeper(hash, key === undefined ? frameEnd : encoder.append(KEY_MARK_TEXT + key));
     return kept;
   }
 

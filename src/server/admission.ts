@@ -20,14 +20,14 @@ import { reservedDescriptors } from "../options/resolution.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import { descriptorLimit, openDescriptors } from "./descriptors.ts";
 
-/** What is paused; implemented by the acceptor. */
+/** What is paused; implemented by the listener of the node. */
 export interface PausedListener {
   /** Whether it will not listen again. */
   readonly isStopped: boolean;
   /** Closes the listening socket. @returns false if it is closed already */
   pause(): boolean;
   /** Listens again after `pause`. @returns false if the port is taken */
-  resume(): boolean;
+  resume(): Promise<boolean>;
 }
 
 /** The dependencies of an Admission. */
@@ -53,6 +53,7 @@ export class Admission {
   readonly #maxDescriptors: number;
   readonly #timer: NodeJS.Timeout;
   #isPaused = false;
+  #isResuming = false;
   #isPortTaken = false;
 
   constructor(parts: AdmissionParts) {
@@ -80,7 +81,7 @@ export class Admission {
     }
     const hasRoom =
       connections <= lowered(maxConnections) && descriptors <= lowered(this.#maxDescriptors);
-    if (hasRoom) this.#resume(connections);
+    if (hasRoom && !this.#isResuming) void this.#resume(connections);
   }
 
   #pause(connections: number, descriptors: number): void {
@@ -91,9 +92,12 @@ export class Admission {
     logger.log("listenPaused", { connections, descriptors });
   }
 
-  #resume(connections: number): void {
+  async #resume(connections: number): Promise<void> {
     const { listener, logger } = this.#parts;
-    if (listener.resume()) {
+    this.#isResuming = true;
+    const isListening = await listener.resume();
+    this.#isResuming = false;
+    if (isListening) {
       this.#isPaused = false;
       this.#isPortTaken = false;
       logger.log("listenResumed", { connections });

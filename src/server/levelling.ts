@@ -12,11 +12,12 @@
  * Runs on: main.
  */
 
-import type { Acceptor } from "./acceptor.ts";
+import type { ListeningThread, NodeListener } from "../transport/engine/listener-port.ts";
 
 /** A shard's thread. */
-export interface LevelledThread {
-  readonly descriptor: number | undefined;
+export interface LevelledThread extends ListeningThread {
+  /** Whether the thread has started. */
+  readonly isReady: boolean;
   /** Open connections. */
   readonly connections: number;
 }
@@ -26,34 +27,33 @@ const CHECK_MS = 250;
 
 /** Levels out the connections of new shards. */
 export class Levelling {
-  readonly #acceptor: Pick<Acceptor, "has" | "setTurns">;
+  readonly #listener: Pick<NodeListener, "has" | "setTurns">;
   readonly #serving: Iterable<LevelledThread>;
   /** Threads that have two turns. */
   readonly #behind = new Set<LevelledThread>();
   #timer: NodeJS.Timeout | undefined;
 
   /** @param serving - the serving threads */
-  constructor(acceptor: Pick<Acceptor, "has" | "setTurns">, serving: Iterable<LevelledThread>) {
-    this.#acceptor = acceptor;
+  constructor(listener: Pick<NodeListener, "has" | "setTurns">, serving: Iterable<LevelledThread>) {
+    this.#listener = listener;
     this.#serving = serving;
   }
 
   /** Begins to level a thread that was just added to the rotation. */
   begin(thread: LevelledThread): void {
-    if (thread.descriptor === undefined || this.#isLevel(thread)) return;
+    if (!thread.isReady || this.#isLevel(thread)) return;
     this.#behind.add(thread);
-    this.#acceptor.setTurns(thread.descriptor, 2);
+    this.#listener.setTurns(thread, 2);
     this.#timer ??= setInterval(() => this.check(), CHECK_MS).unref();
   }
 
   /** Compares the connection counts, and removes the second turn of threads that have caught up. */
   check(): void {
     for (const thread of this.#behind) {
-      const { descriptor } = thread;
-      const isInRotation = descriptor !== undefined && this.#acceptor.has(descriptor);
+      const isInRotation = this.#listener.has(thread);
       if (isInRotation && !this.#isLevel(thread)) continue;
       this.#behind.delete(thread);
-      if (isInRotation) this.#acceptor.setTurns(descriptor, 1);
+      if (isInRotation) this.#listener.setTurns(thread, 1);
     }
     if (this.#behind.size === 0) this.stop();
   }

@@ -12,9 +12,11 @@ import { MessageChannel, Worker, type ResourceLimits } from "node:worker_threads
 
 import { makeError } from "../errors.ts";
 import { readCounters } from "../memory/counters.ts";
+import { Figures } from "../memory/figures.ts";
 import type { OutgoingSchemas } from "../endpoint/outgoing-schemas.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type {
+  FigureName,
   AnswerMessage,
   DrainPace,
   KeeperStart,
@@ -29,7 +31,9 @@ import type { KeptPatterns } from "../pubsub/kept-topics.ts";
 import type { HandedOver, TaskMessage } from "../tasks/task-messages.ts";
 import { errorOf } from "../error-report.ts";
 import { workerFlags } from "../memory/worker-flags.ts";
+import type { ListeningPlace, ListeningThread } from "../transport/engine/listener-port.ts";
 import type { MemberStats } from "./member-stats.ts";
+import type { ThreadFigure } from "./transport-stats.ts";
 import { within } from "./time-limit.ts";
 
 /** Receives the events of a thread; implemented by the supervisor. */
@@ -51,23 +55,31 @@ export interface MemberThreadEvents {
 }
 
 /** A worker thread that is a member of the exchange. */
-export class MemberThread {
+export class MemberThread implements ListeningThread {
   readonly member: number;
   /** Index of the shard; -1 for the link and for keepers of histories. */
   readonly shard: number;
   readonly role: "shard" | "link" | "keeper";
+  /** Digest of its certificate's files; undefined without one. */
+  readonly tlsDigest: string | undefined;
   /** Name in error messages. */
   readonly name: string;
   readonly #options: ResolvedOptions;
   readonly #counters: SharedArrayBuffer;
+  readonly #figures: Figures;
+  readonly #figureNames: FigureName[] = [];
   readonly #worker: Worker;
   readonly #exited: Promise<void>;
   readonly #waiting = new Map<MemberMessage["kind"], (message: MemberMessage) => void>();
   #drained: Promise<MemberMessage> | undefined;
   #finished: Promise<MemberMessage> | undefined;
+  /** Whether it serves, or has served. */
+  isReady = false;
   descriptor: number | undefined;
   /** Schemas for the events that the app's channels send. */
   outgoing: readonly (readonly OutgoingSchemas[])[] = [];
+  /** The paths of the app's WebSockets and long-polls. */
+  paths: readonly string[] = [];
   /** The topics whose broadcasts are kept. */
   kept: KeptPatterns = [];
   hasEnded = false;
@@ -87,7 +99,9 @@ export class MemberThread {
   ) {
     this.member = start.member;
     this.shard = "shard" in start ? start.shard : -1;
+    this.tlsDigest = "tls" in start ? start.tls?.digest : undefined;
     this.#counters = start.memory.counters;
+    this.#figures = new Figures(start.memory.figures, start.member);
     this.role = roleOf(start);
     this.name = this.role === "shard" ? `shard ${this.shard}` : NAMES[this.role];
     this.#options = start.options;
@@ -96,6 +110,7 @@ export class MemberThread {
     this.#worker.on("message", (message: MemberMessage) => {
       if (message.kind === "leaving") events.onLeaving(this);
       if (message.kind === "rotation") events.onRotation(this, message.isIn);
+      if (message.kind === "figure") this.#figureNames.push(message.named);
       if (message.kind === "retired") events.onRetired(this, message.member);
       if (message.kind === "task" || message.kind === "taskCancel") events.onTask(this, message);
       if (message.kind === "answer") events.onAnswer(this, message);
@@ -109,7 +124,8 @@ export class MemberThread {
       this.#worker.once("exit", () => {
         this.hasEnded = true;
         events.onExit(this);
-        resolve();
+        // In a later turn, so that the thread's last messages are handled before its end.
+        setImmediate(resolve);
       });
     });
   }
@@ -153,9 +169,11 @@ export class MemberThread {
     }
     const message = await settled;
     if (message?.kind === "ready") {
+      this.isReady = true;
       this.descriptor = message.descriptor;
       this.outgoing = message.outgoing;
       this.kept = message.kept;
+      this.paths = message.paths;
       return;
     }
     if (message?.kind === "failed") throw errorOf(message.error);
@@ -177,6 +195,14 @@ export class MemberThread {
   /** Reads the thread's counters. */
   stats(): MemberStats {
     return readCounters(this.#counters, this.member);
+  }
+
+  /** Reads what the thread's custom transports measure. */
+  get figures(): ThreadFigure[] {
+    return this.#figureNames.flatMap(({ figure, transport, name }) => {
+      const value = this.#figures.get(figure);
+      return value === undefined ? [] : [{ transport, name, value }];
+    });
   }
 
   /**
@@ -206,6 +232,17 @@ export class MemberThread {
     const keeping = this.#next("keeping");
     this.send({ kind: "kept", kept });
     await Promise.race([keeping, this.#exited]);
+  }
+
+  async listen(at: ListeningPlace): Promise<boolean> {
+    const listening = this.#next("listening");
+    this.send({ kind: "listen", at });
+    const message = await Promise.race([listening, this.#exited]);
+    return message?.kind === "listening" && message.isListening;
+  }
+
+  stopListening(isFull: boolean): void {
+    this.send({ kind: "listen", at: undefined, isFull });
   }
 
   /** Resolves when the thread has ended. */

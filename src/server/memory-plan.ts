@@ -17,6 +17,7 @@ import { makeError } from "../errors.ts";
 import { makeAddressCountsMemory } from "../memory/address-counts.ts";
 import { makeBufferGaugesMemory } from "../memory/buffer-gauges.ts";
 import { makeCountersMemory } from "../memory/counters.ts";
+import { makeFiguresMemory } from "../memory/figures.ts";
 import { lifeBytes } from "../memory/life-layout.ts";
 import { makeRunningMemory } from "../memory/running.ts";
 import { makeRateTableMemory } from "../memory/rate-table.ts";
@@ -49,6 +50,7 @@ export function makeNodeMemory(
     life: new SharedArrayBuffer(lifeBytes(members)),
     running: makeRunningMemory(members),
     buffers: makeBufferGaugesMemory(members),
+    figures: makeFiguresMemory(members),
     rates: makeRateTableMemory(rateTableBits, seed()),
     addresses:
       maxConnectionsPerAddress > 0

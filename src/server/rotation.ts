@@ -7,14 +7,14 @@
  *
  * Runs on: main; one per server.
  * Owns: which threads take part in the rotation, and which of them are overloaded.
- * Order: a thread is removed from the acceptor before it is notified through `Life`, because it may then close
+ * Order: a thread is removed from the listener before it is notified through `Life`, because it may then close
  *        its app. For the same reason, a released thread is never added again.
- * Full: if no thread is in the rotation, the acceptor answers with 503, and this is logged.
+ * Full: if no thread is in the rotation, the listener answers with 503, and this is logged.
  */
 
 import type { Logger } from "../log/logger.ts";
 import type { Life } from "../memory/life.ts";
-import type { Acceptor } from "./acceptor.ts";
+import type { NodeListener } from "../transport/engine/listener-port.ts";
 import { Levelling, type LevelledThread } from "./levelling.ts";
 
 /** A shard's thread. */
@@ -27,7 +27,7 @@ export interface RotatedThread extends LevelledThread {
 
 /** The rotation of a server's shards. */
 export class Rotation {
-  readonly #acceptor: Acceptor;
+  readonly #listener: NodeListener;
   readonly #life: Life;
   readonly #logger: Logger;
   readonly #levelling: Levelling;
@@ -36,11 +36,11 @@ export class Rotation {
   readonly #overloaded = new WeakSet<RotatedThread>();
   readonly #released = new WeakSet<RotatedThread>();
 
-  constructor(acceptor: Acceptor, life: Life, logger: Logger) {
-    this.#acceptor = acceptor;
+  constructor(listener: NodeListener, life: Life, logger: Logger) {
+    this.#listener = listener;
     this.#life = life;
     this.#logger = logger;
-    this.#levelling = new Levelling(acceptor, this.#threads);
+    this.#levelling = new Levelling(listener, this.#threads);
   }
 
   /**
@@ -66,12 +66,11 @@ export class Rotation {
 
   /** Adds or removes a thread that takes part. Called when `isStuck` has changed. */
   update(thread: RotatedThread): void {
-    const { descriptor, isStuck } = thread;
-    if (descriptor === undefined || !this.#threads.has(thread)) return;
-    if (!isStuck && !this.#overloaded.has(thread)) {
-      this.#acceptor.add(descriptor);
-    } else if (this.#acceptor.has(descriptor)) {
-      this.#acceptor.remove(descriptor);
+    if (!thread.isReady || !this.#threads.has(thread)) return;
+    if (!thread.isStuck && !this.#overloaded.has(thread)) {
+      this.#listener.add(thread);
+    } else if (this.#listener.has(thread)) {
+      this.#listener.remove(thread);
       this.reportIfEmpty();
     }
   }
@@ -80,12 +79,12 @@ export class Rotation {
   release(thread: RotatedThread): void {
     this.#released.add(thread);
     this.#threads.delete(thread);
-    if (thread.descriptor !== undefined) this.#acceptor.remove(thread.descriptor);
+    this.#listener.remove(thread);
     if (!thread.hasEnded) this.#life.release(thread.member);
   }
 
   /** Logs if no thread is in the rotation. */
   reportIfEmpty(): void {
-    if (this.#acceptor.size === 0) this.#logger.log("noShardInRotation");
+    if (this.#listener.size === 0) this.#logger.log("noShardInRotation");
   }
 }

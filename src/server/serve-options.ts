@@ -16,6 +16,17 @@ export interface ServeOptions extends Options {
   readonly data?: unknown;
   /** A custom link to other nodes. By default `clusterUrl` selects the link. */
   readonly adapter?: AdapterSpec;
+  /**
+   * An `http.Server` or `https.Server` of Node.js that has the port, such as that of an Express application. It passes
+   * requests for the paths of the app's sockets on, and serves everything else as before. `host` and `port` must not be
+   * set then.
+   */
+  // What both have, since these types must not need those of Node.js.
+  readonly attachTo?: {
+    readonly listening: boolean;
+    readonly headersTimeout: number;
+    readonly requestTimeout: number;
+  };
   /** Receives main's log lines. By default they are written to standard error. */
   readonly logger?: LogSink;
 }

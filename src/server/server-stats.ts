@@ -5,10 +5,14 @@
  */
 
 import type { SubscriptionIndexStats } from "../pubsub/subscription-index.ts";
+import type { EngineStats } from "./server-engine.ts";
 import type { MemberStats } from "./member-stats.ts";
+import type { TransportStats } from "./transport-stats.ts";
 
 /** Counters of a server. */
 export interface ServerStats {
+  /** The engine that runs. */
+  readonly engine: EngineStats;
   /**
    * Counters by shard, including the totals of its ended threads. While a shard is being restarted,
    * both of its threads are counted. Undefined while a shard that has ended is being replaced.
@@ -22,6 +26,11 @@ export interface ServerStats {
    * a history.
    */
   readonly history: MemberStats | undefined;
+  /**
+   * What the custom transports measure (`host.measure`), by transport and by name, such as
+   * `transports.postgres.lagMs.total`. A transport without figures is missing.
+   */
+  readonly transports: TransportStats;
   /** The combined counters of all shards and main. */
   readonly total: MemberStats;
   /** Statistics of the subscription index. Each read scans the whole index. */

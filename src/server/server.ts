@@ -1,28 +1,17 @@
 /**
- * A running server, and `serve`, which starts one.
+ * A running server.
  *
  * Runs on: main.
  */
 
-import { randomBytes, randomUUID } from "node:crypto";
-import { pathToFileURL } from "node:url";
-
-import { checkNodeVersion } from "../node-version.ts";
 import { invalidOption } from "../definition-checks.ts";
-import { kindOf } from "../errors.ts";
-import { LOG_LINES, type Logger } from "../log/logger.ts";
-import { Counters, readCounters } from "../memory/counters.ts";
-import { Life } from "../memory/life.ts";
-import { memberCount, resolveOptions } from "../options/resolution.ts";
-import type { ResolvedOptions } from "../options/options.ts";
-import { OutputQueue } from "../output/output-queue.ts";
-import { OutputThread } from "../output/output-thread.ts";
-import type { WriterTexts } from "../output/output-writer.ts";
-import { makeOutputMemory } from "../output/queue-layout.ts";
-import { makeQueueLogger } from "../output/queue-logger.ts";
+import { makeError } from "../errors.ts";
+import { type Logger } from "../log/logger.ts";
+import { readCounters } from "../memory/counters.ts";
+import type { Life } from "../memory/life.ts";
+import { schemeOf, type ResolvedOptions } from "../options/options.ts";
+import type { OutputThread } from "../output/output-thread.ts";
 import { EVENT } from "../protocol/reserved.ts";
-import type { AdapterSpec } from "../pubsub/adapter.ts";
-import { clusterAdapter } from "../pubsub/adapters/cluster-url.ts";
 import type { BroadcastHandler } from "../pubsub/envelope.ts";
 import type { HistoryPage, HistoryRequest } from "../pubsub/history-reader.ts";
 import type { KeptAt } from "../pubsub/keeping.ts";
@@ -34,14 +23,12 @@ import type {
   PublishArguments,
 } from "../endpoint/app-types.ts";
 import type { ChannelDetails, ChannelInfo, NodeMemory, SocketInfo } from "../shard/control.ts";
-import { loadEngine } from "../transport/engine/engine.ts";
-import { TcpConnections } from "../transport/tcp-connections.ts";
-import { Acceptor } from "./acceptor.ts";
-import { Admission } from "./admission.ts";
-import { availableCpus } from "./cpu-quota.ts";
-import { descriptorLimit } from "./descriptors.ts";
+import type { NodeListener } from "../transport/engine/listener-port.ts";
+import type { Admission } from "./admission.ts";
+import type { Attachment } from "./attachment/attachment.ts";
+import type { Certificate } from "./certificate.ts";
 import { drainSettingsOf, type DrainOptions } from "./drain-plan.ts";
-import { Host } from "./host.ts";
+import type { Host } from "./host.ts";
 import {
   Introspection,
   type HostPresenceEntry,
@@ -49,15 +36,14 @@ import {
   type SocketsRequest,
   type TopicsRequest,
 } from "./introspection.ts";
-import { availableMemory } from "./memory-limit.ts";
-import { LINK_MEMBER, MAIN_MEMBER, makeNodeMemory } from "./memory-plan.ts";
+import { LINK_MEMBER, MAIN_MEMBER } from "./memory-plan.ts";
 import { joinStats } from "./member-stats.ts";
 import { NodeDrain, type DrainReport } from "./node-drain.ts";
-import type { ServeOptions } from "./serve-options.ts";
+import { type EngineStats } from "./server-engine.ts";
 import type { ServerStats } from "./server-stats.ts";
 import { closedError, type ShardRestart } from "./shard-restarts.ts";
-import { Supervisor } from "./supervisor.ts";
-import { TaskPool } from "../tasks/task-pool.ts";
+import type { Supervisor } from "./supervisor.ts";
+import type { TaskPool } from "../tasks/task-pool.ts";
 
 /**
  * A presence, for use by the host. Each method asks a shard, which also calls `fetch`.
@@ -76,24 +62,38 @@ export interface HostPresence {
  * A running server. `serve<typeof app>(…)` types the app's topics, events and payloads.
  */
 export class Server<App = unknown> {
-  /** Address that the server listens on. */
-  readonly host: string;
-  /** Port that the server listens on. */
-  readonly port: number;
   readonly shards: number;
   readonly nodeName: string;
   readonly #parts: ServerParts;
+  readonly #port: number;
   readonly #drain: NodeDrain;
   #closing: Promise<void> | undefined;
+  #lastReload: Promise<unknown> = Promise.resolve();
 
   /** @internal so that the published types contain none of a server's parts */
   constructor(parts: ServerParts, port: number) {
     this.#parts = parts;
-    this.host = parts.options.host;
-    this.port = port;
+    this.#port = port;
     this.shards = parts.options.shards;
     this.nodeName = parts.memory.nodeName;
     this.#drain = new NodeDrain(parts.supervisor, parts.options, parts.logger);
+  }
+
+  /** Address that the server listens on. If it is attached, that of the other server, or "" while that does not listen. */
+  get host(): string {
+    const { attachment, options } = this.#parts;
+    return attachment?.host ?? options.host;
+  }
+
+  /** `https` if the server has a certificate, or is attached to one that has. Its WebSockets are then at wss. */
+  get scheme(): "http" | "https" {
+    const { attachment, options } = this.#parts;
+    return attachment?.scheme ?? schemeOf(options);
+  }
+
+  /** Port that the server listens on. If it is attached, that of the other server, or 0 while that does not listen. */
+  get port(): number {
+    return this.#parts.attachment?.port ?? this.#port;
   }
 
   /**
@@ -182,16 +182,18 @@ export class Server<App = unknown> {
    * milliseconds.
    */
   stats(): ServerStats {
-    const { memory, supervisor, host } = this.#parts;
+    const { memory, supervisor, host, engine } = this.#parts;
     const shards = Array.from({ length: this.shards }, (_, shard) => supervisor.stats(shard));
     const main = readCounters(memory.counters, MAIN_MEMBER);
     const link = memory.link < 0 ? undefined : readCounters(memory.counters, LINK_MEMBER);
     const total = joinStats([main, supervisor.totalStats()]);
     return {
+      engine,
       shards,
       main,
       link,
       history: supervisor.historyStats(),
+      transports: supervisor.transportStats(),
       total,
       get index() {
         return host.member.index.stats();
@@ -252,7 +254,7 @@ export class Server<App = unknown> {
 
   /**
    * Replaces a shard's thread while the other shards keep serving. A new thread loads the current
-   * app module and receives new connections. The old thread closes its connections with 1012, in
+   * app module and certificate, and receives new connections. The old thread closes its connections with 1012, in
    * batches as `drain` does, and ends. Only one restart runs at a time; others wait.
    *
    * @returns counts of what was closed, once the old thread has ended
@@ -261,13 +263,47 @@ export class Server<App = unknown> {
    *   SIM_ERR_OPTION_INVALID
    */
   async restartShard(shard: number): Promise<ShardRestart> {
-    this.#host();
-    if (this.#drain.hasBegun) throw closedError("drained");
+    this.#checkOpen();
     if (!Number.isInteger(shard) || shard < 0 || shard >= this.shards) {
       const message = `shard must be an integer from 0 to ${this.shards - 1} (shard), got ${shard}`;
       throw invalidOption(message);
     }
     return this.#parts.supervisor.restart(shard);
+  }
+
+  /**
+   * Loads the certificate of `tlsCert` and `tlsKey` again, for example when it has been renewed, and restarts the
+   * shards that do not have it, one after the other, as `restartShard` does: they also load the current app module.
+   * Further calls wait for earlier ones.
+   *
+   * @returns what was closed, by shard; empty if the files have not changed
+   * @throws SIM_ERR_TLS if the server has no certificate, or the files cannot be used: then nothing changes. Errors of
+   *   `restartShard`: then this shard and later ones keep the previous certificate until they are restarted
+   */
+  async reloadTls(): Promise<ShardRestart[]> {
+    const reload = this.#lastReload.then(async () => this.#reloadTls());
+    this.#lastReload = reload.catch(() => undefined);
+    return reload;
+  }
+
+  async #reloadTls(): Promise<ShardRestart[]> {
+    this.#checkOpen();
+    const { certificate, supervisor } = this.#parts;
+    if (!certificate) {
+      throw makeError("SIM_ERR_TLS", "tlsCert must be set before it can be reloaded, got none");
+    }
+    certificate.reload();
+    const restarts: ShardRestart[] = [];
+    for (let shard = 0; shard < this.shards; shard += 1) {
+      if (!supervisor.hasCertificate(shard)) restarts.push(await supervisor.restart(shard));
+    }
+    return restarts;
+  }
+
+  /** @throws SIM_ERR_SERVER_CLOSED if no shard may be restarted any more */
+  #checkOpen(): void {
+    this.#host();
+    if (this.#drain.hasBegun) throw closedError("drained");
   }
 
   /**
@@ -307,14 +343,18 @@ export class Server<App = unknown> {
   }
 
   async #close(): Promise<void> {
-    const { acceptor, admission, supervisor, tasks, host, logger, output, onExit } = this.#parts;
+    const { listener, admission, certificate, supervisor, tasks, host, logger, output, onExit } =
+      this.#parts;
+    const { attachment } = this.#parts;
     logger.log("serverClosing", { port: this.port });
     await this.drain();
     await supervisor.stop();
     await tasks.close();
     host.stop();
     admission.stop();
-    acceptor.close();
+    await listener.close();
+    certificate?.close();
+    attachment?.end();
     logger.reportSuppressed();
     // If a thread cannot be ended, the process cannot exit without the handler, which logs that.
     if (!supervisor.hasEnded) return;
@@ -334,129 +374,25 @@ export class Server<App = unknown> {
   }
 }
 
-interface ServerParts {
+/**
+ * What a server consists of.
+ *
+ * @internal so that the published types contain none of it
+ */
+export interface ServerParts {
   readonly options: ResolvedOptions;
   readonly memory: NodeMemory;
   readonly host: Host;
   readonly life: Life;
-  readonly acceptor: Acceptor;
+  readonly listener: NodeListener;
+  readonly engine: EngineStats;
   readonly admission: Admission;
+  readonly certificate: Certificate | undefined;
   readonly supervisor: Supervisor;
+  /** Undefined if the server has a port of its own. */
+  readonly attachment: Attachment | undefined;
   readonly tasks: TaskPool;
   readonly logger: Logger;
   readonly output: OutputThread;
   readonly onExit: (code: number) => void;
-}
-
-/**
- * Starts a server. Resolves when every shard is ready and the server listens.
- *
- * ```ts
- * import type app from "./app.js";
- *
- * const server = await serve<typeof app>({ app: new URL("./app.js", import.meta.url) });
- * ```
- *
- * @throws SIM_ERR_OPTION_INVALID, SIM_ERR_ENGINE_UNAVAILABLE, SIM_ERR_LISTEN, SIM_ERR_APP_MODULE,
- *   and any error of the app module or its `start`
- */
-export async function serve<App = unknown>(given: ServeOptions): Promise<Server<App>> {
-  checkNodeVersion();
-  const { app: _app, data, adapter: _adapter, logger: sink, ...own } = given;
-  let isSecretRandom = false;
-  const options = resolveOptions(own, process.env, {
-    parallelism: availableCpus,
-    descriptorLimit,
-    memoryLimit: availableMemory,
-    secretKeyBase: () => {
-      isSecretRandom = true;
-      return randomBytes(48).toString("base64");
-    },
-    nodeName: () => `node-${randomUUID()}`,
-  });
-  const app = appUrl(given.app);
-  const adapter = adapterOf(given, options);
-  const engine = loadEngine({ maxHeaderBytes: options.maxHeaderBytes });
-  const memory = makeNodeMemory(options, adapter);
-  const counters = new Counters(memory.counters, MAIN_MEMBER);
-  const outputMemory = makeOutputMemory(memberCount(options), options.logQueueBytes);
-  const queue = new OutputQueue(outputMemory, MAIN_MEMBER, counters);
-  const logger = makeQueueLogger(queue, options, { sink });
-  if (isSecretRandom) logger.log("secretIsRandom");
-  const output = new OutputThread(outputMemory, writerTexts(logger));
-  const host = new Host(memory, options, logger);
-  const life = new Life(memory.life);
-  const tcp = new TcpConnections({ memory: memory.counters, counters, options, logger });
-  const acceptor = new Acceptor(engine, tcp, counters, life);
-  const tasks = new TaskPool(options, counters, logger, queue);
-  const supervisor = new Supervisor({
-    memory,
-    output,
-    options,
-    host,
-    acceptor,
-    tasks,
-    logger,
-    app,
-    data,
-    adapter,
-  });
-  const onExit = (code: number): void => {
-    supervisor.closeOnExit(code);
-    logger.reportSuppressed();
-    output.flushNow(EXIT_FLUSH_MS);
-  };
-  process.on("exit", onExit);
-  try {
-    await supervisor.start();
-    const port = acceptor.listen(options.host, options.port);
-    const shared = { memory: memory.counters, counters, options, logger };
-    const admission = new Admission({ listener: acceptor, ...shared });
-    logger.log("serverListening", { host: options.host, port, shards: options.shards });
-    const parts = { options, memory, host, life, acceptor, admission, supervisor, tasks };
-    return new Server<App>({ ...parts, logger, output, onExit }, port);
-  } catch (error) {
-    await supervisor.stop();
-    await tasks.close();
-    host.stop();
-    acceptor.close();
-    if (supervisor.hasEnded) {
-      await output.stop();
-      process.off("exit", onExit);
-    }
-    throw error;
-  }
-}
-
-/** Time for the last lines to be written when the process exits (ms). */
-const EXIT_FLUSH_MS = 1_000;
-
-/** Returns the texts of the lines that the writer writes itself. */
-function writerTexts(logger: Logger): WriterTexts {
-  const textOf = (line: "linesDropped" | "outputFailed"): string | undefined =>
-    logger.isOn(line) ? LOG_LINES[line].text : undefined;
-  return { dropped: textOf("linesDropped"), failed: textOf("outputFailed") };
-}
-
-function appUrl(app: unknown): string {
-  if (app instanceof URL) return app.href;
-  if (typeof app !== "string" || app === "") {
-    throw invalidOption(
-      `app must be the URL or path of a module, got ${app === "" ? "an empty string" : kindOf(app)}`,
-    );
-  }
-  return app.startsWith("file:") ? app : pathToFileURL(app).href;
-}
-
-/**
- * Returns the adapter. An adapter given in code overrides a `clusterUrl` from the environment;
- * giving both in code is an error.
- */
-function adapterOf(given: ServeOptions, resolved: ResolvedOptions): AdapterSpec | undefined {
-  const { adapter, clusterUrl } = given;
-  if (adapter === undefined) return clusterAdapter(resolved);
-  if (clusterUrl !== undefined) throw invalidOption("adapter must not be combined with clusterUrl");
-  const { module, options } = Object(adapter) as Partial<AdapterSpec>;
-  if (typeof module === "string" && typeof options === "object" && options !== null) return adapter;
-  throw invalidOption("adapter must be { module, options }, as returned by `memoryAdapter`");
 }

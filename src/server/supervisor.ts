@@ -16,6 +16,7 @@ import type { Logger } from "../log/logger.ts";
 import { clearAddressCounts } from "../memory/address-counts.ts";
 import { clearBufferGauges } from "../memory/buffer-gauges.ts";
 import { clearCounters, Counters } from "../memory/counters.ts";
+import { clearFigures } from "../memory/figures.ts";
 import { Life } from "../memory/life.ts";
 import type { OutputThread } from "../output/output-thread.ts";
 import { clearRunning } from "../memory/running.ts";
@@ -24,10 +25,15 @@ import { threadFile } from "../package-copy.ts";
 import type { AdapterSpec } from "../pubsub/adapter.ts";
 import type { AnswerMessage, NodeMemory } from "../shard/control.ts";
 import type { TaskMessage } from "../tasks/task-messages.ts";
-import type { Acceptor } from "./acceptor.ts";
+import type { EngineChoice } from "../transport/engine/engine.ts";
+import type { NodeListener } from "../transport/engine/listener-port.ts";
+import type { Engine } from "../transport/engine/engine-port.ts";
+import type { Certificate } from "./certificate.ts";
+import type { Attachment } from "./attachment/attachment.ts";
 import type { Host } from "./host.ts";
 import { Keepers, type KeeperLaunch } from "./keepers.ts";
 import { LinkLife, type LinkThreads } from "./link-life.ts";
+import { joinFigures, type TransportStats } from "./transport-stats.ts";
 import { joinStats, PastStats, type MemberStats } from "./member-stats.ts";
 import { MemberThread, type MemberThreadEvents } from "./member-thread.ts";
 import { LINK_MEMBER, MAIN_MEMBER, MemberNumbers } from "./memory-plan.ts";
@@ -56,7 +62,13 @@ export interface SupervisorParts {
   readonly output: OutputThread;
   readonly options: ResolvedOptions;
   readonly host: Host;
-  readonly acceptor: Acceptor;
+  readonly engine: Pick<Engine, "outlivesThreads">;
+  readonly choice: EngineChoice;
+  readonly listener: NodeListener;
+  /** Undefined if the shards serve http. */
+  readonly certificate: Certificate | undefined;
+  /** Undefined if the server has a port of its own. */
+  readonly attachment: Attachment | undefined;
   readonly tasks: TaskPool;
   readonly logger: Logger;
   readonly app: string;
@@ -119,7 +131,7 @@ export class Supervisor
   #isStopping = false;
 
   constructor(parts: SupervisorParts) {
-    const { options, acceptor, logger } = parts;
+    const { options, listener, logger } = parts;
     this.#parts = parts;
     this.questions = new Questions(options.controlTimeoutMs);
     this.#life = new Life(parts.memory.life);
@@ -142,7 +154,7 @@ export class Supervisor
       else this.#numbers.free(member);
     });
     this.#restarts = new ShardRestarts(this, options, logger);
-    this.#rotation = new Rotation(acceptor, this.#life, logger);
+    this.#rotation = new Rotation(listener, this.#life, logger);
     this.#launched = Array.from({ length: options.shards }, () => 0);
     const watched = (): MemberThread[] =>
       this.shardThreads().filter(({ member }) => !this.#life.isClosed(member));
@@ -162,9 +174,7 @@ export class Supervisor
 
   /** Returns the shard threads that can have connections: those that are serving or draining. */
   shardThreads(): MemberThread[] {
-    return [...this.#threads].filter(
-      ({ shard, descriptor }) => shard >= 0 && descriptor !== undefined,
-    );
+    return [...this.#threads].filter(({ shard, isReady }) => shard >= 0 && isReady);
   }
 
   /**
@@ -175,6 +185,12 @@ export class Supervisor
     const threads = this.shardThreads().filter((thread) => thread.shard === shard);
     if (threads.length === 0) return undefined;
     return joinStats([...this.#past.of(shard), ...threads.map((thread) => thread.stats())]);
+  }
+
+  /** Returns what the custom transports of all shards measure. */
+  transportStats(): TransportStats {
+    const { shards } = this.#parts.options;
+    return joinFigures(shards, this.shardThreads());
   }
 
   /** Returns the counters of all keepers; undefined if no channel declares a history. */
@@ -204,22 +220,27 @@ export class Supervisor
     this.#watchdog.start();
   }
 
-  /** Replaces a shard's thread with a new one, which loads the app again. */
+  /** Whether a shard's thread has the current certificate. */
+  hasCertificate(shard: number): boolean {
+    return this.#shards.get(shard)?.tlsDigest === this.#parts.certificate?.files.digest;
+  }
+
+  /** Replaces a shard's thread with a new one, which loads the app and the certificate again. */
   async restart(shard: number): Promise<ShardRestart> {
     return this.#restarts.restart(shard);
   }
 
   leave(): void {
-    this.#parts.acceptor.leave();
+    this.#parts.listener.leave();
   }
 
   stopAccepting(): { readonly threads: readonly MemberThread[]; readonly wasAccepting: boolean } {
-    const { acceptor } = this.#parts;
-    acceptor.stopListening();
+    const { listener } = this.#parts;
+    listener.stopListening();
     this.#isDraining = true;
     this.#restarts.close();
     this.#numbers.close();
-    const wasAccepting = acceptor.size > 0;
+    const wasAccepting = listener.size > 0;
     const threads = this.shardThreads();
     for (const thread of threads) {
       this.#rotation.release(thread);
@@ -314,8 +335,9 @@ export class Supervisor
   }
 
   onGone(thread: MemberThread): void {
-    const { shard, member, descriptor } = thread;
-    if (descriptor === undefined || thread.hasEnded || this.#life.isClosed(member)) return;
+    const { shard, member } = thread;
+    if (!thread.isReady || thread.hasEnded || this.#life.isClosed(member)) return;
+    if (this.#parts.engine.outlivesThreads) return;
     // The engine is about to abort the process.
     this.#parts.logger.log("shardDied", { shard, ...this.#stuck.runningOn(thread) });
     endProcess(EXIT.shardDied, this.#parts.output);
@@ -364,25 +386,31 @@ export class Supervisor
   // -- threads ----------------------------------------------------------------------------------
 
   async launch(shard: number): Promise<MemberThread> {
-    const { memory, output, options, app, data, logger } = this.#parts;
+    const { memory, output, options, app, data, choice, certificate, attachment, logger } =
+      this.#parts;
     const member = await this.#numbers.take(options.startTimeoutMs);
     if (member === undefined) throw closedError();
+    certificate?.tryReload();
     const predecessors = this.#launched[shard] ?? 0;
     this.#launched[shard] = predecessors + 1;
     const start = {
       memory,
       output: output.memory,
       options,
+      engine: choice,
       member,
       shard,
       predecessors,
       kept: this.#keepers.kept,
+      tls: certificate?.files,
       app,
       data,
+      attachSecret: attachment?.secret,
     };
     const thread = new MemberThread(threadFile(SHARD_ENTRY, import.meta.url), start, this);
     this.#threads.add(thread);
     await this.#ready(thread);
+    attachment?.serve(thread.paths);
     logger.log("shardReady", { shard, member });
     return thread;
   }
@@ -584,6 +612,7 @@ export class Supervisor
     clearCounters(memory.counters, member);
     clearRunning(memory.running, member);
     clearBufferGauges(memory.buffers, member);
+    clearFigures(memory.figures, member);
     if (memory.addresses) clearAddressCounts(memory.addresses, member);
     this.#retirement.begin(member, [...this.#threads], hasLost);
   }

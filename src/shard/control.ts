@@ -4,7 +4,9 @@
  *   main                         shard
  *     |  workerData: the start     |
  *     |--------------------------->|  loads the app module, runs `start`
- *     |<------------- ready -------|  with the engine app's descriptor, and the outgoing schemas
+ *     |<------------- ready -------|  with the engine app's descriptor, outgoing schemas, and paths
+ *     |-- listen ----------------->|  on the node's port, or no more; only if main does not deal connections
+ *     |<--------- listening -------|  or the port is taken
  *     |                            |  … serves …
  *     |-- cut -------------------->|  closes all connections at once
  *     |-- drain ------------------>|  closes connections in batches, ends channels
@@ -37,6 +39,9 @@ import type { MemberMemory } from "../pubsub/member.ts";
 import type { OutputMemory } from "../output/queue-layout.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type { DrainCounts, DrainPace } from "../transport/drain.ts";
+import type { EngineChoice } from "../transport/engine/engine.ts";
+import type { ListeningPlace } from "../transport/engine/listener-port.ts";
+import type { TlsFiles } from "../transport/engine/tls-files.ts";
 import type { ErrorReport } from "../error-report.ts";
 import type { TaskAnswer, TaskMessage } from "../tasks/task-messages.ts";
 import type { Answer, Question } from "./introspection.ts";
@@ -60,6 +65,8 @@ export interface NodeMemory extends MemberMemory {
   readonly running: SharedArrayBuffer;
   /** What each member holds for its clients and for other members. */
   readonly buffers: SharedArrayBuffer;
+  /** What custom transports measure. */
+  readonly figures: SharedArrayBuffer;
   /** Buckets of the rate limits that apply across all shards. */
   readonly rates: RateTableMemory;
   /** Connections of each client address; undefined if they are not limited. */
@@ -79,13 +86,18 @@ export interface ShardStart {
    * which takes them from its endpoint.
    */
   readonly kept: KeptPatterns | undefined;
+  /** The certificate; absent if the shard serves http. */
+  readonly tls?: TlsFiles | undefined;
   /** URL of the app module. */
   readonly app: string;
   readonly data: unknown;
+  /** What requests must carry, if the server is attached to another one. */
+  readonly attachSecret?: string | undefined;
 }
 
 /** What a shard's thread is started with. */
 export interface ShardThreadStart extends ShardStart {
+  readonly engine: EngineChoice;
   readonly output: OutputMemory;
 }
 
@@ -151,8 +163,15 @@ export interface ShardDrain extends DrainCounts {
   readonly unsettled: number;
 }
 
+/** Where a shard listens, or that it stops: at once if the node is full, otherwise after those that wait. */
+export type ListenMessage =
+  | { readonly kind: "listen"; readonly at: ListeningPlace }
+  | { readonly kind: "listen"; readonly at: undefined; readonly isFull: boolean };
+
 /** A message from main. */
 export type MainMessage =
+  /** `at` is undefined if it must stop listening. */
+  | ListenMessage
   | { readonly kind: "drain"; readonly pace: DrainPace }
   | { readonly kind: "finish" }
   | { readonly kind: "cut" }
@@ -163,21 +182,33 @@ export type MainMessage =
   | { readonly kind: "ask"; readonly id: number; readonly question: Question }
   | TaskAnswer;
 
+/** The name of a figure in the memory of a shard's figures. */
+export interface FigureName {
+  readonly figure: number;
+  readonly transport: string;
+  readonly name: string;
+}
+
 /** A message to main. */
 export type MemberMessage =
   | {
       readonly kind: "ready";
-      readonly descriptor: number;
+      /** Undefined if the thread listens itself. */
+      readonly descriptor: number | undefined;
       readonly outgoing: readonly (readonly OutgoingSchemas[])[];
       readonly kept: KeptPatterns;
+      /** The paths of its sockets' WebSockets and long-polls. */
+      readonly paths: readonly string[];
     }
   | { readonly kind: "failed"; readonly error: ErrorReport }
   | { readonly kind: "drained"; readonly drain: ShardDrain }
+  | { readonly kind: "listening"; readonly isListening: boolean }
   | { readonly kind: "finished" }
   | { readonly kind: "leaving" }
   | { readonly kind: "keeping" }
   | { readonly kind: "rotation"; readonly isIn: boolean }
   | { readonly kind: "retired"; readonly member: number }
+  | { readonly kind: "figure"; readonly named: FigureName }
   | AnswerMessage
   | TaskMessage;
 

@@ -57,7 +57,7 @@ export class EnginelessThread {
       maxBufferBytes,
       sources,
     });
-    this.tell({ kind: "ready", descriptor: 0, outgoing: [], kept: [] });
+    this.tell({ kind: "ready", descriptor: 0, outgoing: [], kept: [], paths: [] });
   }
 
   /** Frees the places of a member whose thread has ended. */

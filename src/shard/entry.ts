@@ -19,9 +19,21 @@ import { makeQueueLogger } from "../output/queue-logger.ts";
 import { serveWithThisCopy } from "../package-copy.ts";
 import { loadEngine } from "../transport/engine/engine.ts";
 import { loadAppModule } from "../app/app-module.ts";
-import type { DrainPace, MainMessage, MemberMessage, ShardWorkerData } from "./control.ts";
+import type {
+  DrainPace,
+  FigureName,
+  ListenMessage,
+  MainMessage,
+  MemberMessage,
+  ShardWorkerData,
+} from "./control.ts";
 import { allowEnds } from "./forced-end.ts";
-import { isEndpoint, keptPatternsOf, type EndpointDefinition } from "../endpoint/endpoint.ts";
+import {
+  isEndpoint,
+  keptPatternsOf,
+  servedPathsOf,
+  type EndpointDefinition,
+} from "../endpoint/endpoint.ts";
 import { outgoingSchemasOf } from "../endpoint/outgoing-schemas.ts";
 import { reportOf } from "../error-report.ts";
 import type { Question } from "./introspection.ts";
@@ -87,12 +99,16 @@ async function startShard(): Promise<void> {
   }
   tasks = new TaskClient(endpoint.tasks?.href, tell);
   const onRotation = (isIn: boolean): void => tell({ kind: "rotation", isIn });
-  shard = new Shard({ start, endpoint, engine: loadEngine(), logger, tasks, onRotation });
+  const onFigure = (named: FigureName): void => tell({ kind: "figure", named });
+  const engine = await loadEngine(start.engine);
+  if (isClosed) return;
+  shard = new Shard({ start, endpoint, engine, logger, tasks, onRotation, onFigure });
   await shard.start();
   if (isClosed) return;
   const outgoing = outgoingSchemasOf(endpoint);
   const kept = start.kept ?? keptPatternsOf(endpoint);
-  tell({ kind: "ready", descriptor: shard.app.getDescriptor(), outgoing, kept });
+  const paths = servedPathsOf(endpoint);
+  tell({ kind: "ready", descriptor: engine.descriptorOf(shard.app), outgoing, kept, paths });
 }
 
 function endpointOf(value: unknown): EndpointDefinition {
@@ -106,6 +122,9 @@ function endpointOf(value: unknown): EndpointDefinition {
 async function handleMain(message: MainMessage): Promise<void> {
   if (hasLeft) return;
   switch (message.kind) {
+    case "listen":
+      await listen(message);
+      break;
     case "drain":
       await drain(message.pace);
       break;
@@ -129,6 +148,15 @@ async function handleMain(message: MainMessage): Promise<void> {
     default:
       tasks?.settle(message);
   }
+}
+
+async function listen(message: ListenMessage): Promise<void> {
+  if (message.at === undefined) {
+    shard?.stopListening(message.isFull);
+    return;
+  }
+  const isListening = shard !== undefined && (await shard.tryListen(message.at));
+  tell({ kind: "listening", isListening });
 }
 
 function retire(member: number, hasLost: boolean): void {

@@ -1,5 +1,5 @@
 /**
- * Carries the records of forwarded long-poll requests: through the exchange's rings, and as mail over
+ * Carries the records of forwarded requests: through the exchange's rings, and as mail over
  * the link to other nodes.
  *
  * Runs on: shard; one for each.
@@ -10,7 +10,7 @@ import { KIND } from "../pubsub/envelope.ts";
 import { kindAndFlags, kindOf } from "../pubsub/exchange-layout.ts";
 import { CONTROL_SLOT, type Exchange } from "../pubsub/exchange.ts";
 import { packMail, unpackMail } from "../pubsub/node-mail.ts";
-import type { ForwardingPort, ShardAddress } from "../transport/longpoll/forwarding-port.ts";
+import type { ForwardingPort, ShardAddress } from "../transport/forwarding/forwarding-port.ts";
 import type { NodeMemory } from "./control.ts";
 
 /** The kind of forwarding records within a node. PubSub uses smaller numbers. */

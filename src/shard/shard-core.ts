@@ -81,7 +81,7 @@ export interface ShardCoreParts {
   readonly takesMore: () => boolean;
   /** Carries records to the keeper of histories; by default, the exchange. */
   readonly keeperLine?: KeeperLine;
-  /** Handles a record of a long-poll request that another shard forwards or answers. */
+  /** Handles a record of a request that another shard forwards or answers. */
   readonly onForwardingRecord: (delivery: ForwardingDelivery) => void;
 }
 

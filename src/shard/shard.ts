@@ -17,6 +17,7 @@ import {
   type AnyMountDefinition,
   type EndpointDefinition,
 } from "../endpoint/endpoint.ts";
+import { invalid } from "../definition-checks.ts";
 import { AddressPlaces } from "../limits/address-places.ts";
 import { FloodPauses } from "../limits/flood-pauses.ts";
 import { monotonicMs } from "../limits/clock.ts";
@@ -26,42 +27,52 @@ import { watchBuffers, type BufferWatch, type BufferWatchParts } from "../memory
 import { Counters, readCounters } from "../memory/counters.ts";
 import { Life } from "../memory/life.ts";
 import { PendingConnects } from "../socket/pending-connects.ts";
-import type { ResolvedOptions } from "../options/options.ts";
+import { schemeOf, type ResolvedOptions } from "../options/options.ts";
 import type { ServedSocket } from "../socket/served-socket.ts";
 import { ConnectionNumbers } from "../transport/connection-numbers.ts";
 import { ConnectionSet, type SharedByConnections } from "../transport/connection-set.ts";
 import { CustomTransports } from "../transport/custom/custom-transports.ts";
 import type { DrainCounts, DrainPace } from "../transport/drain.ts";
 import { closePhaseDone } from "../transport/engine/close-phase.ts";
-import type { Engine, EngineApp } from "../transport/engine/engine-types.ts";
+import type { EngineApp } from "../transport/engine/app-port.ts";
+import type { ListeningPlace } from "../transport/engine/listener-port.ts";
+import type { Engine } from "../transport/engine/engine-port.ts";
+import { SERVICE, serviceOf } from "../transport/forwarding/forwarding-record.ts";
 import { RequestBodies } from "../transport/http/request-bodies.ts";
 import { RequestGate } from "../transport/http/request-gate.ts";
 import { HttpRouter } from "../transport/http/router.ts";
 import { Routes } from "../transport/http/routes.ts";
 import { StreamBuffers } from "../transport/http/stream-buffers.ts";
+import { TrustedProxies } from "../transport/http/trusted-proxies.ts";
 import { LongPollTransport } from "../transport/longpoll/longpoll-transport.ts";
 import { timeLimitsOf } from "../transport/mount-options.ts";
 import { Sweep, tickFor } from "../transport/sweep.ts";
 import { TcpConnections } from "../transport/tcp-connections.ts";
 import type { Transport, TransportShard } from "../transport/transport.ts";
 import { Turn } from "../transport/turn.ts";
+import { limitUnjoined } from "../transport/unjoined-connections.ts";
 import { EnginePublisher } from "../transport/websocket/engine-publisher.ts";
 import type { WebSocketConnection } from "../transport/websocket/websocket-connection.ts";
 import {
   FRAME_SLACK_BYTES,
   WebSocketTransport,
 } from "../transport/websocket/websocket-transport.ts";
-import type { ShardDrain, ShardStart } from "./control.ts";
+import type { FigureName, ShardDrain, ShardStart } from "./control.ts";
 import { ExchangeForwarding } from "./exchange-forwarding.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { answerOf, type Answer, type Question } from "./introspection.ts";
 import { OverloadWatch } from "./overload-watch.ts";
 import { ResidentWatch } from "./resident-watch.ts";
 import { ShardCore } from "./shard-core.ts";
+import { ShardFigures } from "./shard-figures.ts";
+
+/** Time for routes to answer after their calls to other transports have been rejected. */
+const LAST_ANSWERS_MS = 100;
 
 /** A shard. */
 export class Shard {
   readonly app: EngineApp;
+  readonly #engine: Engine;
   readonly #start: ShardStart;
   readonly #endpoint: EndpointDefinition;
   readonly #logger: Logger;
@@ -82,6 +93,8 @@ export class Shard {
   /** The app's `stop`; undefined until it has returned. */
   #stopped: Promise<void> | undefined;
   #isStopCalled = false;
+  /** Settles when the app no longer listens, if it has been told so. */
+  #stoppedListening: Promise<void> = Promise.resolve();
   #isClosed = false;
 
   constructor({
@@ -91,6 +104,7 @@ export class Shard {
     tasks,
     logger,
     onRotation,
+    onFigure,
   }: {
     readonly start: ShardStart;
     readonly endpoint: EndpointDefinition;
@@ -101,13 +115,18 @@ export class Shard {
      * Called when main should remove the shard from the rotation (false) or add it again (true).
      */
     readonly onRotation: (isIn: boolean) => void;
+    /** Called once for each figure of a custom transport, before its first value. */
+    readonly onFigure: (named: FigureName) => void;
   }) {
     const { memory, options, member } = start;
     const counters = new Counters(memory.counters, member);
     this.#start = start;
     this.#endpoint = endpoint;
     this.#logger = logger;
-    this.app = engine.App();
+    this.#engine = engine;
+    const proxies = proxiesOf(start, endpoint, engine);
+    const { proxyHeaders } = proxies ?? {};
+    this.app = engine.createApp({ ...options, tls: start.tls, proxyHeaders });
     this.#overload = new OverloadWatch(options, counters, logger, onRotation);
     const tcp = new TcpConnections({ memory: memory.counters, counters, options, logger });
     tcp.watch(this.app);
@@ -128,38 +147,34 @@ export class Shard {
       room,
       clock: monotonicMs,
       takesMore: () => this.#overload.takesMore,
-      onForwardingRecord: ({ from, record }) => longpoll.receive(from, record),
+      onForwardingRecord: ({ from, record }) => {
+        if (serviceOf(record) === SERVICE.calls) custom.receive(from, record);
+        else longpoll.receive(from, record);
+      },
     });
     const core = this.#core;
     this.#heartbeat = new Heartbeat(new Life(memory.life), member, (lagMs) => this.#beat(lagMs));
     this.#sweep = new Sweep(this.#tickMs());
     const { context, sockets, held, queued, member: self } = this.#core;
     const { app } = this;
-    const http = httpOf({ app, context, sweep: this.#sweep, turn, tcp, options, counters, logger });
-    this.#routes = http.routes;
     const admission = admissionOf(start, counters, core);
     this.#pauses = admission.pauses;
-    const shard = {
-      ...shared,
-      ...admission,
-      ...http,
-      tcp,
-      turn,
-      options,
-      app,
-      context,
-      sockets,
-      sweep: this.#sweep,
-    };
+    const scheme = schemeOf(options);
+    const parts = { app, context, sweep: this.#sweep, options, turn, tcp, scheme, proxies };
+    const basis = { ...shared, ...admission, ...parts };
+    const http = httpOf(basis);
+    this.#routes = http.routes;
+    const shard = { ...basis, ...http, sockets };
     const forwarding = new ExchangeForwarding(memory, member, self.exchange);
     const longpoll = new LongPollTransport(shard, forwarding);
     const websocket = new WebSocketTransport(shard, published, engine, held);
     this.#resident = residentWatchOf(websocket, this.#overload, options, counters, logger);
-    this.#transports = [
-      websocket,
-      longpoll,
-      new CustomTransports(shard, endpoint.transports ?? [], this.#routes),
-    ];
+    const transports = endpoint.transports ?? [];
+    const figures = new ShardFigures(memory, member, onFigure);
+    const { routes } = http;
+    const custom = new CustomTransports(shard, transports, { routes, port: forwarding, figures });
+    this.#transports = [websocket, longpoll, custom];
+    limitUnjoined(shard, this.#transports);
     this.#buffers = watchBuffers({
       ...buffersOf(start, counters, logger),
       sources: [...this.#transports, waiting, http.bodies, http.streams, queued, self.exchange],
@@ -192,6 +207,30 @@ export class Shard {
   }
 
   /**
+   * Makes the app listen, if main does not deal connections to it.
+   *
+   * @returns false if the port is not available, or the shard has been closed
+   */
+  async tryListen({ host, port, isShared }: ListeningPlace): Promise<boolean> {
+    if (this.#isClosed) return false;
+    try {
+      await this.#engine.listen(this.app, host, port, isShared);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /**
+   * Makes the app stop listening.
+   *
+   * @param isFull - whether the node has no room for connections that wait to be accepted
+   */
+  stopListening(isFull: boolean): void {
+    if (!this.#isClosed) this.#stoppedListening = this.#engine.stopListening(this.app, isFull);
+  }
+
+  /**
    * Closes all connections and ends all channels. Accepts no new ones, but still serves routes. A
    * second call changes the pace.
    */
@@ -214,6 +253,7 @@ export class Shard {
   recover(): void {
     this.#drained = undefined;
     this.#finished = undefined;
+    this.#routes.recover();
     for (const transport of this.#transports) transport.recover();
     this.#core.recover();
   }
@@ -281,7 +321,10 @@ export class Shard {
     this.#before ??= readCounters(memory.counters, member);
     const { sessions, channels } = this.#before;
     const counts = await this.#drainTransports(pace);
-    const unsettled = await this.#core.allEnded(options.shutdownMs);
+    const [unsettled] = await Promise.all([
+      this.#core.allEnded(options.shutdownMs),
+      this.#routes.allAnswered(options.shutdownMs),
+    ]);
     return { ...counts, sessions, channels, unsettled };
   }
 
@@ -296,7 +339,10 @@ export class Shard {
 
   async #finish(): Promise<void> {
     const { member, presences } = this.#core;
+    await this.#stoppedListening;
     for (const transport of this.#transports) transport.finish?.();
+    // A route that waited for a call to another transport has just got an error.
+    await this.#routes.allAnswered(LAST_ANSWERS_MS);
     try {
       await this.#stopApp();
     } catch (error) {
@@ -354,12 +400,23 @@ function httpOf({
   sweep,
   turn,
   tcp,
+  scheme,
+  proxies,
   options,
   counters,
   logger,
 }: Pick<
   TransportShard,
-  "app" | "context" | "counters" | "logger" | "options" | "sweep" | "tcp" | "turn"
+  | "app"
+  | "context"
+  | "counters"
+  | "logger"
+  | "options"
+  | "proxies"
+  | "scheme"
+  | "sweep"
+  | "tcp"
+  | "turn"
 >): {
   readonly bodies: RequestBodies;
   readonly requests: RequestGate;
@@ -369,7 +426,7 @@ function httpOf({
 } {
   const bodies = new RequestBodies(options.bodyTimeoutMs, sweep);
   const requests = new RequestGate({ bodies, turn, tcp, options, counters });
-  const router = new HttpRouter({ app, requests, counters, logger });
+  const router = new HttpRouter({ app, requests, scheme, proxies, counters, logger });
   const streams = new StreamBuffers();
   const routes = new Routes({ router, context, options, logger, tcp, streams });
   return { bodies, requests, router, streams, routes };
@@ -419,6 +476,25 @@ function admissionOf(
     pending: new PendingConnects(start.options.maxPendingConnects),
     places: placesOf(start, counters),
   };
+}
+
+/**
+ * Returns whom the shard believes who its clients are; undefined if each is the peer of its connection.
+ *
+ * @throws SIM_ERR_DEFINITION_INVALID if the engine does not read the PROXY headers that are expected
+ */
+function proxiesOf(
+  { attachSecret, options }: ShardStart,
+  { trustProxy, proxyProtocol }: EndpointDefinition,
+  { kind }: Pick<Engine, "kind">,
+): TrustedProxies | undefined {
+  if (kind === "native" && proxyProtocol === "v1") {
+    throw invalid(
+      'proxyProtocol must be "v2" with the native engine, got "v1", which only the portable one reads (SIMURGH_ENGINE=portable)',
+    );
+  }
+  if (trustProxy === undefined && attachSecret === undefined) return undefined;
+  return new TrustedProxies({ trustProxy, proxyProtocol }, schemeOf(options), attachSecret);
 }
 
 /** Returns the places of addresses, if these are limited. */

@@ -39,6 +39,7 @@ export interface ConnectRequest<Given = Params, Context = object> {
  * It is not kept after `connect`, so copy anything that you need later into the assigns.
  */
 export interface ConnectInfo {
+  /** The client's address, or that of the nearest proxy that `trustProxy` does not name. */
   readonly peerData?: { readonly address: string };
   readonly uri?: RequestUri;
   readonly userAgent?: string | null;
@@ -56,7 +57,7 @@ export interface ConnectInfo {
   readonly [name: string]: unknown;
 }
 
-/** The URI of a request. Behind a proxy, the URI that the proxy requested. */
+/** The URI of a request. Behind a proxy that `trustProxy` does not name, the URI that the proxy requested. */
 export interface RequestUri {
   readonly scheme: string;
   /** As in the `Host` header: an IPv6 address is in brackets. */

@@ -196,6 +196,11 @@ export class RawSocket
     return false;
   }
 
+  /** What its code still does with a message, only that code knows. */
+  isHandling(): boolean {
+    return false;
+  }
+
   allChannels(): readonly RoutedChannel[] {
     return NO_CHANNELS;
   }

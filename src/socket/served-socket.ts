@@ -38,6 +38,9 @@ export interface ServedSocket extends WaitingOwner {
   /** Returns the current channels. */
   allChannels(): readonly RoutedChannel[];
 
+  /** Reports whether the topic's channel has not finished what it received. */
+  isHandling(topic: string): boolean;
+
   /** Called when the connection is open, and frames can be sent. */
   opened(): void;
   /** Handles a text frame. */

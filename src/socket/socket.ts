@@ -114,6 +114,10 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
     return listChannels(this.channels);
   }
 
+  isHandling(topic: string): boolean {
+    return findChannel(this.channels, topic)?.isHandling ?? false;
+  }
+
   /** Does nothing, because a socket sends nothing before its client does. */
   opened(): void {}
 
@@ -484,6 +488,7 @@ export class Socket implements ServedSocket, ChannelOwner, Listener, Expirable {
       }
     }
     if (!this.joining) this.onIdle?.();
+    this.connection.handled?.();
   }
 
   waitTooMuch(): void {

@@ -2,8 +2,8 @@
  * A shard without an engine or threads, used to test channels.
  *
  * It uses the same core as every shard, on memory that is not shared, so channels behave as they do
- * in a server. Without `ticks` there is no sweep, and timeouts of callbacks and joins have no
- * effect.
+ * in a server. The app's custom transports run as well; HTTP routes are checked, but nobody serves
+ * them. Without `ticks` there is no sweep, and timeouts of callbacks and joins have no effect.
  *
  * Runs on: the thread of a test.
  */
@@ -15,6 +15,7 @@ import { WaitingBytes } from "../callbacks/waiting-bytes.ts";
 import type { Logger } from "../log/logger.ts";
 import { makeBufferGaugesMemory } from "../memory/buffer-gauges.ts";
 import { Counters, makeCountersMemory } from "../memory/counters.ts";
+import { makeFiguresMemory } from "../memory/figures.ts";
 import { lifeBytes } from "../memory/life-layout.ts";
 import { Life } from "../memory/life.ts";
 import { makeRunningMemory } from "../memory/running.ts";
@@ -34,19 +35,25 @@ import { ConnectionNumbers } from "../transport/connection-numbers.ts";
 import { ConnectionSet } from "../transport/connection-set.ts";
 import type { CustomConnection } from "../transport/custom/custom-connection.ts";
 import { CustomConnections } from "../transport/custom/custom-connections.ts";
+import { CustomTransports } from "../transport/custom/custom-transports.ts";
 import type { TransportDecision } from "../transport/custom/definition.ts";
 import {
   handshakePolicyOf,
   type HandshakePolicy,
 } from "../transport/handshake/handshake-options.ts";
+import type { ForwardingPort } from "../transport/forwarding/forwarding-port.ts";
 import { matchPath } from "../transport/http/path.ts";
 import type { RequestHead } from "../transport/http/request-head.ts";
+import { Routes, type RoutesParts } from "../transport/http/routes.ts";
+import { StreamBuffers } from "../transport/http/stream-buffers.ts";
 import { Sweep, tickFor } from "../transport/sweep.ts";
+import type { BudgetedTurn } from "../transport/turn-budget.ts";
 import type { NodeMemory } from "../shard/control.ts";
 import { websocketOptionsOf } from "../transport/websocket/websocket-options.ts";
 import { keptPatternsOf, startApp, type EndpointDefinition } from "../endpoint/endpoint.ts";
 import { InlineTasks } from "../tasks/inline-tasks.ts";
 import { ShardCore } from "../shard/shard-core.ts";
+import { ShardFigures } from "../shard/shard-figures.ts";
 import { SOLO_KEEPER, SoloKeeper } from "./solo-keeper.ts";
 import { SoloConnection, type SoloClient } from "./solo-connection.ts";
 
@@ -86,7 +93,24 @@ interface SoloMount {
   readonly policy: HandshakePolicy;
 }
 
+/** A turn whose budget is never spent: the messages of a test are handled at once. */
+const ENDLESS_TURN: BudgetedTurn = {
+  isOvercharged: false,
+  isSpent: () => false,
+  later: (work) => void setImmediate(work),
+  onEnd() {},
+};
+
 const MEMBER = 0;
+/** The way to other shards, of which there are none. */
+const NO_WAY: ForwardingPort = {
+  address: { node: "solo", member: MEMBER },
+  reaches: () => false,
+  generationOf: (member) => (member === MEMBER ? 0 : undefined),
+  send: () => false,
+};
+/** All connections end together. */
+const AT_ONCE = { rounds: 1, intervalMs: 0, spreadMs: 0, isOfNode: true } as const;
 const VSN = "2.0.0";
 /** Size of the rate table; small, because tests use few ids and addresses. */
 const SOLO_RATE_BITS = 12;
@@ -107,6 +131,8 @@ export class SoloShard {
   readonly #open: ConnectionSet<CustomConnection>;
   /** Test connections use a custom transport. */
   readonly #connections: CustomConnections;
+  /** Those of the app. */
+  readonly #transports: CustomTransports;
 
   constructor({
     endpoint,
@@ -114,6 +140,7 @@ export class SoloShard {
     data,
     logger,
     ticks,
+    transports,
   }: {
     readonly endpoint: EndpointDefinition;
     readonly options: ResolvedOptions;
@@ -121,6 +148,8 @@ export class SoloShard {
     readonly logger: Logger;
     /** Whether the sweep runs, so that timeouts take effect. */
     readonly ticks: boolean;
+    /** Whether the app's custom transports run. */
+    readonly transports: boolean;
   }) {
     const kept = keptPatternsOf(endpoint);
     const topics = new KeptTopics(kept);
@@ -155,53 +184,79 @@ export class SoloShard {
       takesMore: () => true,
       onForwardingRecord() {},
     });
-    this.#open = new ConnectionSet("test", {
+    const shared = {
       counters,
       logger,
       numbers: new ConnectionNumbers(0, 1, 0),
       options,
       isNodeDrained: () => false,
       waiting,
-    });
+    };
+    this.#open = new ConnectionSet("test", shared);
     const { sockets, context } = this.#core;
     const shard = {
+      ...shared,
       sockets,
       context,
-      logger,
-      options,
+      turn: ENDLESS_TURN,
       pending: new PendingConnects(options.maxPendingConnects),
       places: undefined,
       pauses: undefined,
+      proxies: undefined,
       sweep: this.#sweep,
     };
     this.#connections = new CustomConnections(this.#open, shard);
-    this.#mounts = Object.entries(endpoint.sockets).map(([path, given]) => {
+    const used = transports ? (endpoint.transports ?? []) : [];
+    this.#transports = new CustomTransports(shard, used, {
+      routes: routesOf(endpoint, { context, options, logger }),
+      port: NO_WAY,
+      figures: new ShardFigures(memory, MEMBER, () => {}),
+    });
+    this.#mounts = this.#mountAll();
+    this.#sweep.add(() => this.#core.checkTimeouts(performance.now()));
+    this.#sweep.add(() => this.#keeper?.trim());
+  }
+
+  #mountAll(): SoloMount[] {
+    const endpoint = this.#endpoint;
+    return Object.entries(endpoint.sockets).map(([path, given]) => {
       const mount = this.#core.makeMount(path, given);
       const websocket = websocketOptionsOf(given) ?? {};
       const whole = handshakePolicyOf(path, endpoint, given, websocket);
       // Tests use version 2, regardless of the mount's serializers.
       const policy = { ...whole, serializers: DEFAULT_SERIALIZERS };
       this.#connections.mount(mount, policy);
+      this.#transports.mount({ mount, options: given, endpoint });
       return { path, mount, policy };
     });
-    this.#sweep.add(() => this.#core.checkTimeouts(performance.now()));
-    this.#sweep.add(() => this.#keeper?.trim());
   }
 
   get context(): ShardContext {
     return this.#core.context;
   }
 
-  /** Runs the app's `start`. */
+  /** Runs the app's `start`, and starts its transports. If one of them throws, the shard is stopped again. */
   async start(): Promise<void> {
     if (this.#ticks) this.#sweep.start();
     await startApp(this.#endpoint, this.context);
+    try {
+      await this.#transports.start();
+    } catch (error) {
+      await this.stop(0).catch(() => {});
+      throw error;
+    }
   }
 
-  /** Closes all connections, waits until all channels have ended, and runs the app's `stop`. */
-  async stop(): Promise<void> {
+  /**
+   * Closes all connections, stops the transports, waits until all channels have ended, and runs the app's `stop`.
+   *
+   * @param timeoutMs - time for the transports to stop, and for their clients to read what is unsent
+   */
+  async stop(timeoutMs: number): Promise<void> {
     this.#open.cut();
+    await this.#transports.drain({ ...AT_ONCE, deadlineMs: timeoutMs });
     await this.#core.allEnded();
+    this.#transports.finish();
     await this.#endpoint.stop?.(this.context);
     this.#core.presences.close();
     this.#core.pubsub.keeping?.stop();
@@ -221,7 +276,8 @@ export class SoloShard {
     const path = identity === undefined ? asked : this.#mountOf(found, identity);
     const params = { ...request.params, vsn: VSN };
     const { secretKeyBase } = this.context;
-    const call = { head: localHead(asked), params, authToken: null, secretKeyBase };
+    const head = localHead(asked);
+    const call = { head, scheme: "http", params, authToken: null, secretKeyBase } as const;
     const local = found.policy.connectInfo.collect(call, this.#logger);
     const connectInfo = { ...local, ...request.connectInfo };
     const decision = await this.#connections.connect("test", { path, params, connectInfo });
@@ -275,6 +331,21 @@ export class SoloShard {
   }
 }
 
+/** Checks the app's routes, and those that its transports add. No request reaches them. */
+function routesOf(
+  { routes: own = {} }: EndpointDefinition,
+  parts: Pick<RoutesParts<ShardContext>, "context" | "logger" | "options">,
+): Routes<ShardContext> {
+  const routes = new Routes<ShardContext>({
+    ...parts,
+    router: { serve() {} },
+    tcp: { requested() {}, answered() {} },
+    streams: new StreamBuffers(),
+  });
+  for (const [name, route] of Object.entries(own)) routes.add(name, route);
+  return routes;
+}
+
 /** Returns the head of a request from a client on this machine. */
 function localHead(path: string): RequestHead {
   return {
@@ -287,6 +358,9 @@ function localHead(path: string): RequestHead {
     headers: [["host", "localhost"]],
     bodyBytes: 0,
     peerAddress: "127.0.0.1",
+    scheme: "http",
+    forwardedHost: undefined,
+    isAdmitted: true,
   };
 }
 
@@ -301,6 +375,7 @@ function makeSoloMemory(options: ResolvedOptions, kept: KeptTopics): NodeMemory 
     life: new SharedArrayBuffer(lifeBytes(1)),
     running: makeRunningMemory(1),
     buffers: makeBufferGaugesMemory(1),
+    figures: makeFiguresMemory(1),
     rates: makeRateTableMemory(SOLO_RATE_BITS, "solo"),
     addresses: undefined,
     hashSeed: 0,

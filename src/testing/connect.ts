@@ -174,7 +174,7 @@ export async function close(socket: TestSocket): Promise<void> {
 }
 
 /**
- * Closes an app as `server.close` does: connections are closed with 1012, `terminate` of all
+ * Closes an app as `server.close` does: connections are closed with 1012, its transports stop, `terminate` of all
  * channels runs, then the endpoint's `stop`. The next connection starts the app again. Does nothing
  * if the app is not running. Virtual time advances as far as necessary, and then real time is
  * restored.
@@ -183,7 +183,7 @@ export async function close(socket: TestSocket): Promise<void> {
  * afterEach(() => closeApp(app));
  * ```
  *
- * @param options - `timeoutMs`: time limit for ending the channels (default: 1 000)
+ * @param options - `timeoutMs`: time limit for ending the channels and transports (default: 1 000)
  * @throws AssertionError if the time limit is exceeded; whatever `stop` throws
  */
 export async function closeApp(
@@ -195,12 +195,12 @@ export async function closeApp(
   let cancel: (() => void) | undefined;
   const late = new Promise<never>((_, reject) => {
     cancel = app.time.waiting({ timeoutMs, patienceMs: timeoutMs })(() => {
-      const message = `all channels of the app must end within ${timeoutMs} (ms)`;
+      const message = `all channels and transports of the app must end within ${timeoutMs} (ms)`;
       reject(new AssertionError({ message, operator: "closeApp" }));
     });
   });
   try {
-    await Promise.race([app.shard.stop(), late]);
+    await Promise.race([app.shard.stop(timeoutMs), late]);
   } finally {
     cancel?.();
     app.time.end();

@@ -6,6 +6,8 @@
  * missing, so a test takes about a millisecond. Use any test runner: a failed assertion throws an
  * AssertionError of `node:assert`.
  *
+ * `transportCases` tests a custom transport, with a server.
+ *
  * ```ts
  * import assert from "node:assert/strict";
  * import { afterEach, test } from "node:test";
@@ -57,3 +59,14 @@ export type { StartedApp } from "./started-app.ts";
 export type { StartOptions, TestTarget } from "./test-app.ts";
 export type { TestBroadcast, TestChannel, TestSubscriber } from "./test-channel.ts";
 export type { TestMessage, TestPush, TestReply, TestSocket } from "./test-socket.ts";
+export { transportApp } from "./transport/app.ts";
+export { transportCases } from "./transport/cases.ts";
+export type {
+  TransportAbility,
+  TransportCase,
+  TransportConnect,
+  TransportEvents,
+  TransportRefusal,
+  TransportTestClient,
+  TransportTests,
+} from "./transport/definition.ts";

@@ -35,6 +35,11 @@ export interface StartOptions {
   readonly time?: "real" | "virtual";
   /** Start of virtual time (ms since 1970). Default: now. */
   readonly nowMs?: number;
+  /**
+   * Whether the endpoint's `transports` run, as in a server. Default: true. False for tests of channels that must not
+   * listen on a port, or connect to a database.
+   */
+  readonly transports?: boolean;
 }
 
 const apps = new WeakMap<TestTarget, Promise<TestApp>>();
@@ -46,7 +51,11 @@ export class TestApp {
   readonly log: LogLine[] = [];
   readonly time: TestTime;
 
-  constructor(endpoint: EndpointDefinition, data: unknown, time: TestTime) {
+  constructor(
+    endpoint: EndpointDefinition,
+    { data, transports = true }: Pick<StartOptions, "data" | "transports">,
+    time: TestTime,
+  ) {
     this.time = time;
     this.shard = new SoloShard({
       endpoint,
@@ -64,6 +73,7 @@ export class TestApp {
       ),
       logger: new Logger("debug", this.#makeSink(endpoint.logger)),
       ticks: time instanceof VirtualTime,
+      transports,
     });
   }
 
@@ -120,14 +130,14 @@ export async function takeApp(target: TestTarget): Promise<TestApp | undefined> 
 
 async function makeApp(
   target: TestTarget,
-  { data, time = "real", nowMs = Date.now() }: StartOptions,
+  { time = "real", nowMs = Date.now(), ...options }: StartOptions,
 ): Promise<TestApp> {
   const endpoint = endpointOf(target);
-  if (time === "real") return started(new TestApp(endpoint, data, REAL_TIME));
+  if (time === "real") return started(new TestApp(endpoint, options, REAL_TIME));
   const virtual = new VirtualTime(nowMs);
   virtual.begin();
   try {
-    return await started(new TestApp(endpoint, data, virtual));
+    return await started(new TestApp(endpoint, options, virtual));
   } catch (error) {
     virtual.end();
     throw error;

@@ -17,13 +17,13 @@
  * Full: `maxIdleConnections` bounds the queue, since those that wait are idle.
  */
 
-import type { HttpResponse } from "./engine/engine-types.ts";
+import type { EngineResponse } from "./engine/app-port.ts";
 import { NEW_PER_TURN } from "./turn.ts";
 
 /** A connection that waits. */
 interface Waiting {
   /** The connection as the engine's filter gets it; undefined if it has been closed. */
-  connection: HttpResponse | undefined;
+  connection: EngineResponse | undefined;
 }
 
 /** The new connections of a thread, in the order in which they opened. */
@@ -41,7 +41,7 @@ export class AcceptQueue {
   }
 
   /** Lets the engine read from a connection, now or in a later turn. Called by the engine's filter as it opens. */
-  push(connection: HttpResponse): void {
+  push(connection: EngineResponse): void {
     if (!this.#isScheduled) {
       this.#isScheduled = true;
       setImmediate(this.#onTurnEnd);

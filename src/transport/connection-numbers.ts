@@ -34,6 +34,11 @@ export class ConnectionNumbers {
     this.#next = shard + shards * (predecessors % RANGES) * NUMBERS_PER_THREAD;
   }
 
+  /** The number that was taken last, or a smaller one if none was. */
+  get newest(): number {
+    return this.#next - this.#shards;
+  }
+
   /** Returns the next number, which no other connection of the node has. */
   take(): number {
     const number = this.#next;

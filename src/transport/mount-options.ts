@@ -19,6 +19,12 @@ import {
   type LongPollMountOptions,
 } from "./longpoll/longpoll-options.ts";
 import {
+  checkSseOptions,
+  sseOptionsOf,
+  ssePathOf,
+  type SseMountOptions,
+} from "./sse/sse-options.ts";
+import {
   checkWebSocketOptions,
   websocketOptionsOf,
   websocketPathOf,
@@ -34,6 +40,8 @@ export interface MountOptions extends HandshakeOptions {
   readonly websocket?: boolean | WebSocketMountOptions;
   /** Long-poll at `<path>/longpoll`, likewise. Default: false. */
   readonly longpoll?: boolean | LongPollMountOptions;
+  /** Server-sent events at `<path>/sse`, likewise. Default: false. */
+  readonly sse?: boolean | SseMountOptions;
   /**
    * Whether clients may send a token (`authToken` of the official client), as a subprotocol or in a
    * header. It is passed to `connect` as `connectInfo.authToken`.
@@ -45,6 +53,7 @@ export interface MountOptions extends HandshakeOptions {
 export const MOUNT_OPTION_KEYS = [
   "websocket",
   "longpoll",
+  "sse",
   "authToken",
   ...HANDSHAKE_KEYS,
 ] as const satisfies readonly (keyof MountOptions)[];
@@ -61,6 +70,7 @@ export function checkMountOptions(
 ): void {
   checkWebSocketOptions(path, mount.websocket);
   checkLongPollOptions(path, mount.longpoll);
+  checkSseOptions(path, mount.sse);
   // A transport that is off is checked with the options {}, so that the mount's own options are
   // always checked.
   const transports = [websocketOptionsOf(mount) ?? {}, longpollOptionsOf(mount) ?? {}];
@@ -71,9 +81,11 @@ export function checkMountOptions(
 export function pathsOf(path: string, mount: MountOptions): [transport: string, path: string][] {
   const websocket = websocketOptionsOf(mount);
   const longpoll = longpollOptionsOf(mount);
+  const sse = sseOptionsOf(mount);
   const paths: [string, string][] = [];
   if (websocket) paths.push(["websocket", websocketPathOf(path, websocket)]);
   if (longpoll) paths.push(["longpoll", longpollPathOf(path, longpoll)]);
+  if (sse) paths.push(["sse", ssePathOf(path, sse)]);
   return paths;
 }
 

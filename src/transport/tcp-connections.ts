@@ -23,7 +23,7 @@ import { COUNTER } from "../memory/counters-layout.ts";
 import { CounterSum, type Counters } from "../memory/counters.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import { AcceptQueue } from "./accept-queue.ts";
-import type { EngineApp, HttpResponse } from "./engine/engine-types.ts";
+import type { EngineApp, EngineResponse } from "./engine/app-port.ts";
 
 /** The dependencies of TcpConnections. */
 export interface TcpConnectionsParts {
@@ -55,7 +55,7 @@ export class TcpConnections {
   /** Counts the connections of an app. Called once. */
   watch(app: EngineApp): void {
     app.filter((response, change) => {
-      if (Number(change) > 0) this.#opened(response);
+      if (change > 0) this.#opened(response);
       else this.#add(-1, -1);
     });
   }
@@ -88,7 +88,7 @@ export class TcpConnections {
     this.#add(-1, 0);
   }
 
-  #opened(response: HttpResponse): void {
+  #opened(response: EngineResponse): void {
     const { counters, options } = this.#parts;
     const { maxConnections, maxIdleConnections } = options;
     this.#add(1, 1);
@@ -115,9 +115,11 @@ export class TcpConnections {
     this.#parts.logger.log("connectionsRefused", { maxIdleConnections });
   }
 
+  // In this order, a thread that reads the number of open connections first never takes one that opens for a busy one.
   #add(open: number, idle: number): void {
     const { counters } = this.#parts;
-    if (open !== 0) counters.add(COUNTER.tcpConnections, open);
+    if (open < 0) counters.add(COUNTER.tcpConnections, open);
     if (idle !== 0) counters.add(COUNTER.idleConnections, idle);
+    if (open > 0) counters.add(COUNTER.tcpConnections, open);
   }
 }

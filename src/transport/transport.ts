@@ -19,11 +19,13 @@ import type { PendingConnects } from "../socket/pending-connects.ts";
 import type { ServedSocket, SocketOpener } from "../socket/served-socket.ts";
 import type { SharedByConnections } from "./connection-set.ts";
 import type { DrainCounts, DrainPace } from "./drain.ts";
-import type { EngineApp } from "./engine/engine-types.ts";
+import type { EngineApp } from "./engine/app-port.ts";
 import type { EndpointHandshake } from "./handshake/handshake-options.ts";
 import type { RequestGate } from "./http/request-gate.ts";
 import type { HttpRouter } from "./http/router.ts";
 import type { StreamBuffers } from "./http/stream-buffers.ts";
+import type { TrustedProxies } from "./http/trusted-proxies.ts";
+import type { HttpScheme } from "./http/uri.ts";
 import type { MountOptions } from "./mount-options.ts";
 import type { Sweep } from "./sweep.ts";
 import type { TcpConnections } from "./tcp-connections.ts";
@@ -35,6 +37,8 @@ export interface Transport extends BufferSource {
   mount(served: ServedMount): void;
   /** Lets clients connect, once the shard serves. Absent if there is nothing to start. */
   start?(): Promise<void>;
+  /** The number of open connections. */
+  readonly size: number;
   /** Returns the sockets of all open connections, in the order in which they were opened. */
   sockets(): Iterable<ServedSocket>;
   /**
@@ -82,5 +86,9 @@ export interface TransportShard extends SharedByConnections {
   readonly places: AddressPlaces | undefined;
   /** Undefined if addresses may connect again at once after they were cut. */
   readonly pauses: FloodPauses | undefined;
+  /** Scheme of the server's own port. */
+  readonly scheme: HttpScheme;
+  /** Undefined if the peer of a connection is the client. */
+  readonly proxies: TrustedProxies | undefined;
   readonly options: ResolvedOptions;
 }

@@ -9,7 +9,7 @@
  *   turn begins                  budget spent                  turn ends (setImmediate)
  *     |  handled where it is read     |  waits, except for a few    |  what waits is handled, then what is new
  *
- * WebSocket messages wait by client (`websocket/turn-budget`). Of HTTP requests, a connection can have only one that
+ * Messages over WebSocket and custom transports wait by client (`turn-budget`). Of HTTP requests, a connection can have only one that
  * waits: the engine closes a connection that sends another request while one is not answered. So a client that sends
  * requests without waiting for answers is cut, and any other is served a little later.
  *

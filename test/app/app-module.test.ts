@@ -98,6 +98,32 @@ describe("loadAppModule", () => {
     await refused(written({ "app.mjs": "export default undefined;" }), /got no export in/);
   });
 
+  it("gives the default export of CommonJS, written by hand or compiled from a module", async () => {
+    const app = '{ answers: ["app.cjs"], where: () => "" }';
+    const compiled =
+      `Object.defineProperty(exports, "__esModule", { value: true });\nexports.default = ${app};\n` +
+      "exports.other = 1;";
+    for (const source of [`module.exports = ${app};`, compiled]) {
+      const { answers, message } = await loaded(written({ "app.cjs": source }));
+      assert.deepEqual(answers, ["app.cjs"], message);
+    }
+    await refused(
+      written({ "app.cjs": compiled.replace("exports.default", "exports.app") }),
+      /must have a default export made by defineEndpoint, got app, other in .*app\.cjs$/,
+    );
+  });
+
+  it("names the setting that is missing if Node.js takes a module for CommonJS", async () => {
+    const files = { "app.js": "export default 1;\n", "package.json": '{ "type": "commonjs" }' };
+    await refused(
+      written(files),
+      /must be free of syntax errors, got .*; set "type": "module"/,
+      /./,
+    );
+    const importing = { ...files, "app.js": 'import "node:fs";\nexport default 1;\n' };
+    await refused(written(importing), /app\.js or what it imports\); set "type": "module"/, /./);
+  });
+
   it("names the file and the place of what cannot be stripped", async () => {
     const files = {
       "app.ts": 'import { Colour } from "./colour.ts";\nexport default Colour;\n',

@@ -42,6 +42,8 @@ const room = defineChannel(socket, {
       channel.broadcastFrom("said", payload, { history: false });
       channel.context.broadcast(channel.topic, "said", payload, { history: false });
     },
+    sayScoped: (channel, { scope }: { scope: "cluster" | "node" | "thread" }) =>
+      channel.context.broadcast(channel.topic, "said", { scope }, { scope }),
     sayBytes: (channel) => channel.broadcast("bytes", Uint8Array.of(1, 2)),
     shard: (channel) => ok({ shard: channel.shard }),
     publish: async (channel, { text, key }: { text: string; key?: string }) => {

@@ -6,7 +6,7 @@
 import { MemoryAdapter, type MemoryAdapterOptions } from "../../src/pubsub/adapters/memory.ts";
 import type { Adapter, AdapterSpec } from "../../src/pubsub/adapter.ts";
 import { isMail, unpackMail } from "../../src/pubsub/node-mail.ts";
-import { RECORD, unpackRecord } from "../../src/transport/longpoll/forwarding-record.ts";
+import { RECORD, unpackRecord } from "../../src/transport/forwarding/forwarding-record.ts";
 
 /** Returns the spec of the adapter, for the option `adapter` of `serve`. */
 export function losingAdapter(options: MemoryAdapterOptions): AdapterSpec {

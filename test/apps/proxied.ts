@@ -6,15 +6,17 @@
 import { defineChannel, defineEndpoint, defineSocket, ok, reply } from "../../src/index.ts";
 
 const socket = defineSocket({
-  connect: ({ connectInfo }) => ok({ xHeaders: connectInfo.xHeaders ?? [] }),
+  connect: ({ connectInfo: { xHeaders = [], peerData, uri } }) =>
+    ok({ xHeaders, client: `${uri?.scheme} ${peerData?.address}` }),
 });
 
 const room = defineChannel(socket, {
-  join: ({ assigns }) => ok(Object.fromEntries(assigns.xHeaders)),
+  join: ({ assigns }) => ok({ ...Object.fromEntries(assigns.xHeaders), client: assigns.client }),
   handleIn: { echo: (_socket, payload) => reply("ok", payload) },
 });
 
 export default defineEndpoint({
+  trustProxy: 1,
   // Compares the page's address with the request's, which only the proxy knows.
   checkOrigin: "conn",
   sockets: {
@@ -22,7 +24,7 @@ export default defineEndpoint({
       socket,
       channels: { "room:*": room },
       longpoll: true,
-      connectInfo: ["xHeaders"],
+      connectInfo: ["xHeaders", "peerData", "uri"],
     },
   },
   routes: {

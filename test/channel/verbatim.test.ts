@@ -58,6 +58,15 @@ function asText(payload: JsonText | Uint8Array): JsonText {
   return payload;
 }
 
+/** Reports whether Node.js writes a text again that it has read; before version 26, its stack limits the depth. */
+function canBeWritten(json: string): boolean {
+  try {
+    return JSON.stringify(JSON.parse(json)) === json;
+  } catch {
+    return false;
+  }
+}
+
 describe("a verbatim handler", () => {
   it("replies with what the client wrote", () => {
     const client = worldOf().joined();
@@ -183,8 +192,9 @@ describe("a verbatim handler", () => {
     }
   });
 
-  it("crashes its channel if the payload is nested too deep to be written again", () => {
+  it("crashes its channel if the payload is nested too deep to be written again", (test) => {
     const deep = "[".repeat(100_000) + "]".repeat(100_000);
+    if (canBeWritten(deep)) return test.skip("JSON.stringify of this Node.js writes any depth");
     const world = worldOf();
     const [client, other] = [world.joined(), world.joined()];
     assert.deepEqual(client.asked(`["11","2","room:1","shout",{"a":${deep}}]`), [CRASHED]);

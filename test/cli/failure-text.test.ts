@@ -32,9 +32,10 @@ describe("failureOf", () => {
 
 describe("localAddress", () => {
   it("is an address that a browser on this machine can open", () => {
-    assert.equal(localAddress("0.0.0.0", 4000), "http://localhost:4000");
-    assert.equal(localAddress("::", 4000), "http://localhost:4000");
-    assert.equal(localAddress("::1", 80), "http://[::1]:80");
-    assert.equal(localAddress("10.0.0.1", 80), "http://10.0.0.1:80");
+    assert.equal(localAddress("http", "0.0.0.0", 4000), "http://localhost:4000");
+    assert.equal(localAddress("http", "::", 4000), "http://localhost:4000");
+    assert.equal(localAddress("http", "::1", 80), "http://[::1]:80");
+    assert.equal(localAddress("http", "10.0.0.1", 80), "http://10.0.0.1:80");
+    assert.equal(localAddress("https", "0.0.0.0", 443), "https://localhost:443");
   });
 });

@@ -35,11 +35,21 @@ describe("the help of simurgh", () => {
     const help = await helpOf("--help");
     assertFits(help, 24);
     const commands = [...help.matchAll(/^ {2}simurgh (\w+)/gm)].map(([, name]) => name);
-    assert.deepEqual(commands, ["serve", "demo", "token"]);
+    assert.deepEqual(commands, ["serve", "demo", "doctor", "token", "postgres"]);
   });
 
   it("is printed by simurgh without a command", async () => {
     assert.equal(await helpOf(), await helpOf("-h"));
+  });
+
+  it("of doctor has the options and exit codes of a command that serves nothing", async () => {
+    const help = await helpOf("doctor", "--help");
+    assertFits(help, 24, 100);
+    assert.match(help, /^ {2}--engine <name> +auto +\w/m);
+    for (const secret of SECRETS) assert.doesNotMatch(help, new RegExp(secret));
+    const codes = [...help.matchAll(/^ {2}(\d+) +\w/gm)].map(([, code]) => Number(code));
+    assert.deepEqual(codes, [0, 1, 2]);
+    assert.match(await helpOf("doctor", "--help-all"), /--tls-cert/);
   });
 
   it("of a command has the usual options, the secrets and the exit codes on one screen", async () => {

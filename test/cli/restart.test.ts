@@ -13,6 +13,7 @@ import { fileURLToPath } from "node:url";
 
 import { AppFile, chatApp } from "../support/app-file.ts";
 import { CommandLine } from "../support/command-line.ts";
+import { shardsOf } from "../support/dealing.ts";
 import { within } from "../support/deadline.ts";
 import { Talker } from "../support/talker.ts";
 
@@ -22,11 +23,13 @@ const SCRIPT_MISSING = output?.join("").includes("util-linux")
   ? false
   : "no script of util-linux to make a terminal";
 
+const SHARDS = shardsOf(2);
+
 let app: AppFile;
 
 function serve(): CommandLine {
-  const args = ["--host", "127.0.0.1", "--port", "0", "--shards", "2", "--log-level", "silent"];
-  return new CommandLine(["serve", app.path, ...args]);
+  const args = ["--host", "127.0.0.1", "--port", "0", "--shards", String(SHARDS)];
+  return new CommandLine(["serve", app.path, ...args, "--log-level", "silent"]);
 }
 
 async function join(port: number, name: string): Promise<Talker> {
@@ -45,8 +48,9 @@ describe("simurgh, on SIGHUP", () => {
     const talkers = await Promise.all([join(port, "a"), join(port, "b"), join(port, "c")]);
     app.write(chatApp(2));
     command.kill("SIGHUP");
-    await command.printed(/shard 0 restarted, \d connections closed\n.*shard 1 restarted/);
-    await command.printed(/all shards restarted/);
+    const each = Array.from({ length: SHARDS }, (_, shard) => `shard ${shard} restarted`);
+    const lines = each.map((text) => `${text}, \\d connections? closed\\n.*`);
+    await command.printed(new RegExp(`${lines.join("")}all shards restarted`));
     const closed = Promise.all(talkers.map(async (talker) => talker.closed));
     assert.deepEqual(await within(closed, "the close of all clients"), [1012, 1012, 1012]);
     const back = await Promise.all([join(port, "d"), join(port, "e")]);

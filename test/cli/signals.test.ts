@@ -14,13 +14,15 @@ import { after, describe, it } from "node:test";
 import { WebSocket } from "ws";
 
 import { CommandLine } from "../support/command-line.ts";
+import { shardsOf } from "../support/dealing.ts";
 import { within } from "../support/deadline.ts";
 
 const FOLDER = mkdtempSync(join(tmpdir(), "simurgh-test-"));
 after(() => {
   rmSync(FOLDER, { recursive: true });
 });
-const DEMO = ["demo", "--host", "127.0.0.1", "--port", "0", "--shards", "2"];
+const SHARDS = shardsOf(2);
+const DEMO = ["demo", "--host", "127.0.0.1", "--port", "0", "--shards", String(SHARDS)];
 
 async function connected(port: number): Promise<WebSocket> {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/socket/websocket?vsn=2.0.0`);
@@ -52,7 +54,7 @@ describe("simurgh, when it is told to stop", () => {
     command.kill("SIGTERM");
     const { out } = await command.ended();
     assert.match(out, new RegExp(`^ {2}address {2}http://127.0.0.1:${port}$`, "m"));
-    assert.match(out, /^ {2}shards {3}2$/m);
+    assert.match(out, new RegExp(`^ {2}shards {3}${SHARDS}$`, "m"));
     assert.match(out, /^ {2}stop {5}Ctrl\+C/m);
   });
 

@@ -13,6 +13,7 @@ import type { Channel, Socket } from "phoenix";
 
 import { AppFile } from "../support/app-file.ts";
 import { CommandLine } from "../support/command-line.ts";
+import { shardsOf } from "../support/dealing.ts";
 import { connectPhoenix, disconnect, push } from "../support/phoenix-client.ts";
 import { Watched } from "../support/watched.ts";
 
@@ -29,6 +30,8 @@ const APP = `
     sockets: { "/socket": { socket, channels: { "room:*": room } } },
     tasks: new URL("./tasks.mjs", import.meta.url),
   });`;
+
+const SHARDS = shardsOf(2) === 1 ? "1 shard" : "2 shards";
 
 let app: AppFile;
 let folder: string;
@@ -98,7 +101,9 @@ describe("simurgh serve --watch", () => {
     for (const guest of guests) await guest.joined(1);
     write("lib/version.mjs", versionText(2));
     const line = await command.printed(
-      /simurgh: lib\/version\.mjs: 2 shards reloaded in \d+ ms, (\d) clients reconnecting\n/,
+      new RegExp(
+        `simurgh: lib/version.mjs: ${SHARDS} reloaded in \\d+ ms, (\\d) clients reconnecting\n`,
+      ),
     );
     // A client may have returned to a shard that had not been restarted yet.
     assert.ok(Number(line[1]) >= 2);

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 
 import type app from "../apps/histories.ts";
-import { Client, type Recovered } from "../../src/client/index.ts";
+import { Client, type PhoenixPush, type Recovered } from "../../src/client/index.ts";
 import { within } from "../support/deadline.ts";
 import { connectPhoenix, disconnect } from "../support/phoenix-client.ts";
 import { startServer, type Server } from "../support/server.ts";
@@ -24,7 +24,7 @@ describe("A channel that resumes", () => {
     const topic = "room:resume";
     for (const n of [1, 2, 3]) await server.publish(topic, "said", { n });
     const socket = await connectPhoenix(server.port, { user: "ann" });
-    const channel = new Client<typeof app>(socket).resumingChannel(topic, { last: 2 });
+    const channel = new Client<typeof app>(socket).channel(topic, { history: { last: 2 } });
     const heard: unknown[] = [];
     const recovered: Recovered[] = [];
     let wake: () => void = assert.fail;
@@ -65,6 +65,26 @@ describe("A channel that resumes", () => {
     await until(() => recovered.length === 3 && heard.length === 6);
     assert.deepEqual(recovered[2], { recovered: false, count: 2 });
     assert.deepEqual(heard.slice(4), [11, 12]);
+    await disconnect(socket);
+  });
+
+  it("leaves the parameters of a channel without a history as the app gave them, also when it joins again", async () => {
+    const socket = await connectPhoenix(server.port, { user: "bob" });
+    const client = new Client<typeof app>(socket);
+    const asked: Readonly<Record<string, object>> = {
+      "plain:none": { x: 1 },
+      "plain:own": { history: { last: "mine" } },
+    };
+    for (const [topic, params] of Object.entries(asked)) {
+      const channel = client.channel(topic as "plain:none", params);
+      channel.onRecovered(() => assert.fail("there is nothing to recover"));
+      assert.deepEqual(await channel.join(), { payload: params });
+      const again = new Promise((resolve) => {
+        (Reflect.get(channel.channel, "joinPush") as PhoenixPush).receive("ok", resolve);
+      });
+      server.disconnect("users:bob");
+      assert.deepEqual(await within(again, `another join of ${topic}`), { payload: params });
+    }
     await disconnect(socket);
   });
 });

@@ -42,6 +42,8 @@ export interface Deviation {
   readonly phoenix: readonly string[];
   readonly ours: readonly string[];
   readonly reason: string;
+  /** The only engine that deviates; undefined for all engines. */
+  readonly engine?: "native";
 }
 
 /** An entry of the list. */
@@ -49,6 +51,8 @@ export type Exception = UnbuiltTranscript | UnbuiltScenario | UnplayableScenario
 
 const FRAMING = "06-websocket-framing";
 const LONGPOLL = "10-longpoll";
+const ECHOED =
+  "the engine answers a client's close with the client's own code, if it knows the code";
 
 /** Returns the line of a close frame at a raw connection. */
 function closeFrame(code: string): string {
@@ -63,7 +67,8 @@ function echoes(conn: string, ours: string): Deviation {
     conn,
     phoenix: ['closed 1000 ""'],
     ours: [ours],
-    reason: "the engine answers a client's close with the client's own code, if it knows the code",
+    reason: ECHOED,
+    engine: "native",
   };
 }
 
@@ -76,6 +81,7 @@ function cut(scenario: string): Deviation {
     phoenix: [closeFrame("1002"), "ended"],
     ours: ["ended"],
     reason: "the engine itself ends the TCP connection if a client violates the framing rules",
+    engine: "native",
   };
 }
 
@@ -104,6 +110,13 @@ function emptyLine(status: number): string {
 
 function replyFrame(refs: string, topic: string, response: string): string {
   return `[${refs},"${topic}","phx_reply",{"response":${response},"status":"ok"}]`;
+}
+
+/** Returns the permitted differences with an engine. */
+export function exceptionsWith(engine: string): Exception[] {
+  return EXCEPTIONS.filter(
+    (entry) => entry.kind !== "deviation" || (entry.engine ?? engine) === engine,
+  );
 }
 
 /** All permitted differences. */
@@ -193,7 +206,8 @@ export const EXCEPTIONS: readonly Exception[] = [
     conn: "a",
     phoenix: [closeFrame("1000")],
     ours: [closeFrame("without a code")],
-    reason: "the engine answers a client's close with the client's own code, if it knows the code",
+    reason: ECHOED,
+    engine: "native",
   },
   {
     kind: "deviation",
@@ -203,6 +217,7 @@ export const EXCEPTIONS: readonly Exception[] = [
     phoenix: [closeFrame("1002"), "ended"],
     ours: [],
     reason: "the engine assumes that every frame is masked, and waits for four more bytes",
+    engine: "native",
   },
   cut("raw_reserved_opcode_3"),
   cut("raw_reserved_opcode_11"),

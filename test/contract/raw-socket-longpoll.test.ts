@@ -39,14 +39,18 @@ describe("a raw socket over long-poll only", () => {
     for (const shard of shards) shard.close();
   });
 
-  async function serving(callbacks: Partial<RawSocketCallbacks<object>>): Promise<TestShard> {
+  /** @param windowMs - the time of a poll, and how soon a client that does not poll is forgotten */
+  async function serving(
+    callbacks: Partial<RawSocketCallbacks<object>>,
+    windowMs = 10_000,
+  ): Promise<TestShard> {
     const socket = defineRawSocket<object>({
       connect: () => ok({}),
       handleIn: (_, { data }) => ok(data),
       ...callbacks,
     });
     const shard = await startShard({
-      sockets: { "/raw": { socket, longpoll: { windowMs: 200 } } },
+      sockets: { "/raw": { socket, longpoll: { windowMs } } },
     });
     shards.push(shard);
     return shard;
@@ -105,7 +109,7 @@ describe("a raw socket over long-poll only", () => {
 
   it("tells terminate that the client has stopped polling", async () => {
     const reason = new Deferred<ExitReason>();
-    const { port } = await serving({ terminate: (_, why) => reason.resolve(why) });
+    const { port } = await serving({ terminate: (_, why) => reason.resolve(why) }, 200);
     await RawLongPollClient.connect(port);
     assert.deepEqual(await within(reason.promise, "terminate"), { shutdown: "inactive" });
   });

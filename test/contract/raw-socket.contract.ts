@@ -90,7 +90,7 @@ export function describeRawSocket(transport: RawTransport): void {
     const shard = await startShard(
       {
         ...transport.endpoint?.(ownPort),
-        sockets: { "/raw": { socket, longpoll: { windowMs: 200 } } },
+        sockets: { "/raw": { socket, longpoll: true } },
       },
       options,
     );

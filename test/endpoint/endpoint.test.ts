@@ -88,10 +88,17 @@ describe("an endpoint's definition", () => {
     twice({ "/a": below, "//a/b/": polled }, "longpoll", "//a/b/", "//a/b//lp");
     const named = { ...mount, websocket: { path: "/:x/websocket" } };
     twice({ "/a": named, "/a/:y": mount }, "websocket", "/a/:y", "/a/:y/websocket");
+    const events = { ...mount, sse: { path: "/lp" } };
+    const only = { ...mount, websocket: false, sse: true };
+    twice({ "/a": only, "//a": only }, "sse", "//a", "//a/sse");
+    refused(
+      { sockets: { "/a": { ...events, longpoll: { path: "/lp" } } } },
+      "sse path of /a must be its own, got /a/lp, which longpoll of /a has too",
+    );
     // A WebSocket and polls at one path are told apart by their headers.
-    defineEndpoint({
-      sockets: { "/a": { ...mount, websocket: { path: "/x" }, longpoll: { path: "/x" } } },
-    });
+    for (const other of [{ longpoll: { path: "/x" } }, { sse: { path: "/x" } }]) {
+      defineEndpoint({ sockets: { "/a": { ...mount, websocket: { path: "/x" }, ...other } } });
+    }
     refused(
       { sockets: { "/*": mount } },
       'websocket path of /* must have a * only as its last part, got "/*/websocket"',
@@ -231,6 +238,21 @@ describe("an endpoint's definition", () => {
       mountedWith({ longpoll: { crypto: { keyIterations: 0 } } }),
       /^crypto of \/s: keyIterations must be .*, got 0$/,
     );
+    refused(mountedWith({ sse: 7 }), "sse of /s must be true, false or an object, got number");
+    refused(
+      mountedWith({ sse: { resumeMs: 99 } }),
+      "resumeMs of /s must be an integer from 100 to 3540000 (ms), got 99",
+    );
+    refused(mountedWith({ sse: { keptBytes: 0.5 } }), /^keptBytes of \/s must be .*, got 0.5$/);
+    refused(mountedWith({ sse: { heartbeat: 1 } }), /, got heartbeat; did you mean heartbeatMs\?$/);
+    refused(mountedWith({ sse: { path: "sse" } }), 'sse path of /s must start with /, got "sse"');
+    refused(
+      {
+        ...mountedWith({ sse: true }),
+        transports: [{ name: "sse", start: () => {}, stop: () => {} }],
+      },
+      "transports must not have the name sse if a mount has sse, got one",
+    );
     refused(mountedWith({ longpoll: { subprotocols: [] } }), /, got subprotocols$/);
     refused(
       mountedWith({ longpoll: { path: "lp" } }),
@@ -240,6 +262,19 @@ describe("an endpoint's definition", () => {
       mountedWith({ checkCsrf: false, longpoll: { checkOrigin: false } }),
       /^checkOrigin or checkCsrf of \/s must be on/,
     );
+  });
+
+  it("adds the transport of its mounts with server-sent events to those of the app", () => {
+    const own = { name: "own", start: () => {}, stop: () => {} };
+    const names = (sse: object): unknown =>
+      defineEndpoint({
+        sockets: { "/a": { ...mount, ...sse }, "/b": { ...mount, ...sse } },
+        transports: [own],
+      }).transports?.map(({ name }) => name);
+    assert.deepEqual(names({}), ["own"]);
+    assert.deepEqual(names({ sse: false }), ["own"]);
+    assert.deepEqual(names({ sse: true }), ["own", "sse"]);
+    assert.deepEqual(names({ sse: { resumeMs: 100, path: "/:x/events" } }), ["own", "sse"]);
   });
 
   it("takes the options of handshakes, on the mount and on its WebSocket", () => {
@@ -276,6 +311,8 @@ describe("an endpoint's definition", () => {
       /^connectInfo of \/s must be a list of peerData/,
     );
     refused(mountedWith({ connectInfo: "uri", authToken: true }), /must be a list, got string$/);
+    refused({ trustProxy: true, ...mountedWith({}) }, /^trustProxy must be a list of addresses/);
+    refused({ proxyProtocol: "v2", ...mountedWith({}) }, /^proxyProtocol must be combined with/);
     refused(mountedWith({ subprotocols: "a" }), /^subprotocols of \/s must be a list/);
     refused(
       mountedWith({ errorHandler: 403 }),

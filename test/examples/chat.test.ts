@@ -9,6 +9,7 @@ import { after, afterEach, before, describe, it } from "node:test";
 import type { Socket } from "phoenix";
 
 import { serve } from "../../src/index.ts";
+import { openedInTurn } from "../support/dealing.ts";
 import { connectPhoenix, disconnect } from "../support/phoenix-client.ts";
 import type { Server } from "../support/server.ts";
 import { Watched } from "../support/watched.ts";
@@ -84,13 +85,13 @@ describe("the example of a chat", () => {
   afterEach(() => leave(...guests.splice(0)));
   after(() => server.close());
 
-  /** Enters as many guests as there are shards: one on each, because connections are assigned in turn. */
+  /** Enters as many guests as there are shards: one on each. */
   async function entered(room: string, ...users: readonly string[]): Promise<Guest[]> {
-    const entering: Guest[] = [];
-    for (const user of users) entering.push(await Guest.entered(server.port, user, room));
-    const shards = (await server.sockets()).map(({ shard }) => shard);
-    assert.equal(new Set(shards).size, SHARDS);
-    return entering;
+    return openedInTurn(users.length, {
+      server,
+      open: async (at) => Guest.entered(server.port, users[at] as string, room),
+      close: (guest) => void leave(guest),
+    });
   }
 
   it("shows the latest messages and the people to a client that joins, on every shard", async () => {

@@ -5,13 +5,19 @@
  */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
+import { tmpdir } from "node:os";
+import { join as joinPath } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 
 import { LongPoll, type Socket, type SocketOptions } from "phoenix";
 import { WebSocket } from "ws";
 
 import { OPTIONS } from "../../src/options/options.ts";
+import { within } from "../support/deadline.ts";
 import { noNginx, TestNginx } from "../support/nginx.ts";
 import { connectPhoenix, disconnect, join, push } from "../support/phoenix-client.ts";
 import { freePort, startServer, type Server } from "../support/server.ts";
@@ -21,6 +27,9 @@ const GUIDE = readFileSync(
   "utf8",
 );
 const HOST = "chat.example.com";
+const SELF_SIGNED =
+  "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=chat".split(" ");
+const noOpenssl = spawnSync("openssl", ["version"]).status === 0 ? false : "openssl is missing";
 /** An address that a client claims to have. */
 const CLAIMED = "203.0.113.9";
 
@@ -70,17 +79,65 @@ describe("the nginx of the deployment guide", { skip: noNginx }, () => {
 
   it("forwards WebSockets of the app's pages, and says whose they are", async () => {
     const room = (await page({ transport: OfPage })).channel("room:1");
-    assert.deepEqual(await join(room), { "x-forwarded-for": `${CLAIMED}, 127.0.0.1` });
+    assert.deepEqual(await join(room), {
+      "x-forwarded-for": `${CLAIMED}, 127.0.0.1`,
+      "x-forwarded-proto": "http",
+      client: "http 127.0.0.1",
+    });
     assert.deepEqual(await push(room, "echo", { text: "hi" }), { text: "hi" });
   });
 
   it("forwards long-poll and routes", async () => {
     const room = (await page({ transport: LongPoll })).channel("room:1");
-    assert.deepEqual(await join(room), { "x-forwarded-for": "127.0.0.1" });
+    assert.deepEqual(await join(room), {
+      "x-forwarded-for": "127.0.0.1",
+      "x-forwarded-proto": "http",
+      client: "http 127.0.0.1",
+    });
     assert.deepEqual(await push(room, "echo", { text: "hi" }), { text: "hi" });
     const { status } = await fetch(`http://127.0.0.1:${port}/healthz`);
     assert.equal(status, 200);
   });
+
+  it(
+    "terminates TLS, so that pages of the same host may connect",
+    { skip: noOpenssl },
+    async () => {
+      const folder = mkdtempSync(joinPath(tmpdir(), "simurgh-nginx-tls-"));
+      const [key, certificate] = [joinPath(folder, "key.pem"), joinPath(folder, "cert.pem")];
+      const words = [...SELF_SIGNED, "-keyout", key, "-out", certificate];
+      execFileSync("openssl", words, { stdio: "ignore" });
+      const tlsPort = await freePort();
+      const tls = new TestNginx(
+        GUIDE.replace(
+          "listen 80;",
+          `listen 127.0.0.1:${tlsPort} ssl; ssl_certificate ${certificate}; ssl_certificate_key ${key};`,
+        ).replaceAll("127.0.0.1:4000", `127.0.0.1:${server.port}`),
+      );
+      await tls.start();
+      try {
+        const url = `wss://127.0.0.1:${tlsPort}/socket/websocket?vsn=2.0.0`;
+        const statusOf = async (origin: string): Promise<number | undefined> => {
+          const headers = { Host: HOST, Origin: origin, "X-Forwarded-Proto": "http" };
+          const socket = new WebSocket(url, { headers, rejectUnauthorized: false });
+          socket.on("error", () => undefined);
+          const opened = once(socket, "upgrade");
+          const refused = once(socket, "unexpected-response").then((given) => given.slice(1));
+          const [answer] = (await within(Promise.race([opened, refused]), "an answer")) as [
+            IncomingMessage,
+          ];
+          socket.terminate();
+          return answer.statusCode;
+        };
+        assert.equal(await statusOf(`https://${HOST}`), 101);
+        assert.equal(await statusOf(`http://${HOST}`), 403);
+        assert.equal(await statusOf("https://evil.example"), 403);
+      } finally {
+        await tls.end();
+        rmSync(folder, { recursive: true });
+      }
+    },
+  );
 
   it("lets the server close idle clients", () => {
     const [, seconds] = /proxy_read_timeout (\d+)s;/.exec(GUIDE) ?? [];

@@ -49,6 +49,16 @@ function find(text: string, pattern: RegExp): string {
   return found;
 }
 
+/** Runs the health check of the image against a port. @returns its exit code */
+async function healthOf(port: string): Promise<number | null> {
+  const [, ...args] = JSON.parse(find(DOCKERFILE, /^HEALTHCHECK .* CMD (.*)$/m)) as string[];
+  const here = args.map((arg) => arg.replace(":4000/", `:${port}/`));
+  assert.notDeepEqual(here, args, "it asks the port of the image");
+  const check = spawn(process.execPath, here, { stdio: "inherit" });
+  const [code] = (await within(once(check, "exit"), "the end of the health check")) as [number];
+  return code;
+}
+
 describe("the deployment guide", () => {
   after(() => rmSync(FOLDER, { recursive: true }));
 
@@ -86,6 +96,16 @@ describe("the deployment guide", () => {
     assert.match(UNIT, /^User=\w+$/m);
     assert.ok(Number(find(UNIT, /^LimitNOFILE=(\d+)$/m)) >= 100_000);
     assert.match(DOCKERFILE, /^USER node$/m);
+  });
+
+  it("builds the image in two stages, the last of which installs nothing and belongs to root", () => {
+    const [, build = "", last = "", ...more] = DOCKERFILE.split(/^FROM /m);
+    assert.deepEqual(more, []);
+    assert.match(build, /^RUN npm ci --omit=dev$/m);
+    assert.doesNotMatch(last, /^RUN|--chown/m);
+    assert.ok(last.indexOf("USER node") > last.lastIndexOf("COPY "));
+    const bases = [build, last].map((stage) => find(stage, /^(\S+)/));
+    assert.equal(bases[0], bases[1], "the same C library, and the same Node.js");
   });
 
   it("gives the server more time to stop than it needs", () => {
@@ -129,9 +149,11 @@ describe("the deployment guide", () => {
         const { status } = await fetch(`http://127.0.0.1:${port}${path}`);
         assert.equal(status, 200, path);
       }
+      assert.equal(await healthOf(port), 0);
       const exited = once(server, "exit");
       server.kill("SIGTERM");
       assert.deepEqual(await within(exited, "the end of the server"), [0, null]);
+      assert.equal(await healthOf(port), 1);
     } finally {
       server.kill("SIGKILL");
     }

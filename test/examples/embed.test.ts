@@ -11,6 +11,7 @@ import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { WebSocket } from "ws";
 
+import { shardsOf } from "../support/dealing.ts";
 import { within } from "../support/deadline.ts";
 
 const MAIN = fileURLToPath(new URL("./embed/main.js", import.meta.url));
@@ -35,8 +36,9 @@ describe("the README's example", () => {
     const env = { ...process.env, ...variables, SIMURGH_LOG_LEVEL: "error" };
     child = spawn(process.execPath, [MAIN], { env, stdio: ["ignore", "pipe", "inherit"] });
     const [line] = (await within(once(child.stdout ?? child, "data"), "the line")) as [Buffer];
-    const match = /^listening on port (\d+) with 2 shards\n$/.exec(String(line));
+    const match = /^listening on port (\d+) with (\d) shards\n$/.exec(String(line));
     assert.ok(match, String(line));
+    assert.equal(Number(match[2]), shardsOf(2));
     port = match[1] as string;
   });
   after(() => child.kill("SIGKILL"));

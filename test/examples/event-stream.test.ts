@@ -12,8 +12,10 @@ import type { IncomingMessage } from "node:http";
 import { after, before, describe, it } from "node:test";
 
 import { serve } from "../../src/index.ts";
+import { restartAll } from "../support/dealing.ts";
 import { within } from "../support/deadline.ts";
 import { connectPhoenix, disconnect, join, received } from "../support/phoenix-client.ts";
+import { RawWebSocketClient } from "../support/raw-client.ts";
 import type { Server } from "../support/server.ts";
 import { EventStream } from "./event-stream/client.ts";
 
@@ -40,7 +42,7 @@ class SplitClient {
     assert.equal(response.headers["content-type"], "text/event-stream");
     const client = new SplitClient(port, response);
     const opened = await client.next();
-    assert.match(opened, /^event: open\ndata: \/socket\/events\/[\w-]{36}$/);
+    assert.match(opened, /^event: open\ndata: \/socket\/events\/[\w.-]+\/[\w-]{36}$/);
     client.path = opened.split("data: ")[1] ?? "";
     return client;
   }
@@ -137,6 +139,20 @@ describe("the example of server-sent events", () => {
     await disconnect(socket);
   });
 
+  it("carries payloads that another client wrote with line breaks", async () => {
+    const transport = EventStream;
+    const streamed = await connectPhoenix(server.port, { user: "ann" }, { transport });
+    const channel = streamed.channel("room:lobby", {});
+    await join(channel);
+    const shown = received(channel, "shown");
+    const bob = await RawWebSocketClient.connect(server.port, "vsn=2.0.0&user=bob", "/socket");
+    await bob.send('["1","1","room:lobby","phx_join",{}]');
+    await bob.send('["1","2","room:lobby","show",{\n\n"a":\r\n"data: b",\r"c":1}]');
+    assert.deepEqual(await shown, { a: "data: b", c: 1 });
+    await bob.close();
+    await disconnect(streamed);
+  });
+
   it("handles frames in order, whichever shards they arrive at", async () => {
     const clients = await Promise.all([joined("ann"), joined("eve")]);
     const count = 20;
@@ -180,7 +196,7 @@ describe("the example of server-sent events", () => {
   it("tells its clients to reconnect when a shard is restarted", async () => {
     const clients = [];
     for (let n = 0; n < SHARDS; n += 1) clients.push(await joined(`user${n}`));
-    for (let n = 0; n < SHARDS; n += 1) await server.restartShard(n);
+    await restartAll(server);
     for (const client of clients) {
       assert.equal(await client.next(), "event: close\ndata: 1012");
       assert.equal(await client.next(), "the end");

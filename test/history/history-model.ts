@@ -229,6 +229,7 @@ class Model {
     const position = isAtHead ? listed.head : (seen.at(-1)?.[0] as number);
     const isComplete = after <= listed.head && position - after === seen.length;
     const messages = seen.length;
+    assert.equal(this.#store.countAfter(topic, FIRST_OFFSET + after, this.#nowMs), next.length);
     assert.deepEqual(read, { messages, bytes, position, isAtHead, isComplete, seen });
   }
 

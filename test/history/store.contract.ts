@@ -336,7 +336,20 @@ export function testHistoryStore(name: string, makeStore: MakeStore): void {
         const { seen } = readAll(store, "a", after);
         assert.equal(seen.length, count);
         assert.equal(seen[0]?.[0], after + 1);
+        assert.equal(store.countAfter("a", FIRST_OFFSET + after, NOW_MS), count);
       }
+    });
+
+    it("are counted after any offset", () => {
+      const store = make();
+      assert.equal(store.countAfter("a", 0, NOW_MS), 0);
+      store.burn("a", AMPLE, NOW_MS);
+      assert.equal(store.countAfter("a", 0, NOW_MS), 0);
+      appendAll(store, "a", ["x", "y"], { limits: { ...AMPLE, ttlMs: 10 } });
+      store.burn("a", { ...AMPLE, ttlMs: 10 }, NOW_MS);
+      const count = (after: number): number => store.countAfter("a", FIRST_OFFSET + after, NOW_MS);
+      assert.deepEqual([-9, 0, 1, 2, 3, 9].map(count), [2, 2, 1, 0, 0, 0]);
+      assert.equal(store.countAfter("a", 0, NOW_MS + 10), 0);
     });
 
     it("of a topic without messages follow its head", () => {
@@ -506,6 +519,17 @@ export function testHistoryStore(name: string, makeStore: MakeStore): void {
       assert.notEqual(store.epoch("topic 999"), undefined);
     });
 
+    it("lets topics that were only opened cost no messages of others", () => {
+      const store = make({ maxBytes: 16_384 });
+      appendAll(store, "a", ["x", "y"]);
+      for (let at = 0; at < 1_000; at += 1) store.open(`topic ${at}`, AMPLE, NOW_MS);
+      for (let at = 0; at < 20; at += 1) store.burn(`burned ${at}`, AMPLE, NOW_MS);
+      assert.deepEqual([store.evictedMessages, store.messages], [0, 2]);
+      assert.equal(readAll(store, "a").isComplete, true);
+      appendAll(store, "b", Array(30).fill("x".repeat(100)));
+      assert.deepEqual([store.evictedMessages, store.messages], [0, 32]);
+    });
+
     it("does not make it forget topics in use", () => {
       const store = make({ maxBytes: 8_192, isInUse: () => true });
       let count = 0;
@@ -548,7 +572,7 @@ export function testHistoryStore(name: string, makeStore: MakeStore): void {
       copyStore(store, other);
       const topics: string[] = [];
       store.visitTopics((topic) => topics.push(topic));
-      assert.deepEqual(topics, ["a", "", "λόγος", long, "\ud800", "without messages"]);
+      assert.deepEqual(topics, ["without messages", "a", "", "λόγος", long, "\ud800"]);
       const copied: string[] = [];
       other.visitTopics((topic) => copied.push(topic));
       assert.deepEqual(copied, topics);

@@ -74,6 +74,20 @@ describe("TopicTable", () => {
     assert.deepEqual(names(table), ["b", "a"]);
   });
 
+  it("has topics that were never touched before those that were", () => {
+    const { table } = makeTable();
+    for (const name of ["a", "b", "c"]) table.add(name);
+    for (const name of ["c", "a", "c"]) table.touch(table.find(name));
+    table.add("d");
+    assert.deepEqual(names(table), ["b", "d", "a", "c"]);
+    table.remove(table.find("d"));
+    table.add("e");
+    assert.deepEqual(names(table), ["b", "e", "a", "c"]);
+    for (const name of ["e", "b"]) table.touch(table.find(name));
+    table.add("f");
+    assert.deepEqual(names(table), ["f", "a", "c", "e", "b"]);
+  });
+
   it("tours all topics and begins again, whatever is touched or removed meanwhile", () => {
     const { table } = makeTable();
     assert.equal(table.nextOfTour(), NONE);

@@ -9,7 +9,6 @@
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import { afterEach, describe, it } from "node:test";
-import { setTimeout } from "node:timers/promises";
 
 import { Client, joined } from "../support/client.ts";
 import { within } from "../support/deadline.ts";
@@ -24,7 +23,7 @@ import {
   type Flood,
 } from "../support/flooder.ts";
 import { LongPollClient } from "../support/longpoll-client.ts";
-import { startServer, type Server } from "../support/server.ts";
+import { startServer, startServerWith, type Server } from "../support/server.ts";
 
 /** Without a limit, a flood keeps a shard from doing anything else for as long as it lasts. */
 const CALLS = 30;
@@ -47,6 +46,27 @@ async function connected(port: number, topic: string): Promise<Client> {
   clients.push(client);
   await joined(client, topic);
   return client;
+}
+
+/**
+ * Messages that take long, so that most of them wait: an engine may read cheap ones as slowly as they are handled. They
+ * have no replies, since a client of which replies wait may be cut as slow before it is cut for flooding.
+ */
+const COSTLY = frames(MOUNT, push("costly"));
+
+/** What a proxy says of a client. */
+function from(address: string): Record<string, string> {
+  return { "x-forwarded-for": address };
+}
+
+/** Floods with a header in the request for its WebSocket. */
+function withHeader(flood: Flood, line: string): Flood {
+  const head = Buffer.from(flood.head);
+  const end = head.indexOf("\r\n\r\n");
+  return {
+    ...flood,
+    head: Buffer.concat([head.subarray(0, end), Buffer.from(`\r\n${line}`), head.subarray(end)]),
+  };
 }
 
 async function flooded(port: number, flood: Flood, count = 1): Promise<void> {
@@ -174,11 +194,9 @@ describe("An address from which a client was cut for flooding", () => {
   it("gets 429 for a while, unless a proxy says that it forwards; others connect", async () => {
     const node = await serving({ floodPauseMs: 10_000 });
     const { port } = node;
-    await flooded(port, frames(MOUNT, push("call")));
-    const wasCut = async (): Promise<void> => {
-      while (node.stats().total.floodCut === 0) await setTimeout(10);
-    };
-    await within(wasCut(), "the cut");
+    await flooded(port, COSTLY);
+    await within(Promise.race(flooders.map((each) => each.cut())), "the cut");
+    assert.ok(node.stats().total.floodCut > 0);
     const forwarded = { "x-forwarded-for": "10.0.0.1" };
     assert.deepEqual(
       await Promise.all([
@@ -192,5 +210,27 @@ describe("An address from which a client was cut for flooding", () => {
       [429, 429, 101, 200, 101, 200],
     );
     assert.ok(node.stats().total.floodPaused >= 2);
+  });
+
+  it("is the client's behind a trusted proxy, and not the proxy's", async () => {
+    const environment = { FLOODED_TRUST_PROXY: "127.0.0.2" };
+    const options = { shards: 1, floodPauseMs: 10_000 };
+    const node = await startServerWith(environment, "flooded", options);
+    server = node;
+    const { port } = node;
+    await flooded(port, withHeader(COSTLY, "X-Forwarded-For: 192.0.2.1"));
+    await within(Promise.race(flooders.map((each) => each.cut())), "the cut");
+    assert.ok(node.stats().total.floodCut > 0);
+    assert.deepEqual(
+      await Promise.all([
+        statusOf(port, MOUNT, "127.0.0.2", from("192.0.2.1")),
+        statusOf(port, LONGPOLL, "127.0.0.2", from("6.6.6.6, 192.0.2.1")),
+        statusOf(port, MOUNT, "127.0.0.2", from("192.0.2.2")),
+        statusOf(port, MOUNT, "127.0.0.2"),
+        // Not a proxy, so that what it says has no effect.
+        statusOf(port, MOUNT, "127.0.0.3", from("192.0.2.1")),
+      ]),
+      [429, 429, 101, 101, 101],
+    );
   });
 });

@@ -12,6 +12,7 @@ import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
+import type { Worker } from "node:worker_threads";
 
 import { FORMAT, HistoryFileReader } from "../../src/history/history-file.ts";
 import { LOG_LINES } from "../../src/index.ts";
@@ -19,6 +20,7 @@ import { memoryAdapter } from "../../src/raw.ts";
 import { ServerProcess } from "../../scripts/suites/server-process.ts";
 import { HistoryClient } from "../support/history-client.ts";
 import { startServer, type Server } from "../support/server.ts";
+import { onWorker } from "../support/workers.ts";
 
 const APP = new URL("../apps/histories.js", import.meta.url);
 const LIVE = { history: null };
@@ -314,6 +316,37 @@ describe("Histories over a restart", () => {
     const epoch = await keep(first, [1, 2]);
     await first.close();
     const second = await serve({ adapter });
+    const client = await connect(second.port);
+    assert.equal(await client.rejoined(TOPIC, epoch, 2), history(3, 0, false));
+    assert.equal(client.epoch, epoch);
+  });
+
+  test("are complete if the host broadcasts until it stops, or miss something", async () => {
+    const COUNT = 100;
+    const small = { ringBytes: 4_096, overflowBytes: 65_536, overflowTotalBytes: 65_536 };
+    const first = await serve(small);
+    const epoch = await keep(first, [1]);
+    const pad = "x".repeat(400);
+    for (let n = 2; n <= COUNT; n += 1) first.broadcast(TOPIC, "said", { n, pad });
+    // More than fits into the ring to the keeper.
+    await first.close();
+    const second = await serve();
+    const client = await connect(second.port);
+    const { recovered, count } = replied(await client.rejoined(TOPIC, epoch, 1));
+    assert.equal(client.epoch, epoch);
+    assert.ok(!recovered || count === COUNT - 1, `recovered ${count}`);
+  });
+
+  test("miss something if main tells their keeper that broadcasts of it are unsent", async () => {
+    let keeper: Worker | undefined;
+    const stopNoting = onWorker((worker) => (keeper = worker));
+    const first = await serve();
+    stopNoting();
+    const epoch = await keep(first, [1, 2]);
+    // As `Keepers.stop` does.
+    keeper?.postMessage({ kind: "retire", member: 0, hasLost: true });
+    await first.close();
+    const second = await serve();
     const client = await connect(second.port);
     assert.equal(await client.rejoined(TOPIC, epoch, 2), history(3, 0, false));
     assert.equal(client.epoch, epoch);

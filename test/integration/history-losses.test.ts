@@ -8,25 +8,16 @@
 
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 
 import { HistoryClient } from "../support/history-client.ts";
 import { within } from "../support/deadline.ts";
 import { startServer, type Server } from "../support/server.ts";
+import { onWorker } from "../support/workers.ts";
 
 const LIVE = { history: null };
 /** The smallest queues, so that little is lost in no time. */
 const SMALL = { ringBytes: 4_096, overflowBytes: 65_536, overflowTotalBytes: 65_536 };
-
-/** Calls a function with each worker thread that is started from now on. @returns a function that stops this */
-function onWorker(started: (worker: Worker) => void): () => void {
-  const on = Reflect.get(Worker.prototype, "on") as (...given: unknown[]) => Worker;
-  Reflect.set(Worker.prototype, "on", function noted(this: Worker, ...given: unknown[]): Worker {
-    started(this);
-    return on.apply(this, given);
-  });
-  return () => void Reflect.set(Worker.prototype, "on", on);
-}
 
 /** Returns the last worker that is started meanwhile: a server starts its keeper last. */
 async function lastWorkerOf(start: () => Promise<void>): Promise<Worker> {

@@ -64,4 +64,73 @@ describe("Two nodes with histories", () => {
     assert.equal(await moved.rejoined(TOPIC, epoch, 2, { last: 1 }), start);
     for (const client of [near, far, moved]) client.cut();
   });
+
+  it("keep a message once that is published again, by either of them", async () => {
+    const [ant, bee] = nodes;
+    assert.ok(ant && bee);
+    const topic = "long:once";
+    const far = await HistoryClient.connect(bee.port);
+    await far.joined(topic, { history: null });
+    const publish = async (node: Server, n: number): Promise<unknown> =>
+      node.publish(topic, "said", { n }, { idempotencyKey: `ключ ${n}` });
+    const first = await publish(ant, 1);
+    assert.equal(await far.next(), `[null,+1,"${topic}","said",{"n":1}]`);
+    assert.deepEqual(await publish(ant, 1), first);
+    await publish(bee, 1);
+    await publish(bee, 2);
+    await publish(ant, 2);
+    await publish(ant, 3);
+    assert.deepEqual(await far.take(2), [
+      `[null,+2,"${topic}","said",{"n":2}]`,
+      `[null,+3,"${topic}","said",{"n":3}]`,
+    ]);
+    for (const node of [ant, bee]) {
+      const { messages } = await node.history(topic);
+      assert.deepEqual(
+        messages.map(({ payload }) => payload),
+        [{ n: 1 }, { n: 2 }, { n: 3 }],
+      );
+    }
+    await far.nothingMore();
+    far.cut();
+  });
+
+  it("keep what is sent to all nodes, and nothing that is sent to a part", async () => {
+    const [ant, bee] = nodes;
+    assert.ok(ant && bee);
+    const topic = "room:scopes";
+    const [near, far] = await Promise.all(
+      [ant, bee].map(({ port }) => HistoryClient.connect(port)),
+    );
+    assert.ok(near && far);
+    for (const client of [near, far]) await client.joined(topic, { history: null });
+    for (const scope of ["thread", "node", "cluster"]) {
+      await near.push(topic, "sayScoped", { scope });
+    }
+    ant.broadcast(topic, "said", { to: "node" }, { scope: "node" });
+    ant.broadcast(topic, "said", { to: "ant" }, { node: "ant" });
+    ant.broadcast(topic, "said", { to: "bee" }, { node: "bee" });
+    assert.deepEqual((await near.take(5)).toSorted(), [
+      `[null,+1,"${topic}","said",{"scope":"cluster"}]`,
+      `[null,null,"${topic}","said",{"scope":"node"}]`,
+      `[null,null,"${topic}","said",{"scope":"thread"}]`,
+      `[null,null,"${topic}","said",{"to":"ant"}]`,
+      `[null,null,"${topic}","said",{"to":"node"}]`,
+    ]);
+    assert.deepEqual((await far.take(2)).toSorted(), [
+      `[null,+1,"${topic}","said",{"scope":"cluster"}]`,
+      `[null,null,"${topic}","said",{"to":"bee"}]`,
+    ]);
+    for (const node of [ant, bee]) {
+      const { messages } = await node.history(topic);
+      assert.deepEqual(
+        messages.map(({ payload }) => payload),
+        [{ scope: "cluster" }],
+      );
+    }
+    for (const client of [near, far]) {
+      await client.nothingMore();
+      client.cut();
+    }
+  });
 });

@@ -70,6 +70,14 @@ describe("A channel with a history", () => {
       const client = await connect();
       const other = `plain:${topic}`;
       assert.equal(await client.joined(other, LIVE), '{"payload":{"history":null}}');
+      const own = '{"payload":{"history":{"optional":"no"}}}';
+      assert.equal(await client.joined(`${other}:2`, { history: { optional: "no" } }), own);
+    });
+
+    test("takes an optional key from an app whose channel has none", async () => {
+      const client = await connect();
+      const asked = { history: { optional: true, last: 5 }, x: 1 };
+      assert.equal(await client.joined(`plain:${topic}`, asked), '{"payload":{"x":1}}');
     });
   });
 
@@ -78,6 +86,9 @@ describe("A channel with a history", () => {
       const client = await connect();
       const history = '{"epoch":E,"offset":+0,"recovered":true,"count":0}';
       assert.equal(await client.joined(topic, LIVE), `{"history":${history}}`);
+      const optional = await connect();
+      const answer = await optional.joined(topic, { history: { optional: true } });
+      assert.equal(answer, `{"history":${history}}`);
     });
 
     test("adds the history to what the app replied, which does not get the key", async () => {
@@ -100,6 +111,7 @@ describe("A channel with a history", () => {
       "x",
       [],
       {},
+      { optional: false },
       { last: -1 },
       { last: 1.5 },
       { last: "1" },

@@ -11,6 +11,7 @@ import { after, before, describe, it } from "node:test";
 import { Socket, type Channel } from "phoenix";
 import { WebSocket } from "ws";
 import { Client, joined } from "../support/client.ts";
+import { openedInTurn } from "../support/dealing.ts";
 import { within } from "../support/deadline.ts";
 import { disconnect, join, push } from "../support/phoenix-client.ts";
 import { startServer } from "../support/server.ts";
@@ -45,18 +46,18 @@ describe("Rate limits, on 2 shards", () => {
 
   /** Connects and joins so often, and pushes from all in turns until each was refused. */
   async function pushedUntilRefused(path: string, id: string): Promise<number> {
-    const params = { id };
-    const sockets: Socket[] = [];
-    const channels: Channel[] = [];
-    const shards = new Set<unknown>();
-    for (let count = 0; count < CONNECTIONS; count += 1) {
-      const socket = await connectOfficial(path, params);
-      const channel = socket.channel("room:1", {});
+    // Joins count, so a client joins only if it is on the shard that it must be on.
+    const sockets = await openedInTurn(CONNECTIONS, {
+      server,
+      open: async () => connectOfficial(path, { id }),
+      close: (socket) => void disconnect(socket),
+    });
+    const channels = sockets.map((socket) => socket.channel("room:1", {}));
+    const shards = new Set<number>();
+    for (const channel of channels) {
       shards.add(((await join(channel)) as { shard: number }).shard);
-      sockets.push(socket);
-      channels.push(channel);
     }
-    assert.equal(shards.size, SHARDS, "the connections are on all shards");
+    assert.equal(shards.size, server.shards, "the connections are on all shards");
     const outcomes = await Promise.all(
       Array.from({ length: LIMIT * 2 }, async (_, at) => {
         try {

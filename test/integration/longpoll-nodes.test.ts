@@ -153,10 +153,12 @@ describe("Long-poll, with two nodes of two shards", () => {
   });
 
   it("tells a client that polls on another node that its session's shard is restarted", async () => {
-    const client = await polling("room:restarted");
+    const client = await polling("room:restarted", "vsn=2.0.0&user_id=restarted");
+    const session = (await node(0).sockets()).find(({ id }) => id === "users:restarted");
+    assert.ok(session);
     const polls = [client.poll(), client.poll()];
     await everyShard();
-    for (const shard of [0, 1]) await node(0).restartShard(shard);
+    await node(0).restartShard(session.shard);
     for (const { answer } of polls) {
       assert.equal((await within(answer, "the end of the session", 5_000)).status, 410);
     }

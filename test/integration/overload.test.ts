@@ -10,6 +10,7 @@ import { request } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { Client, joined } from "../support/client.ts";
+import { isPortable, noSecondShard } from "../support/dealing.ts";
 import { within } from "../support/deadline.ts";
 import { startServer } from "../support/server.ts";
 import type { Server } from "../support/server.ts";
@@ -60,10 +61,26 @@ async function get(path: string): Promise<IncomingMessage & { readonly text: str
   return Object.assign(response, { text });
 }
 
+/**
+ * Waits until answers come from one shard only, or from main ("").
+ *
+ * With the portable engine, a shard stops listening when its loop turns, and the system resets what it has not accepted.
+ */
+async function takenOut(expected: string): Promise<void> {
+  if (!isPortable(server)) return;
+  for (let count = 0; count < 8;) {
+    const text = await get("/shard").then(
+      (answer) => answer.text,
+      () => "reset",
+    );
+    count = text === expected ? count + 1 : 0;
+  }
+}
+
 /** Connects until there is a client on each of two shards. */
 async function onBothShards(): Promise<[Client, Client]> {
   const found: (Client | undefined)[] = [undefined, undefined];
-  for (let tries = 0; tries < 8; tries += 1) {
+  for (let tries = 0; tries < 64; tries += 1) {
     const client = await Client.connect(server.port);
     const { shard } = (await joined(client, "room:1")) as { readonly shard: number };
     if (found[shard]) await client.close();
@@ -140,34 +157,40 @@ describe("An overloaded server", () => {
     await client.close();
   });
 
-  it("takes a shard out of the rotation, answers 503 if all are out, and puts them back", async () => {
-    server = await startServer("slow", {
-      shards: 2,
-      overloadLagMs: LAG_MS,
-      withdrawPercent: 100,
-      logLevel: "warn",
-      logger: lines.sink,
-      data: { events: events.name },
-    });
-    const clients = await onBothShards();
-    await held(clients[0]);
-    await lines.until("overloaded shard gets no new connections");
-    const served = new Set<string>();
-    for (let n = 0; n < 4; n += 1) served.add((await get("/shard")).text);
-    assert.deepEqual([...served], ["1"]);
+  it(
+    "takes a shard out of the rotation, answers 503 if all are out, and puts them back",
+    { skip: noSecondShard },
+    async () => {
+      server = await startServer("slow", {
+        shards: 2,
+        overloadLagMs: LAG_MS,
+        withdrawPercent: 100,
+        logLevel: "warn",
+        logger: lines.sink,
+        data: { events: events.name },
+      });
+      const clients = await onBothShards();
+      await held(clients[0]);
+      await lines.until("overloaded shard gets no new connections");
+      await takenOut("1");
+      const served = new Set<string>();
+      for (let n = 0; n < 4; n += 1) served.add((await get("/shard")).text);
+      assert.deepEqual([...served], ["1"]);
 
-    await held(clients[1]);
-    await lines.until("new connections get 503");
-    const refused = await get("/shard");
-    assert.deepEqual([refused.statusCode, refused.headers["retry-after"]], [503, "5"]);
-    await assert.rejects(Client.connect(server.port));
-    assert.ok(server.stats().main.turnedAway >= 2);
+      await held(clients[1]);
+      await lines.until("new connections get 503");
+      await takenOut("");
+      const refused = await get("/shard");
+      assert.deepEqual([refused.statusCode, refused.headers["retry-after"]], [503, "5"]);
+      await assert.rejects(Client.connect(server.port));
+      assert.ok(server.stats().main.turnedAway >= 2);
 
-    await letGo(clients[0]);
-    await letGo(clients[1]);
-    await lines.until("recovered shard gets new connections", 2);
-    await events.until({ name: "overload_end", level: "refusing" }, 2);
-    for (const client of await onBothShards()) await client.close();
-    for (const client of clients) await client.close();
-  });
+      await letGo(clients[0]);
+      await letGo(clients[1]);
+      await lines.until("recovered shard gets new connections", 2);
+      await events.until({ name: "overload_end", level: "refusing" }, 2);
+      for (const client of await onBothShards()) await client.close();
+      for (const client of clients) await client.close();
+    },
+  );
 });

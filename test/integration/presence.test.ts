@@ -13,6 +13,7 @@ import { GATE, GATED_TOPIC } from "../apps/presences.ts";
 import { CUT_TOPIC, RESTORE_TOPIC, severedAdapter } from "../apps/severed-adapter.ts";
 import { stallingAdapter, STALLING_TOPIC } from "../apps/stalling-adapter.ts";
 import { Client, joined } from "../support/client.ts";
+import { noSecondShard } from "../support/dealing.ts";
 import { within } from "../support/deadline.ts";
 import { leave, push, received } from "../support/phoenix-client.ts";
 import { Present } from "../support/present.ts";
@@ -41,7 +42,8 @@ async function enterOn(
   name: string,
   topic?: string,
 ): Promise<Present> {
-  for (let count = 0; count < server.shards * 4; count += 1) {
+  // An engine may leave it to the system which shard gets a connection.
+  for (let count = 0; count < server.shards * 32; count += 1) {
     const one = await Present.begin(server.port, name, topic ?? "room:1");
     if (one.shard === shard) {
       present.push(one);
@@ -57,6 +59,12 @@ afterEach(async () => {
   await Promise.all(present.map((one) => one.disconnect()));
   present = [];
 });
+
+/** Clients that were sent away keep the list that they have seen until they have joined again. */
+async function untilListed(server: Server, names: readonly string[]): Promise<void> {
+  const listed = async (): Promise<string[]> => Object.keys(await server.presence().list("room:1"));
+  while ((await listed()).toSorted().join() !== names.join());
+}
 
 /** Returns the devices in Ann's metas, as one client sees them. */
 function devicesOf(one: Present): string[] {
@@ -398,7 +406,7 @@ describe("The server's own topics", () => {
   });
 });
 
-describe("Several shards", () => {
+describe("Several shards", { skip: noSecondShard }, () => {
   let server: Server;
   afterEach(() => server.close());
 
@@ -450,7 +458,7 @@ describe("Several shards", () => {
       await within(server.restartShard(shard), `the restart of shard ${shard}`, DEADLINE_MS);
       for (const one of present) await one.seesOnly(...names);
     }
-    assert.deepEqual(Object.keys(await server.presence().list("room:1")).toSorted(), names);
+    await within(untilListed(server, names), "the list of all", DEADLINE_MS);
     await ann.disconnect();
     await (present[1] as Present).seesOnly("bob", "cat", "dan");
   });
@@ -625,7 +633,7 @@ describe("Several nodes", () => {
     await enter(bee, "bob");
     await enter(bee, "cat");
     await ann.seesOnly("ann", "bob", "cat");
-    for (const shard of [0, 1]) {
+    for (let shard = 0; shard < bee.shards; shard += 1) {
       await within(bee.restartShard(shard), `the restart of shard ${shard}`, DEADLINE_MS);
       await ann.seesOnly("ann", "bob", "cat");
     }

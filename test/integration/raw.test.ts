@@ -121,7 +121,7 @@ for (const shards of [1, 2]) {
     it("gets broadcasts of the host and of channels on every shard", async () => {
       const clients = [];
       const served = new Set<string>();
-      while (served.size < shards) {
+      while (served.size < server.shards) {
         const client = await RawWebSocketClient.connect(server.port);
         await client.send("shard");
         served.add(await client.next());

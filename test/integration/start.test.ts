@@ -13,6 +13,8 @@ import { within } from "../support/deadline.ts";
 import { SECRET_KEY_BASE, type Server } from "../support/server.ts";
 
 const DEADLINE_MS = 20_000;
+/** What has happened to a shard, as it and the test tell each other. */
+const STEP = { started: 1, blocked: 2, ended: 3 };
 const NEVER = "await new Promise(() => {});";
 
 /** Writes an app to a file and serves it. */
@@ -95,6 +97,33 @@ describe("serve", () => {
       assert.deepEqual(shownError(error), { name: "Error", ...expected });
     });
   }
+
+  it("fails with what the app's `start` throws if it hears of that and of the thread's end at once", async () => {
+    const source = `
+      export default simurgh.defineEndpoint({
+        sockets: {},
+        start({ data: step }) {
+          Atomics.store(step, 0, ${STEP.started});
+          Atomics.notify(step, 0);
+          Atomics.wait(step, 0, ${STEP.started});
+          process.on("exit", () => {
+            Atomics.store(step, 0, ${STEP.ended});
+            Atomics.notify(step, 0);
+          });
+          throw new Error("boom");
+        },
+      });`;
+    const step = new Int32Array(new SharedArrayBuffer(4));
+    const refused = assert.rejects(served(source, { data: step }), { message: "boom" });
+    const started = Atomics.waitAsync(step, 0, 0);
+    await within(Promise.resolve(started.value), "the call of `start`");
+    Atomics.store(step, 0, STEP.blocked);
+    Atomics.notify(step, 0);
+    // Blocks the server's main thread until the shard's thread is about to end, and then a little longer.
+    Atomics.wait(step, 0, STEP.blocked);
+    Atomics.wait(step, 0, STEP.ended, 100);
+    await refused;
+  });
 
   it("fails, and does nothing else, if the app's module takes all memory of its thread", async () => {
     const source = `

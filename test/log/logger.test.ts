@@ -191,6 +191,65 @@ describe("Logger", () => {
     );
   });
 
+  it("writes lines of other code at their level, filtered, cut, and with the common fields", () => {
+    const { sink, written } = makeSink();
+    const own = new Logger("info", sink).sinkFor("transport lines", { transport: "lines" });
+    const params = { token: "secret" };
+    own.debug({}, "not shown");
+    own.info({ params }, "one");
+    own.warn({ transport: "another" }, "two");
+    own.error({ err: "boom" }, "x".repeat(2_000));
+    (own as unknown as { error(): void }).error();
+    const cut = `${"x".repeat(1_024)}... (976 more characters)`;
+    assert.deepEqual(written.slice(0, 2), [
+      ["info", { params: { token: "[FILTERED]" }, transport: "lines" }, "one"],
+      ["warn", { transport: "lines" }, "two"],
+    ]);
+    const [level, fields, text] = written[2] ?? assert.fail("the error is missing");
+    assert.deepEqual([level, text], ["error", cut]);
+    assert.ok((fields as { readonly err: unknown }).err instanceof Error);
+    assert.deepEqual(written[3], ["error", { transport: "lines" }, "undefined"]);
+  });
+
+  it("writes a line of other code that cannot be read, instead of throwing", () => {
+    const { sink, written } = makeSink();
+    const own = new Logger("info", sink).sinkFor("transport lines", { transport: "lines" });
+    const odd = own as unknown as { error(fields: unknown, text: unknown): void };
+    odd.error({}, Object.create(null));
+    odd.error(
+      {
+        get boom(): never {
+          throw new Error("boom");
+        },
+      },
+      "text",
+    );
+    odd.error({ connection: Symbol("7") }, "text");
+    odd.error(null, "text");
+    assert.deepEqual(
+      written.map(([, , text]) => text),
+      ["a line that cannot be read", "a line that cannot be read", "text", "text"],
+    );
+  });
+
+  it("limits lines of other code by kind and level, and by connection", () => {
+    const { sink, written } = makeSink();
+    const limits = { linesPerSecond: 8, linesPerConnection: 2 };
+    const logger = new Logger("debug", sink, { limits });
+    const own = logger.sinkFor("transport lines", {});
+    for (let n = 0; n < 3; n += 1) own.warn({ connection: 7 }, "of one client");
+    for (let n = 0; n < 3; n += 1) own.warn({}, "of none");
+    own.error({}, "worse");
+    logger.reportSuppressed();
+    assert.deepEqual(
+      written.map(([, , text]) => text),
+      ["of one client", "of one client", "of none", "of none", "worse"].concat(
+        LOG_LINES.linesSuppressed.text,
+      ),
+    );
+    assert.deepEqual(written.at(-1)?.[1], { count: 2, lines: { "transport lines warn": 2 } });
+  });
+
   it("writes to standard error as JSON before the process ends, without a sink", () => {
     const { stderr, stdout, status } = logged(`
       new Logger("warn").log("channelCrashed", { topic: "room:1", err: new Error("boom") });

@@ -5,6 +5,7 @@ import { rangeOf } from "../../src/options/values.ts";
 import { automaticRingBytes, resolveOptions } from "../../src/options/resolution.ts";
 import {
   OPTIONS,
+  schemeOf,
   type OptionName,
   type Options,
   type ResolvedOptions,
@@ -19,7 +20,12 @@ const TEXTS: Readonly<Partial<Record<OptionName, readonly [string, string]>>> = 
 };
 
 /** Options that depend on each other are given room for the one that is looked at. */
-const ROOM: Options = { overflowBytes: 65_536, overflowTotalBytes: 4_294_967_296 };
+const ROOM: Options = {
+  overflowBytes: 65_536,
+  overflowTotalBytes: 4_294_967_296,
+  tlsCert: "cert.pem",
+  tlsKey: "key.pem",
+};
 
 const AUTOMATIC = {
   parallelism: () => 3,
@@ -129,7 +135,9 @@ describe("options", () => {
     it(`${name}: "auto" is taken only where the default is auto`, () => {
       if (option.default === "auto") {
         const automatic = resolved()[name];
-        assert.notEqual(automatic, "auto");
+        // The engine is chosen after the options are resolved.
+        if (name === "engine") assert.equal(automatic, "auto");
+        else assert.notEqual(automatic, "auto");
         assert.equal(resolved({ [name]: "auto" })[name], automatic);
         assert.equal(resolved({}, { [option.env]: "auto" })[name], automatic);
       } else if (option.kind === "integer" || "choices" in option) {
@@ -182,6 +190,20 @@ describe("options", () => {
     assert.equal(refused({ clusterUrl: "redis:///0" }), `${must} a URL without a host`);
     const path = `${must} a path that is not a database number`;
     assert.equal(refused({ clusterUrl: "redis://h/zero" }), path);
+  });
+
+  it("takes a certificate only together with its key", () => {
+    const [tlsCert, tlsKey] = ["cert.pem", "key.pem"];
+    assert.equal(
+      refused({ tlsCert }),
+      "tlsCert must be set together with tlsKey (SIMURGH_TLS_KEY), got it alone",
+    );
+    assert.equal(
+      refused({}, { SIMURGH_TLS_KEY: tlsKey }),
+      "SIMURGH_TLS_KEY must be set together with tlsCert (SIMURGH_TLS_CERT), got it alone",
+    );
+    assert.equal(schemeOf(resolved({ tlsCert }, { SIMURGH_TLS_KEY: tlsKey })), "https");
+    assert.equal(schemeOf(resolved()), "http");
   });
 
   it("takes for a node's name none that nameless nodes of Phoenix have", () => {

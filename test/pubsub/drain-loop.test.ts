@@ -68,6 +68,24 @@ describe("The drain loop", () => {
     assert.deepEqual(counts, [2, 4, 6, 8]);
   });
 
+  it("ends a turn that has delivered many bytes, and goes on with the next", async () => {
+    const COUNT = 60;
+    const TEXT = "x".repeat(16_384);
+    const shared = makeExchangeShared({ ringBytes: 1_048_576 });
+    const sender = makeMember(shared, 0);
+    const { exchange } = makeExchange(shared, 1);
+    const listener = new Listener();
+    for (let n = 0; n < COUNT; n += 1) send(sender, 1, 0, TEXT);
+    exchange.start(listener);
+    const counts: number[] = [];
+    while (counts.at(-1) !== COUNT && counts.length < 20) {
+      await setImmediate();
+      counts.push(listener.seen.length);
+    }
+    exchange.stop();
+    assert.deepEqual(counts, [16, 32, 48, 60]);
+  });
+
   it("goes on after a record whose error is not caught", async () => {
     const url = new URL("./uncaught.worker.js", import.meta.url);
     const worker = new Worker(url, { workerData: makeExchangeShared() });

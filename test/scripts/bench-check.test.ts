@@ -63,6 +63,13 @@ describe("bench:check", () => {
     assert.equal(judgeWork("echo", [echoRound(100, 251)], slack).isWithin, false);
   });
 
+  it("takes the bare engine's echo for 20 µs at least, in the short form only", () => {
+    const slack = SHORT_SLACK.relation;
+    assert.equal(judgeWork("echo", [echoRound(12, 50)], slack).isWithin, true);
+    assert.equal(judgeWork("echo", [echoRound(12, 51)], slack).isWithin, false);
+    assert.equal(judgeWork("echo", [echoRound(12, 36)], 1).isWithin, false);
+  });
+
   it("takes a work that nothing was measured of for a breach", () => {
     const { measured, isWithin } = judgeWork("echo", [{}], 1);
     assert.equal(measured, undefined);

@@ -37,6 +37,7 @@ const skipBun = hasPeer("bun") ? false : "Bun is installed by npm run load:peers
 
 const SERVERS: readonly (readonly [ServerName, false | string])[] = [
   ["bare", false],
+  ["attached", false],
   ["ws", false],
   ["socket.io", skipSocketIo],
   ["socket.io-uws", skipSocketIo],

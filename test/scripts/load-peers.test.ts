@@ -20,7 +20,16 @@ describe("load:peers", () => {
   it("runs what all do, on what a user would pick instead", () => {
     const { works, servers, phoenix } = optionsOf([]);
     assert.deepEqual(works, ["echo", "fanout", "memory"]);
-    assert.deepEqual(servers, ["bare", "simurgh", "ws", "socket.io", "socket.io-uws", "bun"]);
+    assert.deepEqual(servers, [
+      "bare",
+      "simurgh",
+      "portable",
+      "attached",
+      "ws",
+      "socket.io",
+      "socket.io-uws",
+      "bun",
+    ]);
     assert.equal(phoenix, undefined);
   });
   it("adds a Phoenix server that is given, with its process", () => {
@@ -39,7 +48,10 @@ describe("load:peers", () => {
   it("has a help that names its script and its defaults", () => {
     const help = makeHelp(LOAD_PEERS);
     assert.match(help, /^npm run load:peers -- /);
-    assert.match(help, /\(bare,simurgh,ws,socket\.io,socket\.io-uws,bun; phoenix/);
+    assert.match(
+      help,
+      /\(bare, simurgh, portable, attached, ws, socket\.io,\s+socket\.io-uws, bun; phoenix/,
+    );
   });
   it("has a row in words for a server that cannot run here", () => {
     const measured = {

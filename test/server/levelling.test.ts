@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it, mock } from "node:test";
 
-import { Levelling } from "../../src/server/levelling.ts";
+import { Levelling, type LevelledThread } from "../../src/server/levelling.ts";
+import { dealtThread } from "../support/engine.ts";
 
-interface Thread {
+interface Thread extends LevelledThread {
   readonly descriptor: number;
   connections: number;
 }
@@ -15,7 +16,7 @@ let levelling: Levelling;
 
 function thread(descriptor: number, connections: number): Thread {
   inRotation.add(descriptor);
-  const made = { descriptor, connections };
+  const made = { ...dealtThread(descriptor), descriptor, isReady: true, connections };
   serving.push(made);
   return made;
 }
@@ -28,8 +29,8 @@ describe("Levelling", () => {
     serving = [];
     levelling = new Levelling(
       {
-        has: (descriptor) => inRotation.has(descriptor),
-        setTurns: (descriptor, turns) => void calls.push(`${descriptor}: ${turns}`),
+        has: ({ descriptor = -1 }) => inRotation.has(descriptor),
+        setTurns: ({ descriptor }, turns) => void calls.push(`${descriptor}: ${turns}`),
       },
       serving,
     );

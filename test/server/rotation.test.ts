@@ -2,13 +2,20 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 
 import { Logger } from "../../src/log/logger.ts";
-import { Counters, makeCountersMemory } from "../../src/memory/counters.ts";
 import { lifeBytes } from "../../src/memory/life-layout.ts";
 import { Life } from "../../src/memory/life.ts";
-import { Acceptor } from "../../src/server/acceptor.ts";
 import { Rotation, type RotatedThread } from "../../src/server/rotation.ts";
-import type { EngineApp } from "../../src/transport/engine/engine-types.ts";
-import { loadEngine } from "../../src/transport/engine/engine.ts";
+import type { EngineApp } from "../../src/transport/engine/app-port.ts";
+import type { NodeListener } from "../../src/transport/engine/listener-port.ts";
+import {
+  dealtThread,
+  listenerParts,
+  APP_OPTIONS,
+  nativeEngine,
+  noNative,
+} from "../support/engine.ts";
+
+const NO_NATIVE = await noNative();
 
 type Thread = { -readonly [Field in keyof RotatedThread]: RotatedThread[Field] };
 
@@ -16,17 +23,18 @@ const MEMBERS = 3;
 
 let apps: EngineApp[];
 let life: Life;
-let acceptor: Acceptor;
+let listener: NodeListener;
 let lines: string[];
 let rotation: Rotation;
 
 function newThread(): Thread {
-  const app = loadEngine().App();
+  const app = nativeEngine().createApp(APP_OPTIONS);
   const number = apps.push(app) - 1;
   return {
     member: number,
     shard: number,
-    descriptor: app.getDescriptor(),
+    ...dealtThread(nativeEngine().descriptorOf(app)),
+    isReady: true,
     connections: 0,
     isStuck: false,
     hasEnded: false,
@@ -40,8 +48,8 @@ function entered(): Thread {
   return thread;
 }
 
-function isIn({ descriptor = -1 }: Thread): boolean {
-  return acceptor.has(descriptor);
+function isIn(thread: Thread): boolean {
+  return listener.has(thread);
 }
 
 function setStuck(thread: Thread, isStuck: boolean): void {
@@ -49,20 +57,18 @@ function setStuck(thread: Thread, isStuck: boolean): void {
   rotation.update(thread);
 }
 
-describe("the rotation", () => {
+describe("the rotation", { skip: NO_NATIVE }, () => {
   beforeEach(() => {
     apps = [];
     lines = [];
-    const counters = new Counters(makeCountersMemory(1), 0);
     life = new Life(new SharedArrayBuffer(lifeBytes(MEMBERS)));
-    const tcp = { watch() {}, requested() {}, answered() {} };
-    acceptor = new Acceptor(loadEngine(), tcp, counters, life);
+    listener = nativeEngine().createListener(listenerParts());
     const note = (_: object, text: string): void => void lines.push(text);
     const sink = { debug: note, info: note, warn: note, error: note };
-    rotation = new Rotation(acceptor, life, new Logger("debug", sink));
+    rotation = new Rotation(listener, life, new Logger("debug", sink));
   });
-  afterEach(() => {
-    acceptor.close();
+  afterEach(async () => {
+    await listener.close();
     for (const app of apps) app.close();
   });
 
@@ -84,10 +90,10 @@ describe("the rotation", () => {
     setStuck(other, true);
     rotation.enter(one);
     rotation.enter(other);
-    assert.equal(acceptor.size, 0);
+    assert.equal(listener.size, 0);
     rotation.setOverloaded(one, false);
     setStuck(other, false);
-    assert.equal(acceptor.size, 2);
+    assert.equal(listener.size, 2);
   });
 
   it("does not get a thread that recovers before it has entered", () => {

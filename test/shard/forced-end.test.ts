@@ -6,13 +6,25 @@
  */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
 
+import { Logger } from "../../src/log/logger.ts";
 import { Endings } from "../../src/socket/endings.ts";
+import type { EngineResponse } from "../../src/transport/engine/app-port.ts";
+import type { RequestBody } from "../../src/transport/http/request-body.ts";
+import type { RequestHead } from "../../src/transport/http/request-head.ts";
+import { Routes } from "../../src/transport/http/routes.ts";
+import { StreamBuffers } from "../../src/transport/http/stream-buffers.ts";
 import { Turn } from "../../src/transport/turn.ts";
-import { TurnBudget } from "../../src/transport/websocket/turn-budget.ts";
+import { TurnBudget } from "../../src/transport/turn-budget.ts";
+import { within } from "../support/deadline.ts";
 import { endCode, hold } from "../support/ended-code.ts";
 import { makeMembers, notingHandler, publish } from "../support/exchange.ts";
 import { TestNode } from "../support/members.ts";
+
+const HEAD = { method: "GET", path: "/", query: "", pathParams: {} } as unknown as RequestHead;
+/** A request without a body. */
+const UNREAD = { read() {}, giveUp() {}, isLong: false } as unknown as RequestBody;
 
 describe("after user code was ended", () => {
   it("an exchange goes on behind the record, which is not handled again", () => {
@@ -89,7 +101,7 @@ describe("after user code was ended", () => {
       handled.push(bytes[0] ?? 0);
       if (bytes[0] === 1) hold();
     });
-    for (const number of [0, 1, 2]) budget.take(client, "bytes", new Uint8Array([number]).buffer);
+    for (const number of [0, 1, 2]) budget.take(client, "bytes", new Uint8Array([number]));
     let isFinished = false;
     budget.finish(client, () => {
       isFinished = true;
@@ -118,5 +130,39 @@ describe("after user code was ended", () => {
     endings.recover();
     endings.recover();
     assert.deepEqual(done, ["close", "end", "end", "ended"]);
+  });
+
+  it("a drain does not wait for the request whose route it was, nor less for others", async () => {
+    const requests: ((response: EngineResponse) => void)[] = [];
+    const clients: (() => void)[] = [];
+    const routes = new Routes({
+      router: {
+        serve: (_method, _path, _head, run) =>
+          void requests.push((response) => run(response, HEAD, UNREAD, false)),
+      },
+      context: undefined,
+      options: { handlerTimeoutMs: 60_000 },
+      logger: new Logger("silent"),
+      tcp: { requested() {}, answered() {} },
+      streams: new StreamBuffers(),
+    });
+    routes.add("GET /hold", () => hold());
+    routes.add("GET /late", async () => new Promise(() => {}));
+    const [held, late] = requests;
+    assert.ok(held && late);
+    const response = {
+      onAborted: (gone: () => void) => void clients.push(gone),
+    } as unknown as EngineResponse;
+    endCode(() => held(response));
+    routes.recover();
+    late(response);
+    clients[0]?.();
+    const order: string[] = [];
+    const over = routes.allAnswered(60_000).then(() => order.push("over"));
+    for (let turn = 0; turn < 10; turn += 1) await setImmediate();
+    order.push("the other client goes away");
+    clients[1]?.();
+    await within(over, "the end of the other request");
+    assert.deepEqual(order, ["the other client goes away", "over"]);
   });
 });

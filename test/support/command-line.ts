@@ -81,7 +81,7 @@ export class CommandLine {
 
   /** Resolves with the port that it printed. */
   async port(): Promise<number> {
-    const [, port] = await this.printed(/^ {2}address {2}http:\/\/[^\n]*:(\d+)$/m);
+    const [, port] = await this.printed(/^ {2}address {2}https?:\/\/[^\n]*:(\d+)$/m);
     return Number(port);
   }
 

@@ -25,3 +25,17 @@ export async function within<Value>(
     clearTimeout(timer);
   }
 }
+
+/** Asks until the answer is yes, for what causes no event. */
+export async function untilSo(
+  isSo: () => Promise<boolean>,
+  what: string,
+  deadlineMs = DEADLINE_MS,
+): Promise<void> {
+  const untilMs = performance.now() + deadlineMs;
+  while (!(await isSo())) {
+    if (performance.now() >= untilMs) {
+      throw new Error(`timed out after ${deadlineMs} ms waiting for ${what}`);
+    }
+  }
+}

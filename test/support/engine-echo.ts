@@ -1,14 +1,14 @@
 /**
- * A server on a free loopback port that echoes WebSocket messages and answers GET /hello.
+ * A server on a free loopback port that echoes WebSocket messages and answers GET /hello, on the native engine.
  *
  * Runs on: any thread of a test.
  */
 
-import { loadEngine } from "../../src/transport/engine/engine.ts";
+import { nativeModule } from "../../src/transport/engine/engine.ts";
 
 /** Starts the server, and loads the engine if necessary. */
 export function startEcho(): { readonly port: number; readonly stop: () => void } {
-  const engine = loadEngine();
+  const engine = nativeModule();
   const app = engine.App();
   let port = -1;
   app.ws("/echo", { message: (ws, message, isBinary) => void ws.send(message, isBinary) });

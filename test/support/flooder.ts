@@ -13,6 +13,8 @@ import { Deferred } from "./world.ts";
 /** What a flooder sends: first `head`, then `block` again and again. */
 export interface Flood {
   readonly head: Uint8Array;
+  /** Sent when `head` has been answered, before the first `block`; without it, nothing is waited for. */
+  readonly join?: Uint8Array;
   readonly block: Uint8Array;
 }
 
@@ -28,6 +30,7 @@ const JOIN = JSON.stringify(["1", "1", "room:flood", "phx_join", {}]);
 export class Flooder {
   readonly #worker: Worker;
   readonly #connected = new Deferred<void>();
+  readonly #cut = new Deferred<void>();
   /** How often it has connected. */
   connections = 0;
 
@@ -36,7 +39,11 @@ export class Flooder {
     const start: Start = { ...sent, port, address };
     this.#worker = new Worker(fileURLToPath(import.meta.url), { workerData: start });
     this.#worker.on("error", (error) => this.#connected.reject(error));
-    this.#worker.on("message", () => {
+    this.#worker.on("message", (message: "connected" | "cut") => {
+      if (message === "cut") {
+        this.#cut.resolve();
+        return;
+      }
       this.connections += 1;
       this.#connected.resolve();
     });
@@ -47,6 +54,11 @@ export class Flooder {
     await this.#connected.promise;
   }
 
+  /** Resolves once a connection of it has been cut. It connects again then. */
+  async cut(): Promise<void> {
+    await this.#cut.promise;
+  }
+
   async stop(): Promise<void> {
     await this.#worker.terminate();
   }
@@ -54,8 +66,9 @@ export class Flooder {
 
 /** WebSocket frames, after a join of room:flood. */
 export function frames(path: string, ...each: readonly Uint8Array[]): Flood {
-  const head = Buffer.concat([Buffer.from(upgradeRequest(path)), clientFrame(JOIN)]);
-  return { head, block: repeated(Buffer.concat(each)) };
+  // Frames that arrive with the request may be dropped.
+  const head = Buffer.from(upgradeRequest(path));
+  return { head, join: clientFrame(JOIN), block: repeated(Buffer.concat(each)) };
 }
 
 /** A message on room:flood, as a frame. */
@@ -94,16 +107,30 @@ function repeated(bytes: Buffer): Uint8Array {
   return Buffer.concat(Array.from({ length: count }, () => bytes));
 }
 
-function flood({ port, address, head, block }: Start): void {
+function flood(start: Start): void {
+  const { port, address, head, join, block } = start;
   const socket = connect({ port, host: "127.0.0.1", localAddress: address });
   socket.on("error", () => {});
   socket.on("data", () => {});
-  socket.once("connect", () => {
-    socket.write(head);
+  const begin = (): void => {
     parentPort?.postMessage("connected");
     write(socket, block);
+  };
+  socket.once("connect", () => {
+    socket.write(head);
+    if (!join) {
+      begin();
+      return;
+    }
+    socket.once("data", () => {
+      socket.write(join);
+      begin();
+    });
   });
-  socket.once("close", () => flood({ port, address, head, block }));
+  socket.once("close", () => {
+    parentPort?.postMessage("cut");
+    flood(start);
+  });
 }
 
 function write(socket: Socket, block: Uint8Array): void {

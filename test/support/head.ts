@@ -17,5 +17,8 @@ export function headWith(...headers: readonly Header[]): RequestHead {
     isFramed: true,
     isLast: false,
     peerAddress: "127.0.0.1",
+    scheme: "http",
+    forwardedHost: undefined,
+    isAdmitted: true,
   };
 }

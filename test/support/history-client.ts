@@ -103,6 +103,15 @@ export class HistoryClient {
     assert.match(frame, /"beat"/, "something arrived before the heartbeat's reply");
   }
 
+  /** Stops reading. */
+  pause(): void {
+    this.#client.ws.pause();
+  }
+
+  resume(): void {
+    this.#client.ws.resume();
+  }
+
   /** Ends the connection without a close frame. */
   cut(): void {
     this.#client.ws.terminate();

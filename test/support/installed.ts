@@ -9,22 +9,27 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const PACK_MS = 120_000;
 const INSTALL_MS = 600_000;
+const RUN_MS = 60_000;
 
-/** What npm reports if it has a package neither in its cache nor from the registry. */
+/** What package managers report if they have a package neither in their cache nor from the registry. */
 const OFFLINE =
   /\b(?:ENOTCACHED|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENETUNREACH|ETIMEDOUT)\b/;
+
+/** Reports whether a package manager failed because it has neither a cache nor a registry. */
+export function isOffline(said: string): boolean {
+  return OFFLINE.test(said);
+}
 
 /** A project with the package in its node_modules. */
 export class InstalledPackage {
   readonly folder = mkdtempSync(join(tmpdir(), "simurgh-installed-"));
-  /** The packed package. */
   #tarball = "";
   /** Why it could not be installed here. */
   #missing: string | undefined;
@@ -57,14 +62,36 @@ export class InstalledPackage {
     const words = ["install", ...flags, this.#tarball, ...others];
     const { status, err } = npm(folder, INSTALL_MS, ...words);
     if (status === 0) return;
-    if (!OFFLINE.test(err)) throw new Error(`npm install: ${err}`);
+    if (!isOffline(err)) throw new Error(`npm install: ${err}`);
     this.#missing = `npm has neither a cache nor a registry for it: ${err.split("\n", 1)[0]}`;
   }
 
+  /** The packed package. */
+  get tarball(): string {
+    return this.#tarball;
+  }
+
+  /** Writes files into the project, by their paths. */
+  write(files: Readonly<Record<string, string>>): void {
+    for (const [path, text] of Object.entries(files)) {
+      const file = join(this.folder, path);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, text);
+    }
+  }
+
+  /** Runs Node.js in a folder of the project. @returns what it prints */
+  node(path: string, ...words: readonly string[]): string {
+    const cwd = join(this.folder, path);
+    const options = { cwd, encoding: "utf8", timeout: RUN_MS } as const;
+    const { stdout, stderr, error } = spawnSync(process.execPath, words, options);
+    return error ? String(error) : stdout + stderr;
+  }
+
   /** Defines a test that needs the installation, and is skipped with the reason without it. */
-  it(name: string, run: () => Promise<void> | void): void {
+  it(name: string, run: (test: TestContext) => Promise<void> | void): void {
     it(name, (test: TestContext) =>
-      this.#missing === undefined ? run() : test.skip(this.#missing),
+      this.#missing === undefined ? run(test) : test.skip(this.#missing),
     );
   }
 

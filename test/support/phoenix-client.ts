@@ -20,13 +20,16 @@ Channel.prototype.push = function pushAndLetGo(...given): Push {
  * Connects a socket of the official client. It retries quickly, so that tests need not wait.
  *
  * @param options - of the socket; its own LongPoll as `transport` needs only the `fetch` of Node.js
+ * @param scheme - wss if the server has a certificate
  */
 export async function connectPhoenix(
   port: number,
   params: NonNullable<SocketOptions["params"]> = {},
   options: Partial<SocketOptions> = {},
+  scheme: "ws" | "wss" = "ws",
+  mount = "/socket",
 ): Promise<Socket> {
-  const socket = new Socket(`ws://127.0.0.1:${port}/socket`, {
+  const socket = new Socket(`${scheme}://127.0.0.1:${port}${mount}`, {
     transport: WebSocket,
     params,
     reconnectAfterMs: () => 20,

@@ -8,6 +8,10 @@ declare module "phoenix" {
     readonly vsn?: string;
     readonly longPollFallbackMs?: number;
     readonly authToken?: string;
+    readonly sessionStorage?: {
+      getItem(key: string): string | null;
+      setItem(key: string, value: string): void;
+    };
     encode?(message: object, callback: (frame: string) => void): void;
     decode?(frame: string, callback: (message: unknown) => void): void;
     reconnectAfterMs?(tries: number): number;
@@ -72,5 +76,7 @@ declare module "phoenix" {
     onMessage(callback: (message: Received) => void): string;
     isConnected(): boolean;
     endPointURL(): string;
+    /** Disconnects, and uses another transport from now on. */
+    replaceTransport(transport: unknown): void;
   }
 }

@@ -61,7 +61,7 @@ export class RecordingConnection implements Connection, NativeConnection {
   readonly #publisher: RecordingPublisher;
   readonly #onClose: (connection: RecordingConnection, code: number) => void;
   #frames: string[] = [];
-  #waiters: RoomWaiter[] = [];
+  #waiters = new Set<RoomWaiter>();
   #room = Infinity;
   isOpen = true;
   /** Bytes of frames that its client has not read. */
@@ -100,12 +100,21 @@ export class RecordingConnection implements Connection, NativeConnection {
     this.#room = frames;
     if (frames === 0) return;
     const waiters = this.#waiters;
-    this.#waiters = [];
+    this.#waiters = new Set();
     for (const waiter of waiters) waiter.resume();
   }
 
   awaitRoom(waiter: RoomWaiter): void {
-    this.#waiters.push(waiter);
+    this.#waiters.add(waiter);
+  }
+
+  stopAwaiting(waiter: RoomWaiter): void {
+    this.#waiters.delete(waiter);
+  }
+
+  /** Number of those that wait for room. */
+  get waiting(): number {
+    return this.#waiters.size;
   }
 
   /** Takes the frames sent since the last call: text, or `hex ` and the bytes of a binary frame. */

@@ -7,6 +7,7 @@ import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { serve } from "../../src/index.ts";
+import type { OuterServer } from "../../src/server/attachment/outer-server.ts";
 
 type ServeOptions = Parameters<typeof serve>[0];
 /** A running server. */
@@ -31,6 +32,24 @@ export function startServer(app: string, options: Omit<ServeOptions, "app"> = {}
   });
 }
 
+/** Attaches an app of `test/apps` to a server, which listens on the loopback then. */
+export async function attachServer(
+  app: string | URL,
+  outer: OuterServer,
+  options: Omit<ServeOptions, "app"> = {},
+): Promise<Server> {
+  const server = await serve({
+    app: typeof app === "string" ? new URL(`../apps/${app}.js`, import.meta.url) : app,
+    secretKeyBase: SECRET_KEY_BASE,
+    logLevel: "silent",
+    shards: 1,
+    ...options,
+    attachTo: outer,
+  });
+  if (!outer.listening) await once(outer.listen(0, "127.0.0.1"), "listening");
+  return server;
+}
+
 /** Serves an app with these environment variables for its shards. Restores our own environment. */
 export async function startServerWith(
   environment: Readonly<Record<string, string>>,
@@ -41,6 +60,13 @@ export async function startServerWith(
     return await startServer(...rest);
   } finally {
     for (const name of Object.keys(environment)) Reflect.deleteProperty(process.env, name);
+  }
+}
+
+/** Restarts each shard, one after the other. */
+export async function restartShards(server: Server): Promise<void> {
+  for (let shard = 0; shard < server.stats().shards.length; shard += 1) {
+    await server.restartShard(shard);
   }
 }
 

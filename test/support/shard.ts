@@ -9,12 +9,14 @@ import type { Options } from "../../src/options/options.ts";
 import { LINK_MEMBER, makeNodeMemory } from "../../src/server/memory-plan.ts";
 import { defineEndpoint } from "../../src/endpoint/endpoint.ts";
 import type { EndpointCallbacks } from "../../src/endpoint/endpoint.ts";
+import type { FigureName } from "../../src/shard/control.ts";
 import { Shard } from "../../src/shard/shard.ts";
 import { readCounters } from "../../src/memory/counters.ts";
+import { Figures } from "../../src/memory/figures.ts";
 import { Life } from "../../src/memory/life.ts";
 import type { CounterName } from "../../src/memory/counters-layout.ts";
 import type { DrainPace } from "../../src/transport/drain.ts";
-import { loadEngine } from "../../src/transport/engine/engine.ts";
+import { testEngine } from "./engine.ts";
 import { smallOptions } from "./options.ts";
 import { RecordingTasks } from "./world.ts";
 import type { LogEntry } from "./world.ts";
@@ -25,6 +27,8 @@ export interface TestShard {
   readonly port: number;
   readonly log: readonly LogEntry[];
   readonly counter: (name: CounterName) => number;
+  /** What its custom transports measure: `transport name value`. */
+  readonly figures: () => string[];
   /** The words that the main thread would write. */
   readonly life: Life;
   /** Closes everything at once. */
@@ -37,13 +41,15 @@ export async function startShard(
   given: Options = {},
   numbers: { readonly shard: number; readonly data?: unknown } = { shard: 0 },
 ): Promise<TestShard> {
-  const engine = loadEngine();
+  const { engine } = await testEngine();
   const log: LogEntry[] = [];
+  const figures: FigureName[] = [];
   const note = (fields: object, text: string): void =>
     void log.push({ text, fields: fields as LogEntry["fields"] });
   const options = smallOptions(given);
   const memory = makeNodeMemory(options, undefined);
   const member = LINK_MEMBER + 1;
+  const values = new Figures(memory.figures, member);
   const { shard: at, data } = numbers;
   const shard = new Shard({
     start: { memory, options, member, shard: at, predecessors: 0, kept: undefined, app: "", data },
@@ -52,6 +58,7 @@ export async function startShard(
     tasks: new RecordingTasks(),
     logger: new Logger("debug", { debug: note, info: note, warn: note, error: note }),
     onRotation: () => {},
+    onFigure: (named) => void figures.push(named),
   });
   try {
     await shard.start();
@@ -60,14 +67,13 @@ export async function startShard(
     shard.close();
     throw cause;
   }
-  let port = -1;
-  shard.app.listen("127.0.0.1", 0, engine.LIBUS_LISTEN_EXCLUSIVE_PORT, (socket) => {
-    if (socket !== false) port = engine.us_socket_local_port(socket);
-  });
+  const port = await engine.listen(shard.app, "127.0.0.1", 0);
   return {
     shard,
     port,
     log,
+    figures: () =>
+      figures.map(({ figure, transport, name }) => `${transport} ${name} ${values.get(figure)}`),
     life: new Life(memory.life),
     counter: (name) => readCounters(memory.counters, member)[name],
     close: () => shard.close(),

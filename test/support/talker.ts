@@ -59,7 +59,26 @@ export class Talker {
     params = "",
   ): Promise<Talker> {
     const url = `ws://127.0.0.1:${port}/socket/websocket?vsn=2.0.0${params}`;
-    const webSocket = new WebSocket(url);
+    return Talker.#join(new WebSocket(url), topic, name, fillerBytes);
+  }
+
+  /** Connects to a server with a certificate, and joins. */
+  static async joinSecurely(
+    port: number,
+    topic: string,
+    name: string,
+    ca: string,
+  ): Promise<Talker> {
+    const url = `wss://127.0.0.1:${port}/socket/websocket?vsn=2.0.0`;
+    return Talker.#join(new WebSocket(url, { ca }), topic, name, 0);
+  }
+
+  static async #join(
+    webSocket: WebSocket,
+    topic: string,
+    name: string,
+    fillerBytes: number,
+  ): Promise<Talker> {
     const talker = new Talker(webSocket, topic, name, fillerBytes);
     await within(once(webSocket, "open"), `the connection of ${name}`, DEADLINE_MS);
     webSocket.send(JSON.stringify(["j", "j", topic, "phx_join", {}]));

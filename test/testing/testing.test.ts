@@ -535,7 +535,7 @@ describe("an end", () => {
     );
     assert.match(
       await messageOf(closeApp(app, SHORT)),
-      /^all channels of the app must end within 20/,
+      /^all channels and transports of the app must end within 20/,
     );
   });
 
@@ -629,6 +629,8 @@ describe("simurgh/testing", () => {
       "subscribe",
       "subscribeAndJoin",
       "testApp",
+      "transportApp",
+      "transportCases",
     ]);
   });
 });

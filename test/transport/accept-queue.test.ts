@@ -8,7 +8,7 @@ import { describe, it } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
 import { AcceptQueue } from "../../src/transport/accept-queue.ts";
-import type { HttpResponse } from "../../src/transport/engine/engine-types.ts";
+import type { EngineResponse } from "../../src/transport/engine/app-port.ts";
 import { NEW_PER_TURN } from "../../src/transport/turn.ts";
 
 /** Records what the queue does with a connection. */
@@ -16,12 +16,12 @@ class Connection {
   state: "opened" | "paused" | "read" = "opened";
   reset = (): void => assert.fail("not watched");
 
-  get asResponse(): HttpResponse {
+  get asResponse(): EngineResponse {
     return {
       pause: () => (this.state = "paused"),
       resume: () => (this.state = "read"),
       onAborted: (aborted: () => void) => (this.reset = aborted),
-    } as unknown as HttpResponse;
+    } as unknown as EngineResponse;
   }
 }
 

@@ -59,7 +59,8 @@ const LONGPOLL = "/socket/longpoll?vsn=2.0.0";
 
 async function closed(client: Socket): Promise<void> {
   client.destroy();
-  await within(once(client, "close"), "the end of a client");
+  // An engine may close a connection on which it has refused a WebSocket.
+  if (!client.closed) await within(once(client, "close"), "the end of a client");
 }
 
 /** Waits until a counter of the shard has a value. */

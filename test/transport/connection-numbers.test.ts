@@ -12,6 +12,7 @@ describe("the numbers of a thread's connections", () => {
   it("start at the shard's index on its first thread, in steps of the number of shards", () => {
     const numbers = new ConnectionNumbers(3, 4, 0);
     assert.deepEqual([numbers.take(), numbers.take(), numbers.take()], [3, 7, 11]);
+    assert.equal(numbers.newest, 11);
   });
 
   it("equal the shard modulo the number of shards, up to the last range", () => {

@@ -449,6 +449,19 @@ describe("room of a connection", () => {
     assert.equal(resumed, 3);
   });
 
+  it("is not reported to waiters that have ended", () => {
+    const { connection } = joined("close");
+    let resumed = 0;
+    const waiter = { resume: (): void => void (resumed += 1) };
+    const other = { resume: (): void => void (resumed += 10) };
+    connection.stopAwaiting(waiter);
+    connection.awaitRoom(waiter);
+    connection.awaitRoom(other);
+    connection.stopAwaiting(waiter);
+    connection.drained();
+    assert.equal(resumed, 10);
+  });
+
   it("is not reported to waiters once the connection has ended", () => {
     const { connection } = joined("close");
     let resumed = 0;

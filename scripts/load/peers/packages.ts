@@ -14,7 +14,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { currentPlatform } from "../../../src/transport/engine/platform.ts";
+import { currentPlatform } from "../../../src/transport/engine/native/platform.ts";
 
 /** The source folder, relative to `dist/scripts/load/peers`. */
 const FOLDER = fileURLToPath(new URL("../../../../scripts/load/peers/packages/", import.meta.url));

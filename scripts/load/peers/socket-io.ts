@@ -14,7 +14,7 @@
 
 import { createServer } from "node:http";
 import { parseArgs } from "node:util";
-import { loadEngine } from "../../../src/transport/engine/engine.ts";
+import { nativeModule } from "../../../src/transport/engine/engine.ts";
 import { requirePeer } from "./packages.ts";
 
 /** The parts of Socket.IO's API that are used; its types are not installed. */
@@ -72,7 +72,7 @@ io.on("connection", (socket) => {
 });
 
 if (engineName === "uws") {
-  const engine = loadEngine();
+  const engine = nativeModule();
   const app = engine.App();
   app.get("/healthz", (response) => void response.end("ok"));
   io.attachApp(app);

@@ -42,7 +42,7 @@ import type {
   RemoteGapHandler,
 } from "../adapter.ts";
 import { IDS_GAP, TOPICS_GAP } from "../gap.ts";
-import { Backoff } from "./backoff.ts";
+import { Backoff } from "../../backoff.ts";
 import type { Broker, BrokerConnection, BrokerListener } from "./broker.ts";
 import { Outbox } from "./outbox.ts";
 import { bootOf, makeBoot, Parcel, readParcel, RECORD_KIND, type TakenParcel } from "./parcel.ts";

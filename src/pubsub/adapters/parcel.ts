@@ -15,8 +15,8 @@
  *     body    an envelope, a gap, the text of a keepalive; of a question, a uint32 of milliseconds, with the name of
  *             the node that asks as the topic; of an answer, a byte: 1 if it is complete
  *
- * A broker and its subscribers do work for each message. Broadcasts come in bursts (up to 256 records
- * of a ring are read in one turn), and so a burst becomes a few messages. The version must be raised
+ * A broker and its subscribers do work for each message. Broadcasts come in bursts (a turn reads up
+ * to 256 records of the rings), and so a burst becomes a few messages. The version must be raised
  * when this format changes, or that of envelopes, gaps or mail: nodes ignore parcels of another version.
  *
  * Runs on: link.
@@ -26,7 +26,7 @@
 import { randomBytes } from "node:crypto";
 
 /** Version of the format drawn above, and of the contents of the records. */
-const VERSION = 2;
+const VERSION = 3;
 const HEADER_BYTES = 12;
 const BOOT_OFFSET = 4;
 const RECORD_HEADER_BYTES = 12;

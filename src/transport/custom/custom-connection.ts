@@ -2,7 +2,10 @@
  * One connection of a custom transport. Frames are exchanged with the transport by method calls.
  *
  * Runs on: the shard on which it was opened.
- * Full: a frame that is longer than those of a WebSocket may be ends the connection with 1009.
+ * Order: frames are handled in the order in which they came, also those that wait for a later turn.
+ * Full: a frame that is longer than those of a WebSocket may be ends the connection with 1009. When the budget of the
+ *       turn is spent, or a serial socket is busy, the transport is told to stop reading. Frames that it passes on
+ *       nevertheless wait as those of a WebSocket do, and the connection is cut when too many wait.
  * Slow: the transport reports unsent bytes (`bufferedBytes`), and `slow-clients` applies the policy.
  *       The transport itself keeps the frames that it has not sent.
  */
@@ -15,38 +18,56 @@ import type { ControlOpcode } from "../../socket/frame.ts";
 import type { ServedSocket } from "../../socket/served-socket.ts";
 import type { ConnectionSet } from "../connection-set.ts";
 import type { SlowConnection } from "../slow-clients.ts";
+import type { TurnBudget } from "../turn-budget.ts";
+import type { WaitingMessage } from "../waiting-messages.ts";
 import type { TransportClient, TransportConnection } from "./definition.ts";
 
 /** Limits of a frame from a client. */
 export type FrameLimits = Pick<ResolvedOptions, "maxFrameBytes" | "maxUnjoinedFrameBytes">;
 
+/** State shared by all connections of a shard's custom transports. */
+export interface CustomKind {
+  readonly connections: ConnectionSet<CustomConnection>;
+  readonly limits: FrameLimits;
+  readonly budget: TurnBudget<CustomConnection>;
+  /** Cuts the connection of a client for which more waits than may. */
+  readonly cutFlooding: (connection: CustomConnection) => void;
+  /** Called when a connection has ended. */
+  readonly ended: (connection: CustomConnection) => void;
+}
+
 const NO_BYTES = new Uint8Array(0);
-const NO_WAITERS: RoomWaiter[] = [];
 
 /** A connection of a custom transport. */
 export class CustomConnection implements Connection, TransportConnection, SlowConnection {
   readonly id: number;
   readonly transport: string;
   readonly #client: TransportClient;
+  /** Address of the client; empty if it is not known. */
+  readonly peerAddress: string;
+  readonly #kind: CustomKind;
   readonly #connections: ConnectionSet<CustomConnection>;
-  readonly #limits: FrameLimits;
   socket: ServedSocket | undefined = undefined;
   isOpen = true;
   #hasFailed = false;
-  #waiters: RoomWaiter[] = NO_WAITERS;
+  /** Whether the transport was told to stop reading. */
+  #isPaused = false;
+  #isResumeScheduled = false;
+  #waiters: Set<RoomWaiter> | undefined = undefined;
 
   constructor(
     id: number,
     transport: string,
     client: TransportClient,
-    connections: ConnectionSet<CustomConnection>,
-    limits: FrameLimits,
+    peerAddress: string,
+    kind: CustomKind,
   ) {
     this.id = id;
     this.transport = transport;
     this.#client = client;
-    this.#connections = connections;
-    this.#limits = limits;
+    this.peerAddress = peerAddress;
+    this.#kind = kind;
+    this.#connections = kind.connections;
   }
 
   get number(): number {
@@ -59,9 +80,13 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
 
   /** As reported by the transport's own code, which may fail whenever it is asked. */
   get bufferedBytes(): number {
+    return this.#reported("bufferedBytes");
+  }
+
+  #reported(name: "bufferedBytes" | "heldBytes"): number {
     if (!this.isOpen || this.#hasFailed) return 0;
     try {
-      return checkedBytes(this.#client.bufferedBytes ?? 0);
+      return checkedBytes(name, this.#client[name] ?? 0);
     } catch (error) {
       this.#failed(error);
       return 0;
@@ -69,7 +94,8 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
   }
 
   get heldBytes(): number {
-    return this.bufferedBytes;
+    const bytes = Math.max(this.bufferedBytes, this.#reported("heldBytes"));
+    return bytes + this.#kind.budget.bytesOf(this);
   }
 
   get hasRoom(): boolean {
@@ -78,28 +104,91 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
 
   // -- the transport's side ----------------------------------------------------------------------
 
-  receive(frame: string | Uint8Array): void {
-    if (!this.isOpen) return;
+  receive(frame: string | Uint8Array): boolean {
+    if (!this.isOpen) return false;
     this.#connections.received(frame.length);
     if (this.#isTooLong(frame)) this.socket?.end(CLOSE.tooLarge, { shutdown: "closed" });
-    else if (typeof frame === "string") this.socket?.receiveText(frame);
-    else this.socket?.receiveBytes(frame);
+    else this.#take(typeof frame === "string" ? "text" : "bytes", frame);
+    if (!this.isOpen) return false;
+    this.#isPaused = this.#isBehind();
+    return !this.#isPaused;
   }
 
   control(opcode: ControlOpcode, data: Uint8Array = NO_BYTES): void {
-    if (this.isOpen) this.socket?.receiveControl(opcode, data);
+    if (this.isOpen) this.#take(opcode, data);
+  }
+
+  #take(kind: WaitingMessage["kind"], data: string | Uint8Array): void {
+    const verdict = this.#kind.budget.take(this, kind, data);
+    if (verdict === "now") this.#handle(kind, data);
+    else if (verdict === "full") this.#kind.cutFlooding(this);
+  }
+
+  /** Handles a frame that has waited, whose bytes are valid only during the call. */
+  handle({ kind, bytes }: WaitingMessage): void {
+    if (kind !== "text") this.#handle(kind, bytes);
+    else this.#handle(kind, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString());
+  }
+
+  #handle(kind: WaitingMessage["kind"], data: string | Uint8Array): void {
+    const { socket } = this;
+    if (!socket || socket.isEnded) return;
+    if (typeof data === "string") socket.receiveText(data);
+    else if (kind === "ping" || kind === "pong") socket.receiveControl(kind, data);
+    else socket.receiveBytes(data);
+  }
+
+  /** Returns whether frames wait, here or in the socket. The transport is told when none do. */
+  #isBehind(): boolean {
+    const { socket } = this;
+    if (socket?.isHeldUp === true) {
+      socket.onIdle ??= () => this.caughtUp();
+      return true;
+    }
+    return this.#kind.budget.bytesOf(this) > 0;
+  }
+
+  /** Called when no more frames wait for a turn, or for the socket. Lets the transport read on. */
+  caughtUp(): void {
+    if (!this.#isPaused || this.#isResumeScheduled) return;
+    this.#isResumeScheduled = true;
+    // Deferred, because the caller may be handling a frame, and the transport may pass on the next one.
+    setImmediate(() => {
+      this.#isResumeScheduled = false;
+      if (!this.isOpen || !this.#isPaused || this.#isBehind()) return;
+      this.#isPaused = false;
+      this.#call(() => this.#client.resume?.());
+    });
+  }
+
+  isHandling(topic: string): boolean {
+    if (!this.isOpen) return false;
+    return this.#kind.budget.bytesOf(this) > 0 || this.socket?.isHandling(topic) === true;
   }
 
   drained(): void {
-    if (this.#waiters.length === 0 || !this.hasRoom) return;
+    this.#resumeWaiters();
+    if (this.isOpen) this.#connections.taken(this);
+  }
+
+  kept(bytes: number): void {
+    this.#connections.kept(checkedBytes("bytes", bytes));
+  }
+
+  #resumeWaiters(): void {
+    const waiters = this.#waiters;
+    if (!waiters || !this.hasRoom) return;
     // Waiters for which there is still too little room wait again.
-    for (const waiter of this.#waiters.splice(0)) waiter.resume();
+    this.#waiters = undefined;
+    for (const waiter of waiters) waiter.resume();
   }
 
   closed(code = NO_CLOSE_FRAME): void {
     if (!this.isOpen) return;
     this.#end();
-    this.socket?.closed(code, { shutdown: "closed" });
+    const closed = (): void => this.socket?.closed(code, { shutdown: "closed" });
+    // What the client sent before it went away is handled first.
+    if (!this.#kind.budget.finish(this, closed)) closed();
   }
 
   // -- the socket's side -------------------------------------------------------------------------
@@ -128,9 +217,22 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
     if (this.isOpen) this.#call(() => this.#client.ping?.(new Uint8Array(Buffer.from(data))));
   }
 
+  handled(): void {
+    if (this.isOpen && this.#client.handled) this.#call(() => this.#client.handled?.());
+  }
+
+  repliesLater(topic: string, ref: unknown): void {
+    if (this.isOpen && this.#client.repliesLater)
+      this.#call(() => this.#client.repliesLater?.(topic, ref));
+  }
+
   awaitRoom(waiter: RoomWaiter): void {
-    if (this.#waiters === NO_WAITERS) this.#waiters = [];
-    this.#waiters.push(waiter);
+    this.#waiters ??= new Set();
+    this.#waiters.add(waiter);
+  }
+
+  stopAwaiting(waiter: RoomWaiter): void {
+    this.#waiters?.delete(waiter);
   }
 
   cork(work: () => void): void {
@@ -140,6 +242,7 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
   close(code: number, reason: string): void {
     if (!this.isOpen) return;
     this.#end();
+    this.#kind.budget.drop(this);
     this.#call(() => this.#client.close(code, reason));
   }
 
@@ -151,8 +254,9 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
 
   #end(): void {
     this.isOpen = false;
-    this.#waiters = NO_WAITERS;
+    this.#waiters = undefined;
     this.#connections.remove(this);
+    this.#kind.ended(this);
   }
 
   #call(work: () => void): void {
@@ -173,7 +277,7 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
   }
 
   #isTooLong(frame: string | Uint8Array): boolean {
-    const { maxFrameBytes, maxUnjoinedFrameBytes } = this.#limits;
+    const { maxFrameBytes, maxUnjoinedFrameBytes } = this.#kind.limits;
     const smallerBytes = Math.min(maxFrameBytes, maxUnjoinedFrameBytes);
     const mostBytes = mostBytesOf(frame);
     if (mostBytes <= smallerBytes) return false;
@@ -193,9 +297,9 @@ function bytesOf(frame: string | Uint8Array): number {
 }
 
 /** Returns a number of bytes as given by a transport. Anything else would spoil the sums over all connections. */
-function checkedBytes(bytes: unknown): number {
+function checkedBytes(name: string, bytes: unknown): number {
   if (Number.isFinite(bytes) && Number(bytes) >= 0) return Number(bytes);
-  throw invalidOption(`bufferedBytes must be a number from 0 (bytes), got ${shown(bytes)}`);
+  throw invalidOption(`${name} must be a number from 0 (bytes), got ${shown(bytes)}`);
 }
 
 /** Returns a copy that the transport may keep: the bytes may be in a ring that is reused at once. */

@@ -4,39 +4,58 @@
  * Runs on: shard; one instance for all of them.
  */
 
-import { isThenable, settledInTime } from "../../callbacks/promises.ts";
+import { isThenable, promised, settledInTime } from "../../callbacks/promises.ts";
 import type { ShardContext } from "../../channel/context.ts";
 import type { BufferVisit } from "../../held-bytes.ts";
 import type { ServedSocket } from "../../socket/served-socket.ts";
-import { ConnectionSet } from "../connection-set.ts";
+import { ConnectionSet, type SharedByConnections } from "../connection-set.ts";
 import type { DrainCounts, DrainPace } from "../drain.ts";
+import type { ForwardingPort, ShardAddress } from "../forwarding/forwarding-port.ts";
 import { handshakePolicyOf } from "../handshake/handshake-options.ts";
 import type { Routes } from "../http/routes.ts";
-import type { ServedMount, Transport, TransportShard } from "../transport.ts";
+import type { ServedMount, Transport } from "../transport.ts";
 import type { CustomConnection } from "./custom-connection.ts";
-import { CustomConnections } from "./custom-connections.ts";
+import { CustomConnections, type CustomShard } from "./custom-connections.ts";
 import type { TransportDefinition, TransportHost } from "./definition.ts";
+import type { FigureBoard } from "./figure-board.ts";
+import { TransportCalls } from "./transport-calls.ts";
+import { TransportFigures } from "./transport-figures.ts";
+
+/** The part of a shard that custom transports use. A shard without an engine has it too. */
+export type CustomTransportsShard = SharedByConnections & CustomShard;
+
+/** What the hosts of custom transports use, besides the shard. */
+export interface CustomParts {
+  readonly routes: Routes<ShardContext>;
+  readonly port: ForwardingPort;
+  readonly figures: FigureBoard;
+}
 
 /** All custom transports of a shard. */
 export class CustomTransports implements Transport {
-  readonly #shard: TransportShard;
+  readonly #shard: CustomTransportsShard;
   readonly #definitions: readonly TransportDefinition[];
   readonly #routes: Routes<ShardContext>;
   readonly #open: ConnectionSet<CustomConnection>;
   readonly #connections: CustomConnections;
+  readonly #calls: TransportCalls;
+  readonly #figures: TransportFigures;
   readonly #started: TransportDefinition[] = [];
   #isStopped = false;
 
   constructor(
-    shard: TransportShard,
+    shard: CustomTransportsShard,
     definitions: readonly TransportDefinition[],
-    routes: Routes<ShardContext>,
+    { routes, port, figures }: CustomParts,
   ) {
     this.#shard = shard;
     this.#definitions = definitions;
     this.#routes = routes;
     this.#open = new ConnectionSet("custom", shard);
     this.#connections = new CustomConnections(this.#open, shard);
+    this.#calls = new TransportCalls(shard, port);
+    this.#figures = new TransportFigures(figures);
+    shard.sweep.add(() => this.#calls.check(performance.now()));
   }
 
   mount({ mount, options, endpoint }: ServedMount): void {
@@ -57,44 +76,71 @@ export class CustomTransports implements Transport {
     return this.#open.sockets();
   }
 
+  get size(): number {
+    return this.#open.size;
+  }
+
   get maxHeldBytes(): number {
-    return this.#open.maxHeldBytes;
+    return this.#open.maxHeldBytes + this.#connections.waitingBytes + this.#calls.heldBytes;
   }
 
   visitHeld(visit: BufferVisit): void {
     this.#open.visitHeld(visit);
+    this.#calls.visitHeld(visit);
   }
 
   async drain(pace: DrainPace): Promise<DrainCounts> {
-    const stopped = this.#stop(pace.deadlineMs);
+    const stopped = this.#stop((stopping) => settledInTime(stopping, pace.deadlineMs));
     const counts = await this.#open.drain(pace);
     await stopped;
     return counts;
   }
 
+  /** Ends all calls. While the shard drains, its transports still call and are called. */
+  finish(): void {
+    this.#calls.close();
+  }
+
   recover(): void {
+    this.#connections.recover();
     this.#open.recover();
   }
 
   cut(): void {
-    void this.#stop(0);
+    // Nothing waits for it any more, so it cannot be late.
+    void this.#stop(promised);
     this.#open.cut();
+    this.#calls.close();
+  }
+
+  memberGone(member: number): void {
+    this.#calls.memberGone(member);
+  }
+
+  /** Handles a record of a call that another shard places or answers. */
+  receive(from: ShardAddress, record: Uint8Array): void {
+    this.#calls.receive(from, record);
   }
 
   #hostFor(name: string): TransportHost {
     return {
       context: this.#shard.context,
+      log: this.#shard.logger.sinkFor(`transport ${name}`, { transport: name }),
       connect: async (request) => this.#connections.connect(name, request),
+      allowsOrigin: (path, http) => this.#connections.allowsOrigin(name, path, http),
       route: (route, handler) => this.#routes.add(route, handler),
+      ...this.#calls.hostOf(name),
+      measure: (figure, value) => this.#figures.measure(name, figure, value),
     };
   }
 
-  async #stop(timeoutMs: number): Promise<void> {
+  /** @param settled - waits for a `stop` that is asynchronous, for as long as there is time */
+  async #stop(settled: (stopping: PromiseLike<unknown>) => Promise<unknown>): Promise<void> {
     this.#isStopped = true;
     const stopping = this.#started.splice(0).map(async ({ name, stop }) => {
       try {
         const result = stop();
-        if (isThenable(result)) await settledInTime(result, timeoutMs);
+        if (isThenable(result)) await settled(result);
       } catch (error) {
         this.#shard.logger.log("transportFailed", { transport: name, err: error });
       }

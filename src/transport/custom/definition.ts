@@ -7,6 +7,7 @@
 
 import type { ShardContext } from "../../channel/context.ts";
 import { checkCallbacks, checkLiteralKeys, invalid, shown } from "../../definition-checks.ts";
+import type { LogSink } from "../../log/sink.ts";
 import type { ConnectInfo, Params } from "../../socket/connect-request.ts";
 import type { ControlOpcode } from "../../socket/frame.ts";
 import type { Route, RouteRequest } from "../http/routes.ts";
@@ -40,14 +41,14 @@ export type TransportDecision =
     }
   /** `connect` returned `error(reason)`; the reason is undefined if no reason was passed. */
   | { readonly result: "refused"; readonly reason: unknown }
-  /** The client is over a rate limit and may try again after this time. */
+  /** The client is over a rate limit, or its address was cut for flooding. It may try again after this time. */
   | { readonly result: "limited"; readonly retryAfterMs: number }
   /** `connect` threw, and the exception was logged. */
   | { readonly result: "failed" }
   /** The shard or the node is closing, or has too many requests to connect: the client should try again. */
   | { readonly result: "unavailable" };
 
-/** A client, implemented by the transport. If `send`, `close` or `ping` throws, the connection ends. */
+/** A client, implemented by the transport. If one of its methods throws, the connection ends. */
 export interface TransportClient {
   /** Sends a frame: text, or bytes that it may keep. Not called after `close`. */
   send(frame: string | Uint8Array): void;
@@ -56,6 +57,16 @@ export interface TransportClient {
    * that the client does not read, and that nothing must be sent to it.
    */
   close(code: number, text: string): void;
+  /**
+   * Called when a channel may have finished what it received, for a transport that must know: `isHandling` of the
+   * connection says whether it has.
+   */
+  handled?(): void;
+  /**
+   * Called when a handler has called `replyLater`: it will finish without a reply, and a reply with this topic and
+   * ref may follow at any time.
+   */
+  repliesLater?(topic: string, ref: unknown): void;
   /** Sends a ping to the client. Absent if the transport has no pings. */
   ping?(data: Uint8Array): void;
   /**
@@ -63,6 +74,17 @@ export interface TransportClient {
    * `maxBackpressureBytes` may be slow.
    */
   readonly bufferedBytes?: number;
+  /**
+   * Called when the transport may read from this client again, after `receive` returned false. Absent if the transport
+   * cannot stop reading.
+   */
+  resume?(): void;
+  /**
+   * All bytes that the transport holds for the client, such as frames that it keeps for a client that comes back;
+   * absent: `bufferedBytes`. They count for `maxBufferBytes` of the node, and do not make a client slow. Call `kept` of the
+   * connection for those that are not frames to send.
+   */
+  readonly heldBytes?: number;
 }
 
 /** A connection, as the transport sees it. */
@@ -71,12 +93,32 @@ export interface TransportConnection {
   readonly number: number;
   /** False once the connection has ended on either side. */
   readonly isOpen: boolean;
-  /** Passes on a frame from the client. Bytes may be reused as soon as this returns. */
-  receive(frame: string | Uint8Array): void;
+  /**
+   * Passes on a frame from the client. Bytes may be reused as soon as this returns.
+   *
+   * All clients of a shard share 10 ms of each turn of its event loop. When these are spent, frames of a client that
+   * sends many of them wait, in order. So they do while a serial socket handles an earlier one.
+   *
+   * @returns false if the transport should stop reading from this client until its `resume` is called, or the connection
+   *   has ended. A client for which more than 256 KiB wait nevertheless is cut (1006), and its address has to pause
+   *   (`floodPauseMs`)
+   */
+  receive(frame: string | Uint8Array): boolean;
   /** Passes on a pong from the client, or a ping that the transport has answered. */
   control(opcode: ControlOpcode, data?: Uint8Array): void;
+  /**
+   * Reports whether the topic's channel has not finished what it received: its join is not answered, the promise of
+   * a callback has not settled, or something waits for it, if only for a turn. What raw channels and raw sockets still
+   * do with a message, only their code knows; of raw channels joins count.
+   */
+  isHandling(topic: string): boolean;
   /** Notes that some unsent bytes were sent to the client. */
   drained(): void;
+  /**
+   * Notes that the transport keeps bytes other than those it was given to send, such as frames from the client that
+   * wait. While they are here, `heldBytes` of the client includes them.
+   */
+  kept(bytes: number): void;
   /**
    * Ends the connection after the client went away, with the client's close code or 1006. Does not
    * call the client's `close`.
@@ -89,12 +131,28 @@ export interface TransportHost {
   /** The shard's context, including the values that the endpoint's `start` added. */
   readonly context: ShardContext;
   /**
+   * Writes lines to the server's log: `host.log.warn({ err }, "the database is gone: trying again")`. They go where all
+   * lines go (`logLevel`, the endpoint's `logger`), with the name of the transport. Never throws and never waits: text is
+   * cut, and of too many lines only the number is written (`logLinesPerSecond`, and `logLinesPerConnection` for those
+   * with a `connection`, such as `connection.number`). Pass what was thrown as `err`, and what a client has sent as
+   * `params`, which are filtered (`filterParameters`).
+   */
+  readonly log: LogSink;
+  /**
    * Calls a socket's `connect` and `id` to decide whether a client may connect.
    *
    * @throws SIM_ERR_OPTION_INVALID (rejects) if no socket has the path, or `http` is not a request of a
    *   route
    */
   connect(request: TransportRequest): Promise<TransportDecision>;
+  /**
+   * Reports whether the page that sent a request may use a socket, by `checkOrigin` of its mount. `connect` checks that
+   * too; a transport whose clients send further requests checks each of them. Refusals are logged.
+   *
+   * @param path - as for `connect`
+   * @throws SIM_ERR_OPTION_INVALID if no socket has the path, or `http` is not a request of a route
+   */
+  allowsOrigin(path: string, http: RouteRequest): boolean;
   /**
    * Adds an HTTP route on the server's port, as `routes` of the endpoint do. Requests reach any shard,
    * so two requests of one client may reach different shards.
@@ -103,6 +161,73 @@ export interface TransportHost {
    * @throws SIM_ERR_DEFINITION_INVALID if the name is invalid or the route exists already
    */
   route(name: string, handler: Route<ShardContext>): void;
+  /**
+   * The address of this thread of this shard, for `call`: up to 400 ASCII letters, digits, `.`, `-` and `_`. A shard
+   * that was restarted has another one. It is sealed with the server's `secretKeyBase`, so a client may keep it: a
+   * forged one reaches nobody. Nodes call each other if they are linked and have the same `secretKeyBase`.
+   */
+  readonly address: string;
+  /**
+   * Calls the transport of the same name on the shard with this address, here or on another node.
+   *
+   * A call is handled at most once, but a call that was rejected may have been handled. Calls of up to 8,000 bytes to
+   * one address are handled in order.
+   *
+   * @param address - `host.address` of a shard
+   * @param request - text or bytes, up to 16 MiB, which are copied
+   * @returns the answer of the handler there
+   * @throws (rejects) SIM_ERR_TRANSPORT_UNREACHABLE if the thread is gone, no shard has issued the address, its
+   *   transport has no `onCall`, its node does not confirm the call within `longpollTimeoutMs`, or this shard is
+   *   closing; SIM_ERR_TRANSPORT_TIMEOUT if there is no answer in time; SIM_ERR_TRANSPORT_FAILED if the handler
+   *   threw; SIM_ERR_TRANSPORT_BUSY if too many calls wait; SIM_ERR_PAYLOAD_TOO_LARGE if the request or the
+   *   answer is too long; SIM_ERR_OPTION_INVALID if an argument is; the reason of `signal` if that is aborted
+   */
+  call(
+    address: string,
+    request: string | Uint8Array,
+    options?: TransportCallOptions,
+  ): Promise<Uint8Array>;
+  /**
+   * Serves the calls of other shards, and of this one. Call it once, in `start`. If the handler throws or rejects, the
+   * error is logged, and the caller gets SIM_ERR_TRANSPORT_FAILED.
+   *
+   * @throws SIM_ERR_DEFINITION_INVALID if it is called twice, or without a function
+   */
+  onCall(handler: TransportCallHandler): void;
+  /**
+   * Publishes a number, such as a lag or a queue's length, in `server.stats().transports`: there it has the value of each
+   * shard, and their sum. Costs a store to memory, so it may be called at any time.
+   *
+   * @param name - in camelCase, with its unit, such as `lagMs`: ASCII letters and digits. At most 16 for each transport
+   * @param value - finite; undefined removes the shard's value
+   * @throws SIM_ERR_OPTION_INVALID if an argument is invalid, or there are too many names
+   */
+  measure(name: string, value: number | undefined): void;
+}
+
+/** A call that a transport's handler serves. */
+export interface TransportCall {
+  /** Aborted when the caller no longer waits, or this shard is closing. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Serves the calls of a transport (`host.onCall`).
+ *
+ * @param request - bytes that it may keep; a string arrives as its UTF-8
+ * @returns the answer, up to 16 MiB; a string is sent as its UTF-8
+ */
+export type TransportCallHandler = (
+  request: Uint8Array,
+  call: TransportCall,
+) => Uint8Array | string | Promise<Uint8Array | string>;
+
+/** Options of `host.call`. */
+export interface TransportCallOptions {
+  /** Time for the answer, from 1 to 3,600,000 ms; 5,000 by default. */
+  readonly timeoutMs?: number;
+  /** Abandons the call, which rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** The callbacks of a transport. */

@@ -11,7 +11,7 @@ import { invalid } from "../../definition-checks.ts";
 import { kindOf } from "../../errors.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { ConnectInfo, RequestUri } from "../../socket/connect-request.ts";
-import { headerOf, type HeadWants, type RequestHead } from "../http/request-head.ts";
+import { headerOf, hostOf, type HeadWants, type RequestHead } from "../http/request-head.ts";
 import {
   CookieSessionReader,
   type CookieSessionRequest,
@@ -31,7 +31,6 @@ interface Kind {
   readonly collect: Collect;
 }
 
-const SCHEME = "http";
 const X_PREFIX = "x-";
 const WEBSOCKET_PREFIX = "sec-websocket-";
 const TRACE_HEADERS: readonly string[] = ["traceparent", "tracestate"];
@@ -52,7 +51,10 @@ const KINDS = {
     wants: { prefixes: [X_PREFIX] },
     collect: ({ head }) => head.headers.filter(([name]) => name.startsWith(X_PREFIX)),
   },
-  uri: { wants: { names: new Set(["host"]) }, collect: ({ head }) => uriOf(head) },
+  uri: {
+    wants: { names: new Set(["host"]), isTargetWanted: true },
+    collect: ({ head }) => uriOf(head),
+  },
   userAgent: {
     wants: { names: new Set(["user-agent"]) },
     collect: ({ head }) => headerOf(head, "user-agent") ?? null,
@@ -139,14 +141,15 @@ export function mergeWants(all: readonly Partial<HeadWants>[]): HeadWants {
     names: new Set(all.flatMap(({ names }) => [...(names ?? [])])),
     prefixes: all.flatMap(({ prefixes }) => prefixes ?? []),
     isPeerWanted: all.some(({ isPeerWanted }) => isPeerWanted === true),
+    isTargetWanted: all.some(({ isTargetWanted }) => isTargetWanted === true),
   };
 }
 
 function uriOf(head: RequestHead): RequestUri {
-  const { host = "", port = null } = tryParseHost(headerOf(head, "host") ?? "") ?? {};
-  const { path, query } = head;
+  const { host = "", port = null } = tryParseHost(hostOf(head)) ?? {};
+  const { path, query, scheme } = head;
   const shownHost = host.includes(":") ? `[${host}]` : host;
-  return { scheme: SCHEME, host: shownHost, port: port ?? defaultPortOf(SCHEME) ?? 0, path, query };
+  return { scheme, host: shownHost, port: port ?? defaultPortOf(scheme) ?? 0, path, query };
 }
 
 function kindNamed(subject: string, name: string): Kind {

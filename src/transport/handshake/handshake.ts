@@ -19,6 +19,7 @@ import { isRawMount, type AnyMount } from "../../socket/mount.ts";
 import type { TransportShard } from "../transport.ts";
 import { mergeWants } from "./connect-info.ts";
 import type { HandshakePolicy } from "./handshake-options.ts";
+import { SITE_HEADER } from "./origin.ts";
 import { parseQuery } from "../http/query.ts";
 import { headerOf, type HeadWants, type RequestHead } from "../http/request-head.ts";
 
@@ -34,6 +35,8 @@ export class Handshake {
   readonly #context: ShardContext;
   readonly #hasPlaces: boolean;
   readonly #pauses: FloodPauses | undefined;
+  /** Whether the addresses of requests are those of clients, also behind a proxy. */
+  readonly #knowsClients: boolean;
   readonly #pending: PendingConnects;
 
   /** @param transport - the transport's name, as seen by sockets */
@@ -41,10 +44,11 @@ export class Handshake {
     mount: AnyMount,
     policy: HandshakePolicy,
     transport: string,
-    shard: Pick<TransportShard, "context" | "logger" | "pauses" | "pending" | "places">,
+    shard: Pick<TransportShard, "context" | "logger" | "pauses" | "pending" | "places" | "proxies">,
   ) {
     this.#hasPlaces = shard.places !== undefined;
     this.#pauses = shard.pauses;
+    this.#knowsClients = shard.proxies !== undefined;
     this.#pending = shard.pending;
     this.policy = policy;
     this.logger = shard.logger;
@@ -64,11 +68,15 @@ export class Handshake {
     const mount = this.#mount;
     const isPeerWanted =
       this.#hasPlaces || (!isRawMount(mount) && mount.limiter?.wantsPeer === true);
+    const pauses = this.#pauses;
+    // Those of a connection that is cut cannot be read later.
+    const isClientWanted = this.#knowsClients && pauses !== undefined;
+    const ofProxy = this.#knowsClients ? [] : FORWARDED_HEADERS;
     const wants = mergeWants([
       connectInfo.wants,
-      { names: new Set([...origin.headers, ...names, ...FORWARDED_HEADERS]), isPeerWanted },
+      origin.wants,
+      { names: new Set([...names, ...ofProxy]), isPeerWanted: isPeerWanted || isClientWanted },
     ]);
-    const pauses = this.#pauses;
     if (!pauses || wants.isPeerWanted) return wants;
     // Reading the address takes longer than finding that nobody has been paused.
     return {
@@ -99,15 +107,16 @@ export class Handshake {
       return "failed";
     }
     const origin = headerOf(head, "origin");
-    this.logger.log("originRefused", { path, transport, origin });
+    const from = origin === undefined ? { site: headerOf(head, SITE_HEADER) } : { origin };
+    this.logger.log("originRefused", { path, transport, ...from });
     return "refused";
   }
 
   /** Returns the time until the address of a request may connect (ms), or 0. */
   pauseMs(head: RequestHead): number {
     const waitMs = this.#pauses?.waitMs(head.peerAddress) ?? 0;
-    const isForwarded = waitMs > 0 && head.headers.some(([name]) => isOfProxy(name));
-    return isForwarded ? 0 : waitMs;
+    if (waitMs === 0 || this.#knowsClients) return waitMs;
+    return head.headers.some(([name]) => isOfProxy(name)) ? 0 : waitMs;
   }
 
   /** Calls the socket's `connect` and `id` with the information that the mount requests. */

@@ -3,14 +3,16 @@
  *
  * A browser opens a WebSocket for any page and sends the user's cookies along, so without this
  * check any page could act as the user. It also sends the page's `Origin`. Clients without an
- * `Origin` are not web pages, and are accepted.
+ * `Origin` are not web pages, and are accepted. There is one exception: what a page loads as an image, script or frame, or
+ * fetches with the mode `no-cors`, is a GET without an `Origin`. Such a page cannot be checked, and is refused if the
+ * browser says that it belongs to another site or origin (`Sec-Fetch-Site`).
  *
  * Runs on: shard; one policy for each transport of each mount.
  */
 
 import { invalid, shown } from "../../definition-checks.ts";
 import { kindOf, makeError } from "../../errors.ts";
-import { headerOf, type RequestHead } from "../http/request-head.ts";
+import { headerOf, hostOf, type HeadWants, type RequestHead } from "../http/request-head.ts";
 import {
   browserHostOf,
   defaultPortOf,
@@ -31,14 +33,19 @@ export interface Origin extends UriParts {
  * - `false`: all pages; `checkCsrf` must then be true
  * - a list: pages of these origins, such as `"https://example.com"`, `"//localhost:4000"` or
  *   `"//*.example.com"` (which includes `example.com`); scheme and port are compared if they are given
- * - `"conn"`: http pages of the host and port to which the request was sent
+ * - `"conn"`: pages of the scheme, host and port to which the request was sent, as trusted proxies
+ *   (`trustProxy`) forward them
  * - a function: pages for which it returns true
  */
 export type CheckOrigin = boolean | "conn" | readonly string[] | ((origin: Origin) => boolean);
 
+/** The header in which a browser says whose page has caused a request. */
+export const SITE_HEADER = "sec-fetch-site";
+/** Its values for pages of another origin. The others are `same-origin`, and `none` for what the user has typed in. */
+const OTHER_SITES: readonly string[] = ["cross-site", "same-site"];
+
 type Match = (origin: Origin, head: RequestHead) => boolean;
 
-const OWN_SCHEME = "http";
 const WILDCARD = "*.";
 const MAX_PORT = 65_535;
 /** Schemes of pages. Other schemes, such as `chrome-extension`, have rules of their own for hosts. */
@@ -49,8 +56,8 @@ const SOCKET_SCHEMES: readonly string[] = ["ws", "wss"];
 /** A parsed `checkOrigin`. */
 export class OriginPolicy {
   readonly #match: Match | undefined;
-  /** The headers that the check needs. */
-  readonly headers: readonly string[];
+  /** The parts of a head that the check needs. */
+  readonly wants: Partial<HeadWants>;
 
   /**
    * @param subject - the name for error messages, such as `checkOrigin of /socket`
@@ -60,8 +67,9 @@ export class OriginPolicy {
    */
   constructor(subject: string, given: CheckOrigin, urlHost: string | null) {
     this.#match = matchOf(subject, given, urlHost);
-    if (!this.#match) this.headers = [];
-    else this.headers = given === "conn" ? ["origin", "host"] : ["origin"];
+    if (!this.#match) this.wants = {};
+    else if (given !== "conn") this.wants = { names: new Set(["origin", SITE_HEADER]) };
+    else this.wants = { names: new Set(["origin", SITE_HEADER, "host"]), isTargetWanted: true };
   }
 
   /**
@@ -73,7 +81,8 @@ export class OriginPolicy {
   allows(head: RequestHead): boolean {
     if (!this.#match) return true;
     const text = headerOf(head, "origin");
-    return text === undefined || this.#match({ text, ...parseUri(text) }, head);
+    if (text === undefined) return !OTHER_SITES.includes(headerOf(head, SITE_HEADER) ?? "");
+    return this.#match({ text, ...parseUri(text) }, head);
   }
 }
 
@@ -93,9 +102,10 @@ function matchOf(subject: string, given: unknown, urlHost: string | null): Match
 }
 
 function isOwn(origin: Origin, head: RequestHead): boolean {
-  const own = tryParseHost(headerOf(head, "host") ?? "");
+  const own = tryParseHost(hostOf(head));
   if (!own || origin.host !== own.host) return false;
-  return origin.scheme === OWN_SCHEME && origin.port === (own.port ?? defaultPortOf(OWN_SCHEME));
+  const { scheme } = head;
+  return origin.scheme === scheme && origin.port === (own.port ?? defaultPortOf(scheme));
 }
 
 function parseEntry(subject: string, entry: unknown): UriParts {

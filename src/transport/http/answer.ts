@@ -12,7 +12,7 @@ import { kindOf, makeError } from "../../errors.ts";
 import { lostKind } from "../../json-loss.ts";
 import { nearestHint } from "../../nearest-name.ts";
 import { RETRY_AFTER_S } from "../../protocol/reserved.ts";
-import type { HttpResponse } from "../engine/engine-types.ts";
+import type { EngineResponse } from "../engine/app-port.ts";
 
 /** The answer of a route or an `errorHandler`. */
 export interface RouteResponse {
@@ -110,7 +110,7 @@ export function prepareAnswer(subject: string, answer: unknown): PreparedAnswer 
  * @param isHead - whether it answers HEAD, and so must not have a body
  */
 export function sendAnswer(
-  response: HttpResponse,
+  response: EngineResponse,
   answer: PreparedAnswer,
   isLast = false,
   isHead = false,
@@ -123,13 +123,13 @@ export function sendAnswer(
 }
 
 /** Sends the head of an answer whose length is not known. It must be corked, as for `sendAnswer`. */
-export function sendHead(response: HttpResponse, answer: PreparedAnswer, isLast: boolean): void {
+export function sendHead(response: EngineResponse, answer: PreparedAnswer, isLast: boolean): void {
   writeHead(response, answer);
   endWithoutLength(response, isLast);
 }
 
 // The engine has no call that closes the connection after an answer without a length.
-function endWithoutLength(response: HttpResponse, isLast: boolean): void {
+function endWithoutLength(response: EngineResponse, isLast: boolean): void {
   if (isLast) response.endWithoutBody(0, true);
   else response.endWithoutBody();
 }
@@ -140,7 +140,7 @@ export function hasNoBody(status: number): boolean {
 }
 
 /** Writes the status and headers of an answer. The response must be corked, as for `sendAnswer`. */
-export function writeHead(response: HttpResponse, { status, lines }: PreparedAnswer): void {
+export function writeHead(response: EngineResponse, { status, lines }: PreparedAnswer): void {
   response.writeStatus(statusLine(status));
   for (const [name, value] of lines) response.writeHeader(name, value);
 }

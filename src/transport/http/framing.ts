@@ -9,7 +9,7 @@
  * Runs on: main, shard.
  */
 
-import type { HttpRequest, HttpResponse } from "../engine/engine-types.ts";
+import type { EngineRequest, EngineResponse } from "../engine/app-port.ts";
 import { inClosePhase } from "../engine/close-phase.ts";
 import type { TcpConnections } from "../tcp-connections.ts";
 import { plainAnswer, sendAnswer } from "./answer.ts";
@@ -47,22 +47,23 @@ export class BodyFraming {
 }
 
 /** Reports whether a request says where its body ends. */
-export function isFramed(request: HttpRequest): boolean {
+export function isFramed(request: EngineRequest): boolean {
   const framing = new BodyFraming();
   request.forEach((name, value) => framing.read(name, value));
   return framing.isValid;
 }
 
 /**
- * Answers a request whose framing is invalid with 400, and closes its connection. If more has arrived on
- * the connection, it is closed without an answer.
+ * Answers a request with an error, and closes its connection, since what follows cannot be read or trusted. If more has
+ * arrived on the connection, it is closed without an answer.
  *
  * The answer is sent after the engine's callback. If a request is answered within it, the engine goes on
  * to the next request of the connection, even if the answer was to be the last. If a request is still
  * open, the engine closes the connection instead.
  */
-export function refuseUnframed(
-  response: HttpResponse,
+export function refuseForGood(
+  response: EngineResponse,
+  status: 400 | 403,
   tcp: Pick<TcpConnections, "requested" | "answered">,
 ): void {
   let isOpen = true;
@@ -74,6 +75,6 @@ export function refuseUnframed(
   inClosePhase(() => {
     if (!isOpen) return;
     tcp.answered();
-    response.cork(() => sendAnswer(response, plainAnswer(400), true));
+    response.cork(() => sendAnswer(response, plainAnswer(status), true));
   });
 }

@@ -16,7 +16,7 @@
  * Owns: a copy of what has arrived, until the body is over. `RequestBodies` counts it.
  */
 
-import type { HttpResponse } from "../engine/engine-types.ts";
+import type { EngineResponse } from "../engine/app-port.ts";
 import type { Turn } from "../turn.ts";
 import { BodyBytes } from "./body-bytes.ts";
 import type { PendingBody, RequestBodies } from "./request-bodies.ts";
@@ -40,7 +40,7 @@ export interface SharedByBodies {
 
 /** The body of a request. */
 export class RequestBody implements PendingBody {
-  readonly #response: Pick<HttpResponse, "onData">;
+  readonly #response: Pick<EngineResponse, "onData">;
   readonly #announcedBytes: number;
   readonly #shared: SharedByBodies;
   readonly #arrived = new BodyBytes();
@@ -52,7 +52,7 @@ export class RequestBody implements PendingBody {
 
   /** @param announcedBytes - its length by the head; Infinity if it is sent in chunks */
   constructor(
-    response: Pick<HttpResponse, "onData">,
+    response: Pick<EngineResponse, "onData">,
     announcedBytes: number,
     shared: SharedByBodies,
   ) {

@@ -1,7 +1,9 @@
 /**
  * Passes requests to their handlers: at once, or in a later turn if this one has no time left (`transport/turn`).
  *
- *   request --it does not say where its body ends--> 400
+ *   request --it has gone around the server that this one is attached to--> 403
+ *      |
+ *      +--it does not say where its body ends--> 400
  *      |
  *      +--the turn has time--> handled
  *      |
@@ -16,10 +18,10 @@
 import { COUNTER } from "../../memory/counters-layout.ts";
 import type { Counters } from "../../memory/counters.ts";
 import { inClosePhase } from "../engine/close-phase.ts";
-import type { HttpResponse } from "../engine/engine-types.ts";
+import type { EngineResponse } from "../engine/app-port.ts";
 import type { TcpConnections } from "../tcp-connections.ts";
 import type { Turn } from "../turn.ts";
-import { refuseUnframed } from "./framing.ts";
+import { refuseForGood } from "./framing.ts";
 import { RequestBody, type SharedByBodies } from "./request-body.ts";
 import type { RequestHead } from "./request-head.ts";
 
@@ -30,7 +32,7 @@ import type { RequestHead } from "./request-head.ts";
  * @param isLate - whether the engine's callback for the request has returned, so that an answer must be corked
  */
 export type RequestHandler = (
-  response: HttpResponse,
+  response: EngineResponse,
   head: RequestHead,
   body: RequestBody,
   isLate: boolean,
@@ -52,13 +54,18 @@ export class RequestGate {
   }
 
   /**
-   * Passes a request on, if it says where its body ends.
+   * Passes a request on, if it is admitted and says where its body ends.
    *
    * @param isUpgrade - whether it is a request for a WebSocket
    */
-  pass(response: HttpResponse, head: RequestHead, handle: RequestHandler, isUpgrade = false): void {
-    if (!head.isFramed) {
-      refuseUnframed(response, this.#parts.tcp);
+  pass(
+    response: EngineResponse,
+    head: RequestHead,
+    handle: RequestHandler,
+    isUpgrade = false,
+  ): void {
+    if (!head.isAdmitted || !head.isFramed) {
+      refuseForGood(response, head.isAdmitted ? 400 : 403, this.#parts.tcp);
       return;
     }
     const body = new RequestBody(response, head.bodyBytes, this.#parts);
@@ -68,7 +75,7 @@ export class RequestGate {
   }
 
   #keep(
-    response: HttpResponse,
+    response: EngineResponse,
     head: RequestHead,
     body: RequestBody,
     handle: RequestHandler,

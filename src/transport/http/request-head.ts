@@ -4,9 +4,11 @@
  * Runs on: shard.
  */
 
-import type { HttpRequest, HttpResponse } from "../engine/engine-types.ts";
+import type { EngineRequest, EngineResponse } from "../engine/app-port.ts";
 import { BodyFraming } from "./framing.ts";
 import { pathParams } from "./path.ts";
+import { ForwardedHeaders, type TrustedProxies } from "./trusted-proxies.ts";
+import type { HttpScheme } from "./uri.ts";
 
 /** A header, with its name in lower case. */
 export type Header = readonly [name: string, value: string];
@@ -28,8 +30,14 @@ export interface RequestHead {
   readonly isFramed: boolean;
   /** Whether the client asks to close the connection after the answer, and the engine does so. */
   readonly isLast: boolean;
-  /** Empty if the address is not wanted. */
+  /** Address of the client, or of the nearest proxy that is not trusted. Empty if it is not wanted. */
   readonly peerAddress: string;
+  /** Scheme of the client's request, as a trusted proxy says if it is wanted, and otherwise the server's. */
+  readonly scheme: HttpScheme;
+  /** Host that the client asked for, if a trusted proxy says it and it is wanted. Otherwise `Host` says it. */
+  readonly forwardedHost: string | undefined;
+  /** False if the request must be refused: it has gone around the server that this one is attached to. */
+  readonly isAdmitted: boolean;
 }
 
 /** The parts of a request's head that are needed. The rest is never copied. */
@@ -40,31 +48,49 @@ export interface HeadWants {
   readonly prefixes: readonly string[];
   /** Whether the client's address is needed. Read for each request, as it may change. */
   readonly isPeerWanted: boolean;
+  /** Whether scheme and host are needed, as a trusted proxy forwards them. */
+  readonly isTargetWanted: boolean;
 }
 
 /** The whole head. */
-export const WHOLE_HEAD: HeadWants = { names: new Set(), prefixes: [""], isPeerWanted: true };
+export const WHOLE_HEAD: HeadWants = {
+  names: new Set(),
+  prefixes: [""],
+  isPeerWanted: true,
+  isTargetWanted: true,
+};
 
+/** Where a request comes from. */
+export interface HeadSource {
+  /** Scheme of the server's own port. */
+  readonly scheme: HttpScheme;
+  /** Undefined if the client is the connection's peer. */
+  readonly proxies: TrustedProxies | undefined;
+}
+
+const OF_HTTP: HeadSource = { scheme: "http", proxies: undefined };
 /** The engine takes every value with as many characters as `close` for `close`. */
 const CLOSE_LENGTH = 5;
 
 /** Copies the wanted parts of a request's head. */
 export function readHead(
-  response: HttpResponse,
-  request: HttpRequest,
+  response: EngineResponse,
+  request: EngineRequest,
   variables: readonly string[],
   wants: HeadWants,
+  { scheme, proxies }: HeadSource = OF_HTTP,
 ): RequestHead {
   const headers: Header[] = [];
+  const forwarded = proxies && new ForwardedHeaders();
   const framing = new BodyFraming();
   // One pass costs no more than look-ups by name, which cannot distinguish an empty header from a
   // missing header.
   request.forEach((name, value) => {
     framing.read(name, value);
-    const isWanted =
-      wants.names.has(name) || wants.prefixes.some((prefix) => name.startsWith(prefix));
-    if (isWanted) headers.push([name, value]);
+    if (forwarded?.read(name, value) === true) return;
+    if (isWanted(name, wants)) headers.push([name, value]);
   });
+  const client = forwarded && proxies?.clientOf(response, forwarded, wants);
   return {
     method: request.getCaseSensitiveMethod(),
     path: request.getUrl(),
@@ -74,8 +100,15 @@ export function readHead(
     bodyBytes: framing.bodyBytes,
     isFramed: framing.isValid,
     isLast: request.getHeader("connection").length === CLOSE_LENGTH,
-    peerAddress: wants.isPeerWanted ? peerAddressOf(response) : "",
+    peerAddress: client?.address ?? peerAddressOf(response, wants),
+    scheme: client?.scheme ?? scheme,
+    forwardedHost: client?.host,
+    isAdmitted: client?.isAdmitted ?? true,
   };
+}
+
+function isWanted(name: string, { names, prefixes }: HeadWants): boolean {
+  return names.has(name) || prefixes.some((prefix) => name.startsWith(prefix));
 }
 
 /** Returns the first header of this lower-case name. */
@@ -86,6 +119,11 @@ export function headerOf({ headers }: RequestHead, name: string): string | undef
 /** Returns all headers of this lower-case name. */
 export function headersOf({ headers }: RequestHead, name: string): string[] {
   return headers.filter(([each]) => each === name).map(([, value]) => value);
+}
+
+/** Returns the host that the client asked for, as a trusted proxy or its `Host` header says. */
+export function hostOf(head: RequestHead): string {
+  return head.forwardedHost ?? headerOf(head, "host") ?? "";
 }
 
 /** Splits the value of a comma-separated header. */
@@ -101,6 +139,6 @@ function queryOf(request: { getQuery(): string | undefined }): string {
   return request.getQuery() ?? "";
 }
 
-function peerAddressOf(response: HttpResponse): string {
-  return Buffer.from(response.getRemoteAddressAsText()).toString("latin1");
+function peerAddressOf(response: EngineResponse, { isPeerWanted }: HeadWants): string {
+  return isPeerWanted ? Buffer.from(response.getRemoteAddressAsText()).toString("latin1") : "";
 }

@@ -13,7 +13,7 @@
  */
 
 import type { Logger } from "../../log/logger.ts";
-import type { HttpResponse } from "../engine/engine-types.ts";
+import type { EngineResponse } from "../engine/app-port.ts";
 import { inClosePhase } from "../engine/close-phase.ts";
 import { writeHead, type PreparedAnswer } from "./answer.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -35,13 +35,13 @@ export interface StreamedResponse {
 export interface StreamListener {
   /** Called when all waiting pieces have been sent. */
   drained?(): void;
-  /** Called when the client goes away before the end. Nothing can be written after that. */
+  /** Called when the client goes away, or is cut by the node, before the end. Nothing can be written after that. */
   closed?(): void;
 }
 
 /** The writing end of a response. */
 export class ResponseStream {
-  readonly #response: HttpResponse;
+  readonly #response: EngineResponse;
   readonly #head: Pick<RequestHead, "path" | "isLast">;
   readonly #logger: Logger;
   readonly #buffers: StreamBuffers;
@@ -64,7 +64,7 @@ export class ResponseStream {
    * @param onEnd - called once the response has ended or its client is gone
    */
   constructor(
-    response: HttpResponse,
+    response: EngineResponse,
     head: Pick<RequestHead, "path" | "isLast">,
     logger: Logger,
     buffers: StreamBuffers,
@@ -119,6 +119,14 @@ export class ResponseStream {
     inClosePhase(() => {
       if (!this.#isGone) this.#response.close();
     });
+  }
+
+  /** Cuts the connection, because the node holds too much. To the route, its client has gone away. */
+  shed(): void {
+    if (this.#state === "over") return;
+    const listener = this.#listener;
+    this.abort();
+    this.#guard(() => listener.closed?.());
   }
 
   /**

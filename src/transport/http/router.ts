@@ -15,11 +15,17 @@
 import type { Logger } from "../../log/logger.ts";
 import { COUNTER } from "../../memory/counters-layout.ts";
 import type { Counters } from "../../memory/counters.ts";
-import type { EngineApp, HttpRequest, HttpResponse } from "../engine/engine-types.ts";
+import type { EngineApp, EngineRequest, EngineResponse } from "../engine/app-port.ts";
 import { plainAnswer, sendAnswer } from "./answer.ts";
 import { matchSegments, segmentsOf, specificityOf, variablesOf } from "./path.ts";
 import type { RequestGate, RequestHandler } from "./request-gate.ts";
-import { headerOf, readHead, type HeadWants, type RequestHead } from "./request-head.ts";
+import {
+  headerOf,
+  readHead,
+  type HeadSource,
+  type HeadWants,
+  type RequestHead,
+} from "./request-head.ts";
 
 /** The methods that can be routed, as the engine calls them, and any method. */
 export const METHODS = ["get", "post", "put", "patch", "del", "options", "head"] as const;
@@ -37,7 +43,7 @@ interface ServedPath {
 type Found = readonly [served: ServedPath, pathParams: Readonly<Record<string, string>>];
 
 /** What a router needs of its shard. */
-export interface HttpRouterParts {
+export interface HttpRouterParts extends HeadSource {
   readonly app: EngineApp;
   readonly requests: RequestGate;
   readonly counters: Counters;
@@ -49,6 +55,7 @@ const UNKNOWN_WANTS: HeadWants = {
   names: new Set([KEY_HEADER]),
   prefixes: [],
   isPeerWanted: false,
+  isTargetWanted: false,
 };
 /** Maximum number of characters of a path that are logged. */
 const MAX_LOGGED_LENGTH = 200;
@@ -82,7 +89,8 @@ export class HttpRouter {
   ): void {
     const variables = variablesOf(path);
     this.#parts.app[method](path, (response, request) => {
-      this.#parts.requests.pass(response, readHead(response, request, variables, wants), handle);
+      const head = readHead(response, request, variables, wants, this.#parts);
+      this.#parts.requests.pass(response, head, handle);
     });
   }
 
@@ -91,12 +99,12 @@ export class HttpRouter {
     this.#socketPaths.push(path);
   }
 
-  #serveUnmatched(response: HttpResponse, request: HttpRequest): void {
+  #serveUnmatched(response: EngineResponse, request: EngineRequest): void {
     const [found, pathParams] =
       this.#find(request.getCaseSensitiveMethod(), request.getUrl()) ?? [];
     const wants = found?.wants ?? UNKNOWN_WANTS;
-    const head = readHead(response, request, [], wants);
     const { requests } = this.#parts;
+    const head = readHead(response, request, [], wants, this.#parts);
     if (found && pathParams) requests.pass(response, { ...head, pathParams }, found.handle);
     else {
       requests.pass(response, head, (_response, _head, { isLong }, isLate) => {
@@ -119,7 +127,7 @@ export class HttpRouter {
     return undefined;
   }
 
-  #refuse(response: HttpResponse, head: RequestHead, isLast: boolean): void {
+  #refuse(response: EngineResponse, head: RequestHead, isLast: boolean): void {
     if (this.#isForSocket(head)) {
       const { counters, logger } = this.#parts;
       if (counters.isFirst(COUNTER.socketsNotFound)) {

@@ -8,14 +8,17 @@
  *       with 503.
  *
  * A GET route also answers HEAD, without a body, unless there is a HEAD route.
+ *
+ * Ends: a shard that ends waits for requests that are not answered (`allAnswered`), but not for streamed answers.
  */
 
+import { LiveCount } from "../../callbacks/live-count.ts";
 import { isThenable, settledInTime } from "../../callbacks/promises.ts";
 import { checkFunction, checkPath, checkPattern, invalid } from "../../definition-checks.ts";
 import { hasCode } from "../../errors.ts";
 import type { Logger } from "../../log/logger.ts";
 import type { ResolvedOptions } from "../../options/options.ts";
-import type { HttpResponse } from "../engine/engine-types.ts";
+import type { EngineResponse } from "../engine/app-port.ts";
 import {
   hasNoBody,
   plainAnswer,
@@ -43,7 +46,9 @@ export interface RouteRequest {
   /** Variables of the path. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string | undefined>>;
-  /** Address of the client. */
+  /** The query as sent, without its question mark. For names that it has several times: `new URLSearchParams(search)`. */
+  readonly search: string;
+  /** Address of the client, or of the nearest proxy that `trustProxy` does not name. */
   readonly peerAddress: string;
   /** Returns a header by its case-insensitive name. */
   header(name: string): string | undefined;
@@ -89,6 +94,10 @@ export interface RoutesParts<Context> {
 export class Routes<Context> {
   readonly #parts: RoutesParts<Context>;
   readonly #names = new Set<string>();
+  /** Requests whose answers have neither been sent nor begun to stream. */
+  readonly #unanswered = new LiveCount();
+  /** The body of the request whose route is being called. */
+  #called: BodyReader | undefined = undefined;
 
   constructor(parts: RoutesParts<Context>) {
     this.#parts = parts;
@@ -111,8 +120,22 @@ export class Routes<Context> {
     });
   }
 
+  /** Waits until all requests are answered, at most for a time (ms). */
+  async allAnswered(limitMs: number): Promise<void> {
+    await this.#unanswered.allGone(limitMs);
+  }
+
+  /** Continues after main has ended a route: its request gets no answer. */
+  recover(): void {
+    const body = this.#called;
+    if (!body) return;
+    this.#called = undefined;
+    body.onGone = (): void => this.#parts.tcp.answered();
+    this.#unanswered.gone();
+  }
+
   async #run(
-    response: HttpResponse,
+    response: EngineResponse,
     head: RequestHead,
     given: RequestBody,
     route: Route<Context>,
@@ -121,12 +144,19 @@ export class Routes<Context> {
     const { context, options, logger, tcp, streams } = this.#parts;
     const body = new BodyReader(response, given);
     tcp.requested();
-    body.onGone = (): void => tcp.answered();
+    this.#unanswered.born();
+    const onEnd = (): void => {
+      tcp.answered();
+      this.#unanswered.gone();
+    };
+    body.onGone = onEnd;
     let isLate = false;
     let answer: PreparedAnswer;
     let streamed: StreamedResponse | undefined;
     try {
+      this.#called = body;
       const result: unknown = route(new IncomingRequest(head, body), context);
+      this.#called = undefined;
       const isLater = isThenable(result);
       isLate = isLater;
       // Data arrives only after this callback returned, and then the route may still ask for it.
@@ -138,6 +168,7 @@ export class Routes<Context> {
       answer = prepareAnswer("route", settled);
       if (isStreamed(settled)) streamed = settled;
     } catch (error) {
+      this.#called = undefined;
       const { fault } = body;
       answer = fault === undefined ? plainAnswer(failureStatus(error)) : FAULT_ANSWER[fault];
       const isOfRoute = !body.explains(error);
@@ -149,7 +180,6 @@ export class Routes<Context> {
     if (body.isAborted) return;
     given.giveUp();
     const isLast = body.fault !== undefined || given.isLong;
-    const onEnd = (): void => tcp.answered();
     const sending = { head, isLast, isLate, onEnd };
     if (!streamed) {
       const unsent = sendAsRead(response, answer, streams, sending);
@@ -165,7 +195,8 @@ export class Routes<Context> {
       body.onGone = (): void => postponed?.gone();
       return;
     }
-    const out = new ResponseStream(response, head, logger, streams, onEnd);
+    this.#unanswered.gone();
+    const out = new ResponseStream(response, head, logger, streams, () => tcp.answered());
     body.onGone = (): void => out.gone();
     out.begin(answer, streamed, isLast);
   }
@@ -198,6 +229,7 @@ export class IncomingRequest implements RouteRequest {
   readonly path: string;
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string | undefined>>;
+  readonly search: string;
   readonly peerAddress: string;
   readonly #body: BodyReader;
 
@@ -210,6 +242,7 @@ export class IncomingRequest implements RouteRequest {
     this.query = Object.fromEntries(
       query.filter((entry): entry is [string, string] => typeof entry[1] === "string"),
     );
+    this.search = head.query;
     this.peerAddress = head.peerAddress;
     this.#body = body;
   }
@@ -248,7 +281,7 @@ class BodyReader {
   onGone: (() => void) | undefined = undefined;
   #abort: AbortController | undefined;
 
-  constructor(response: HttpResponse, body: RequestBody) {
+  constructor(response: EngineResponse, body: RequestBody) {
     this.#body = body;
     this.whole = new Promise((resolve, reject) => {
       this.#resolve = resolve;

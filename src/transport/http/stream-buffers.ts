@@ -11,8 +11,8 @@ import type { BufferVisit } from "../../held-bytes.ts";
 export interface BufferedResponse {
   /** Bytes that are held for the client; 0 if none wait. */
   readonly bufferedBytes: number;
-  /** Cuts the connection. */
-  abort(): void;
+  /** Cuts the connection, and tells whoever writes the response. */
+  shed(): void;
 }
 
 /** The responses with unsent bytes. */
@@ -40,7 +40,7 @@ export class StreamBuffers {
   /** Visits each response with unsent bytes. */
   visitHeld(visit: BufferVisit): void {
     for (const response of this.#responses) {
-      visit({ shed: () => response.abort() }, response.bufferedBytes);
+      visit(response, response.bufferedBytes);
     }
   }
 }

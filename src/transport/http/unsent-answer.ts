@@ -20,7 +20,7 @@
  *       and the node cuts those for which it holds most if it holds too much (`maxBufferBytes`).
  */
 
-import type { HttpResponse } from "../engine/engine-types.ts";
+import type { EngineResponse } from "../engine/app-port.ts";
 import { inClosePhase } from "../engine/close-phase.ts";
 import { hasNoBody, sendAnswer, writeHead, type PreparedAnswer } from "./answer.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -55,7 +55,7 @@ export interface Sending {
  * @returns the part that waits, which must be told if the client goes away
  */
 export function sendAsRead(
-  response: HttpResponse,
+  response: EngineResponse,
   answer: PreparedAnswer,
   buffers: StreamBuffers,
   sending: Sending,
@@ -79,7 +79,7 @@ export function sendInPhase(
 }
 
 function sendNow(
-  response: HttpResponse,
+  response: EngineResponse,
   answer: PreparedAnswer,
   buffers: StreamBuffers,
   { head, isLast, onEnd }: Sending,
@@ -145,7 +145,7 @@ export class PostponedAnswer {
 
 /** An answer of which a part waits for its client to read. */
 export class UnsentAnswer implements BufferedResponse {
-  readonly #response: HttpResponse;
+  readonly #response: EngineResponse;
   readonly #buffers: StreamBuffers;
   readonly #onEnd: () => void;
   /** The whole body; empty at the end. */
@@ -155,7 +155,7 @@ export class UnsentAnswer implements BufferedResponse {
 
   /** @param body - a body of which `tryEnd` has sent a part */
   constructor(
-    response: HttpResponse,
+    response: EngineResponse,
     body: string | Uint8Array,
     buffers: StreamBuffers,
     onEnd: () => void,
@@ -184,6 +184,11 @@ export class UnsentAnswer implements BufferedResponse {
     inClosePhase(() => {
       if (!this.#isGone) this.#response.close();
     });
+  }
+
+  /** Cuts the connection, because the node holds too much. */
+  shed(): void {
+    this.abort();
   }
 
   /** Handles the end of the connection. */

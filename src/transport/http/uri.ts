@@ -4,6 +4,9 @@
  * Runs on: any thread. Pure.
  */
 
+/** The scheme of a request. */
+export type HttpScheme = "http" | "https";
+
 /** The parts of a URI that make up its origin. Missing parts are null. */
 export interface UriParts {
   readonly scheme: string | null;

@@ -68,7 +68,7 @@ export class LongPollSession implements Connection, SlowConnection {
   #polledAtMs = performance.now();
   #isFlushScheduled = false;
   #isTooSlow = false;
-  #roomWaiters: RoomWaiter[] = [];
+  #roomWaiters = new Set<RoomWaiter>();
 
   /** @param secret - known to the session's client only */
   constructor(id: number, secret: string, kind: LongPollKind) {
@@ -120,7 +120,11 @@ export class LongPollSession implements Connection, SlowConnection {
   }
 
   awaitRoom(waiter: RoomWaiter): void {
-    this.#roomWaiters.push(waiter);
+    this.#roomWaiters.add(waiter);
+  }
+
+  stopAwaiting(waiter: RoomWaiter): void {
+    this.#roomWaiters.delete(waiter);
   }
 
   cork(work: () => void): void {
@@ -141,7 +145,7 @@ export class LongPollSession implements Connection, SlowConnection {
     for (const post of this.#posts) post.finish(STATUS.late);
     this.#buffer = [];
     this.#inFlight = NONE;
-    this.#roomWaiters = [];
+    this.#roomWaiters.clear();
     this.kind.sessions.remove(this);
   }
 
@@ -263,7 +267,9 @@ export class LongPollSession implements Connection, SlowConnection {
   #settle(batch: readonly string[], isDelivered: boolean): void {
     if (isDelivered) {
       for (const frame of batch) this.#length -= frame.length;
-      for (const waiter of this.#roomWaiters.splice(0)) waiter.resume();
+      const waiters = this.#roomWaiters;
+      this.#roomWaiters = new Set();
+      for (const waiter of waiters) waiter.resume();
     } else {
       this.#buffer = [...batch, ...this.#buffer];
     }

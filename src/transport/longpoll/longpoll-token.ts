@@ -11,7 +11,7 @@
 import type { Term } from "../../token/terms.ts";
 import type { KeyOptions, VerifyOptions } from "../../token/token-options.ts";
 import { Token } from "../../token/token.ts";
-import type { ShardAddress } from "./forwarding-port.ts";
+import type { ShardAddress } from "../forwarding/forwarding-port.ts";
 
 /** The location of a session. */
 export interface LongPollPlace extends ShardAddress {

@@ -19,16 +19,17 @@ import type { Decision } from "../../socket/connect.ts";
 import type { Params } from "../../socket/connect-request.ts";
 import type { ServedSocket } from "../../socket/served-socket.ts";
 import type { DrainCounts, DrainPace } from "../drain.ts";
+import type { ForwardingCaller } from "../forwarding/answer.ts";
+import { Forwarding } from "../forwarding/forwarding.ts";
+import type { ForwardingPort, ShardAddress } from "../forwarding/forwarding-port.ts";
+import { SERVICE } from "../forwarding/forwarding-record.ts";
+import { isSameShard } from "../forwarding/forwarding-sender.ts";
 import { AUTH_TOKEN_HEADER } from "../handshake/auth-token.ts";
 import { handshakePolicyOf } from "../handshake/handshake-options.ts";
 import { Handshake } from "../handshake/handshake.ts";
 import { headerOf, headersOf, type RequestHead } from "../http/request-head.ts";
 import type { ServedMount, Transport, TransportShard } from "../transport.ts";
 import { isNdjson } from "./body.ts";
-import { Forwarding } from "./forwarding.ts";
-import type { ForwardingPort, ShardAddress } from "./forwarding-port.ts";
-import { packRequest, unpackRequest } from "./forwarding-record.ts";
-import { isSameShard } from "./forwarding-sender.ts";
 import {
   longpollOptionsOf,
   longpollPathOf,
@@ -42,7 +43,13 @@ import {
   LongPollTokens,
   type LongPollPlace,
 } from "./longpoll-token.ts";
-import { STATUS, type Caller, type LongPollRequest } from "./request.ts";
+import {
+  packRequest,
+  STATUS,
+  unpackRequest,
+  type Caller,
+  type LongPollRequest,
+} from "./request.ts";
 import { LongPollResponse } from "./response.ts";
 
 /** State shared by the requests of a mount. */
@@ -90,7 +97,8 @@ export class LongPollTransport implements Transport {
     this.#sessions = new LongPollSessions(shard);
     this.#forwarding = new Forwarding(
       port,
-      (request, caller) => this.#sessions.serve(unpackRequest(request), caller),
+      SERVICE.longpoll,
+      (request, caller) => this.#sessions.serve(unpackRequest(request), sessionCaller(caller)),
       shard.options.longpollTimeoutMs,
     );
     shard.sweep.add(() => this.#forwarding.check(performance.now()));
@@ -106,6 +114,10 @@ export class LongPollTransport implements Transport {
 
   sockets(): Iterable<ServedSocket> {
     return this.#sessions.sockets();
+  }
+
+  get size(): number {
+    return this.#sessions.size;
   }
 
   get maxHeldBytes(): number {
@@ -258,9 +270,10 @@ export class LongPollTransport implements Transport {
     const { pubsubTimeoutMs, kind } = mount;
     const answerMs = kind.windowMs * 2 + pubsubTimeoutMs;
     const lateStatus = request.kind === "poll" ? STATUS.none : STATUS.late;
-    const limits = { pubsubTimeoutMs, answerMs, lateStatus };
+    const limits = { confirmMs: pubsubTimeoutMs, answerMs, lateStatus };
     const bytes = packRequest(request);
-    const cancel = this.#forwarding.tryForward(place, place.generation, bytes, caller, limits);
+    const asker = forwardingCaller(answer);
+    const cancel = this.#forwarding.tryForward(place, place.generation, bytes, asker, limits);
     this.#shard.counters.add(COUNTER.requestsForwarded);
     if (!cancel) answer(STATUS.busy, "");
     else if (response.isOpen) response.onAborted = cancel;
@@ -322,4 +335,23 @@ export class LongPollTransport implements Transport {
     }
     return false;
   }
+}
+
+/** Returns the caller that a session answers, for one on another shard. */
+function sessionCaller(caller: ForwardingCaller): Caller {
+  return {
+    answer: (status, messages, settled) => caller.answer(status, Buffer.from(messages), settled),
+  };
+}
+
+/** Returns a caller that takes the bytes of another shard's answer. */
+function forwardingCaller(answer: Caller["answer"]): ForwardingCaller {
+  return {
+    answer(status, body, settled) {
+      const messages = Buffer.from(body.buffer, body.byteOffset, body.length).toString("utf8");
+      // Only a batch has an outcome.
+      if (status === STATUS.messages && messages !== "") answer(status, messages, settled);
+      else answer(status, messages);
+    },
+  };
 }

@@ -12,12 +12,12 @@ import {
   unavailableAnswer,
   type PreparedAnswer,
 } from "../http/answer.ts";
-import type { HttpResponse } from "../engine/engine-types.ts";
+import type { EngineResponse } from "../engine/app-port.ts";
 import type { BodyResult, RequestBody } from "../http/request-body.ts";
 import type { Header, RequestHead } from "../http/request-head.ts";
 import type { StreamBuffers } from "../http/stream-buffers.ts";
 import { sendAsRead } from "../http/unsent-answer.ts";
-import type { Settled } from "./request.ts";
+import type { Settled } from "../forwarding/answer.ts";
 import type { TcpConnections } from "../tcp-connections.ts";
 
 /** What all requests of a shard share. */
@@ -36,7 +36,7 @@ const PREFLIGHT_MAX_AGE = "3600";
 
 /** A response that is sent once. */
 export class LongPollResponse {
-  readonly #response: HttpResponse;
+  readonly #response: EngineResponse;
   readonly #head: RequestHead;
   readonly #isLast: (status: number) => boolean;
   readonly #body: RequestBody;
@@ -49,7 +49,7 @@ export class LongPollResponse {
 
   /** @param isLast - reports whether to close the connection after an answer with a status */
   constructor(
-    response: HttpResponse,
+    response: EngineResponse,
     head: RequestHead,
     body: RequestBody,
     isLast: (status: number) => boolean,

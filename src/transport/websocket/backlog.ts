@@ -20,7 +20,7 @@ interface Frame {
 /** A connection's backlog. */
 export class Backlog {
   readonly #frames: Frame[] = [];
-  #waiters: RoomWaiter[] = [];
+  #waiters = new Set<RoomWaiter>();
   #length = 0;
 
   /** Total length of all frames (bytes, or UTF-16 units of text). */
@@ -40,7 +40,12 @@ export class Backlog {
 
   /** Adds a waiter for room. */
   wait(waiter: RoomWaiter): void {
-    this.#waiters.push(waiter);
+    this.#waiters.add(waiter);
+  }
+
+  /** Removes a waiter, if it is one. */
+  stopWaiting(waiter: RoomWaiter): void {
+    this.#waiters.delete(waiter);
   }
 
   /** Sends frames while there is room. */
@@ -59,9 +64,9 @@ export class Backlog {
   }
 
   /** Removes and returns all waiters. */
-  takeWaiters(): readonly RoomWaiter[] {
+  takeWaiters(): ReadonlySet<RoomWaiter> {
     const waiters = this.#waiters;
-    this.#waiters = [];
+    this.#waiters = new Set();
     return waiters;
   }
 }

@@ -6,7 +6,7 @@
 
 import type { Publisher } from "../../channel/connection.ts";
 import type { ConnectionSet } from "../connection-set.ts";
-import type { EngineApp } from "../engine/engine-types.ts";
+import type { EngineApp } from "../engine/app-port.ts";
 import type { Turn } from "../turn.ts";
 import { mayCompress, type WebSocketConnection } from "./websocket-connection.ts";
 

@@ -29,7 +29,7 @@ import {
 } from "../http/answer.ts";
 import { inClosePhase } from "../engine/close-phase.ts";
 import { tryTakeAuthToken } from "../handshake/auth-token.ts";
-import type { HttpResponse, UpgradeContext } from "../engine/engine-types.ts";
+import type { EngineResponse, UpgradeContext } from "../engine/app-port.ts";
 import type { ConnectionSet } from "../connection-set.ts";
 import type { Handshake } from "../handshake/handshake.ts";
 import {
@@ -52,14 +52,18 @@ export interface Upgrades {
   readonly places: AddressPlaces | undefined;
   readonly counters: Pick<Counters, "add">;
   /** Creates the connection, just before the 101. It holds the place from then on. */
-  readonly accept: (identity: AnyIdentity, place: AddressPlace | undefined) => void;
+  readonly accept: (
+    identity: AnyIdentity,
+    place: AddressPlace | undefined,
+    peerAddress: string,
+  ) => void;
   /** Opens that connection, just after the 101. */
   readonly opened: () => void;
 }
 
 /** A request for a WebSocket. */
 export interface UpgradeRequest {
-  readonly response: HttpResponse;
+  readonly response: EngineResponse;
   readonly head: RequestHead;
   /** Whether it has a body larger than any may be. */
   readonly isLong: boolean;
@@ -69,7 +73,7 @@ export interface UpgradeRequest {
 
 /** A request that is being handled. */
 interface Upgrade {
-  readonly response: HttpResponse;
+  readonly response: EngineResponse;
   /** Whether the engine's callback for the request has returned, so that an answer must be corked. */
   readonly isLate: boolean;
   readonly head: RequestHead;
@@ -257,7 +261,7 @@ function accept(upgrade: Upgrade, { identity, context }: Accepted): void {
   const extensions = headerOf(head, EXTENSIONS_HEADER) ?? "";
   const work = (): void => response.upgrade(NO_DATA, key, subprotocol, extensions, context);
   mount.tcp.upgraded();
-  mount.accept(identity, place);
+  mount.accept(identity, place, head.peerAddress);
   const [another] = isLate ? mount.connections : [];
   if (another) another.cork(() => response.cork(work));
   else work();

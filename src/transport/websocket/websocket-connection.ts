@@ -13,10 +13,10 @@ import type { HeldBroadcasts } from "../../channel/held-broadcasts.ts";
 import type { ServedSocket } from "../../socket/served-socket.ts";
 import type { ConnectionSet } from "../connection-set.ts";
 import { inClosePhase } from "../engine/close-phase.ts";
-import type { EngineWebSocket } from "../engine/engine-types.ts";
+import type { EngineWebSocket } from "../engine/app-port.ts";
 import type { SlowConnection } from "../slow-clients.ts";
 import { Backlog } from "./backlog.ts";
-import type { TurnBudget } from "./turn-budget.ts";
+import type { TurnBudget } from "../turn-budget.ts";
 
 /** The user data of the engine's WebSocket, set on `open`. */
 export interface WebSocketData {
@@ -24,7 +24,7 @@ export interface WebSocketData {
 }
 
 /** The engine's WebSocket, with our connection as a property. */
-export type OurWebSocket = EngineWebSocket<WebSocketData> & WebSocketData;
+export type OurWebSocket = EngineWebSocket & WebSocketData;
 
 /** State shared by all connections of a mount. */
 export interface WebSocketKind {
@@ -60,6 +60,8 @@ export class WebSocketConnection implements Connection, NativeConnection, SlowCo
   socket: ServedSocket | undefined = undefined;
   /** Tick of the sweep when a frame was last received. */
   lastInboundTick: number;
+  /** The address by the connection's request; undefined if it is that of the peer. */
+  clientAddress: string | undefined = undefined;
 
   constructor(id: number, kind: WebSocketKind, nowTick: number) {
     this.id = id;
@@ -96,8 +98,9 @@ export class WebSocketConnection implements Connection, NativeConnection, SlowCo
     return (this.#ws?.getBufferedAmount() ?? 0) + (this.#backlog?.length ?? 0);
   }
 
-  /** Address of the client, or of a proxy; empty once the connection is closed. */
+  /** Address of the client, or of a proxy that is not trusted; empty once the connection is closed. */
   get peerAddress(): string {
+    if (this.clientAddress !== undefined) return this.clientAddress;
     return this.#ws ? Buffer.from(this.#ws.getRemoteAddressAsText()).toString("latin1") : "";
   }
 
@@ -114,6 +117,10 @@ export class WebSocketConnection implements Connection, NativeConnection, SlowCo
     if (!this.#ws) return;
     this.#backlog ??= new Backlog();
     this.#backlog.wait(waiter);
+  }
+
+  stopAwaiting(waiter: RoomWaiter): void {
+    this.#backlog?.stopWaiting(waiter);
   }
 
   /** Called when the engine has sent some of its buffer. Sends from the backlog. */

@@ -2,8 +2,8 @@
  * The WebSocket transport: mounts sockets on the engine's app and serves their connections.
  *
  * Runs on: shard; one instance per shard.
- * Full: a message over the limit closes the connection with 1009, and silence closes it with 1002. Too many
- *       connections without a channel are closed with 1008. For slow clients, see `slow-clients`.
+ * Full: a message over the limit closes the connection with 1009, and silence closes it with 1002. For slow clients,
+ *       see `slow-clients`; for connections without a channel, `unjoined-connections`.
  */
 
 import type { HeldBroadcasts } from "../../channel/held-broadcasts.ts";
@@ -16,21 +16,20 @@ import type { ControlOpcode } from "../../socket/frame.ts";
 import type { ServedSocket } from "../../socket/served-socket.ts";
 import type { ConnectionSet } from "../connection-set.ts";
 import type { DrainCounts, DrainPace } from "../drain.ts";
-import type { Engine, WebSocketBehavior } from "../engine/engine-types.ts";
+import type { EngineBehavior, EngineBytes, EngineLimits } from "../engine/app-port.ts";
+import type { Engine } from "../engine/engine-port.ts";
 import { handshakePolicyOf } from "../handshake/handshake-options.ts";
 import { Handshake } from "../handshake/handshake.ts";
 import { spellingsOf, variablesOf } from "../http/path.ts";
 import type { RequestHandler } from "../http/request-gate.ts";
 import { readHead } from "../http/request-head.ts";
 import type { ServedMount, Transport, TransportShard } from "../transport.ts";
-import { TurnBudget } from "./turn-budget.ts";
-import { UnjoinedConnections } from "./unjoined-connections.ts";
+import { TurnBudget } from "../turn-budget.ts";
+import type { WaitingMessage } from "../waiting-messages.ts";
 import { handleUpgrade, upgradeWants } from "./upgrade.ts";
-import type { WaitingMessage } from "./waiting-messages.ts";
 import {
   WebSocketConnection,
   type OurWebSocket,
-  type WebSocketData,
   type WebSocketKind,
 } from "./websocket-connection.ts";
 import { websocketOptionsOf, websocketPathOf, type WebSocketOptions } from "./websocket-options.ts";
@@ -51,12 +50,9 @@ export class WebSocketTransport implements Transport {
   readonly #held: Pick<HeldBroadcasts, "isEmpty" | "flush">;
   readonly #budget: TurnBudget<WebSocketConnection>;
   readonly #checkSlow = (): void => this.#connections.slowClients.checkIfDue();
-  readonly #unjoined: UnjoinedConnections<WebSocketConnection>;
   /** The connection that is being opened, and its WebSocket: the engine calls `open` from within `upgrade`. */
   #opening: WebSocketConnection | undefined = undefined;
   #openingWs: OurWebSocket | undefined = undefined;
-  /** Number of the newest connection. */
-  #newest = -1;
   /** No connection can be idle before this tick of the sweep. */
   #nextIdleTick = Infinity;
 
@@ -75,12 +71,6 @@ export class WebSocketTransport implements Transport {
       handle(connection, kind, bytes);
       connections.slowClients.checkHopeless(connection);
     });
-    const { maxUnjoinedConnections, unjoinedTimeoutMs, shards } = shard.options;
-    this.#unjoined = new UnjoinedConnections(
-      connections,
-      Math.ceil(maxUnjoinedConnections / shards),
-      Math.ceil(unjoinedTimeoutMs / shard.sweep.tickMs),
-    );
     shard.sweep.add((tick) => this.#check(tick));
   }
 
@@ -107,7 +97,6 @@ export class WebSocketTransport implements Transport {
     this.#connections.visitHeld(visit);
   }
 
-  /** The number of open connections. */
   get size(): number {
     return this.#connections.size;
   }
@@ -137,7 +126,7 @@ export class WebSocketTransport implements Transport {
   }
 
   #serve(path: string, handshake: Handshake, options: WebSocketOptions): void {
-    const { app, router, requests, sweep, tcp } = this.#shard;
+    const { app, router, requests, sweep, tcp, proxies } = this.#shard;
     const variables = variablesOf(path);
     const wants = upgradeWants(handshake);
     const kind: WebSocketKind = {
@@ -153,15 +142,20 @@ export class WebSocketTransport implements Transport {
       tcp,
       places: this.#shard.places,
       counters: this.#shard.counters,
-      accept: (identity: AnyIdentity, place: AddressPlace | undefined): void => {
+      accept: (
+        identity: AnyIdentity,
+        place: AddressPlace | undefined,
+        peerAddress: string,
+      ): void => {
         this.#opening = this.#accept(identity, place, kind);
+        if (proxies) this.#opening.clientAddress = peerAddress;
       },
       opened: () => this.#opened(),
     };
-    const behavior: WebSocketBehavior<WebSocketData> = {
+    const behavior: EngineBehavior = {
       ...this.#limitsOf(options),
       upgrade: (response, request, upgradeContext) => {
-        const head = readHead(response, request, variables, wants);
+        const head = readHead(response, request, variables, wants, this.#shard);
         const upgrade: RequestHandler = (_response, _head, { isLong }, isLate) =>
           handleUpgrade({ response, head, isLong, isLate }, upgradeContext, steps);
         requests.pass(response, head, upgrade, true);
@@ -186,10 +180,10 @@ export class WebSocketTransport implements Transport {
     }
   }
 
-  #limitsOf({ compress, maxFrameBytes }: WebSocketOptions): WebSocketBehavior<WebSocketData> {
-    const { DISABLED, SHARED_COMPRESSOR, SHARED_DECOMPRESSOR } = this.#engine;
+  #limitsOf({ compress, maxFrameBytes }: WebSocketOptions): EngineLimits {
+    const { compressed, uncompressed } = this.#engine;
     return {
-      compression: compress ? SHARED_COMPRESSOR | SHARED_DECOMPRESSOR : DISABLED,
+      compression: compress ? compressed : uncompressed,
       idleTimeout: 0,
       sendPingsAutomatically: false,
       maxPayloadLength: maxFrameBytes + FRAME_SLACK_BYTES,
@@ -218,14 +212,13 @@ export class WebSocketTransport implements Transport {
     ws.connection = connection;
     connection.attach(ws);
     this.#connections.add(connection);
-    this.#newest = connection.id;
     this.#noteIdleTick(connection);
     connection.socket?.opened();
   }
 
   #receive(
     connection: WebSocketConnection,
-    message: ArrayBuffer,
+    message: EngineBytes,
     isBinary: boolean,
     maxFrameBytes: number,
   ): void {
@@ -241,7 +234,7 @@ export class WebSocketTransport implements Transport {
 
   // The engine answers a ping itself, with the same bytes. If the client does not read, these bytes
   // stay unsent.
-  #control(connection: WebSocketConnection, opcode: ControlOpcode, data: ArrayBuffer): void {
+  #control(connection: WebSocketConnection, opcode: ControlOpcode, data: EngineBytes): void {
     if (connection.tryFinishCut()) return;
     connection.lastInboundTick = this.#shard.sweep.tick;
     if (opcode === "ping") this.#connections.slowClients.sent(data.byteLength);
@@ -253,10 +246,11 @@ export class WebSocketTransport implements Transport {
     return bytes > this.#shard.options.maxUnjoinedFrameBytes && socket?.hasJoined === false;
   }
 
-  #take(connection: WebSocketConnection, kind: WaitingMessage["kind"], bytes: ArrayBuffer): void {
+  #take(connection: WebSocketConnection, kind: WaitingMessage["kind"], given: EngineBytes): void {
+    const bytes = given instanceof Uint8Array ? given : new Uint8Array(given);
     const verdict = this.#budget.take(connection, kind, bytes);
     if (verdict === "full") this.#cutFlooding(connection);
-    else if (verdict === "now") handle(connection, kind, new Uint8Array(bytes));
+    else if (verdict === "now") handle(connection, kind, bytes);
     // The engine may go on reading from this client for long, before the turn ends.
     if (this.#budget.isHeavy(connection)) this.#connections.slowClients.checkHopeless(connection);
   }
@@ -295,18 +289,7 @@ export class WebSocketTransport implements Transport {
 
   #check(tick: number): void {
     if (tick >= this.#nextIdleTick) this.#endIdle(tick);
-    this.#endUnjoined();
     setImmediate(this.#checkSlow);
-  }
-
-  #endUnjoined(): void {
-    const excess = this.#unjoined.excess(this.#newest);
-    if (excess.length === 0) return;
-    const { counters, logger, options } = this.#shard;
-    const { maxUnjoinedConnections } = options;
-    counters.add(COUNTER.unjoinedClosed, excess.length);
-    logger.log("unjoinedClosed", { connections: excess.length, maxUnjoinedConnections });
-    for (const { socket } of excess) socket?.end(CLOSE.policyViolation, { shutdown: "closed" });
   }
 
   #endIdle(tick: number): void {

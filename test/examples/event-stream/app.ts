@@ -1,4 +1,4 @@
-import { defineChannel, defineEndpoint, defineSocket, ok } from "simurgh";
+import { defineChannel, defineEndpoint, defineSocket, ok, verbatim } from "simurgh";
 import { eventStream } from "./transport.ts";
 
 const userSocket = defineSocket({
@@ -10,8 +10,8 @@ const room = defineChannel(userSocket, {
   handleIn: {
     say: (socket, { text }: { text: string }) =>
       socket.broadcast("said", { text, from: socket.assigns.user }),
-    // Broadcasts bytes unchanged, such as a picture or a sound.
-    show: (socket, bytes: Uint8Array) => socket.broadcast("shown", bytes),
+    // Broadcasts a payload unchanged, such as the bytes of a picture or a sound.
+    show: verbatim((socket, payload) => socket.broadcast("shown", payload)),
   },
 });
 

@@ -101,8 +101,8 @@ async function* eventsOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Strea
     text = events.pop() ?? "";
     for (const event of events) {
       const [, name = "message"] = /^event: (.*)$/m.exec(event) ?? [];
-      const [, data = ""] = /^data: (.*)$/m.exec(event) ?? [];
-      yield { name, data };
+      const lines = [...event.matchAll(/^data: (.*)$/gm)].map(([, line]) => line);
+      yield { name, data: lines.join("\n") };
     }
   }
 }

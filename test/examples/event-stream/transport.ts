@@ -1,25 +1,15 @@
 import { randomUUID } from "node:crypto";
-import { setTimeout } from "node:timers/promises";
 import { defineTransport } from "simurgh/raw";
-import type { RouteRequest, ShardContext } from "simurgh";
+import type { RouteRequest } from "simurgh";
 import type { RouteResult } from "simurgh/raw";
 import type { TransportConnection, TransportDefinition, TransportHost } from "simurgh/raw";
 
-/** Frames that arrived at a shard other than the one with the stream. */
-interface Forwarded {
-  readonly frames: readonly string[];
-  readonly inbox: string;
-  readonly ask: string;
-}
-
-interface OpenStream {
-  readonly connection: TransportConnection;
-  readonly unsubscribe: () => void;
-}
-
 const HEADERS = { "content-type": "text/event-stream", "cache-control": "no-store" };
 const STATUS = { refused: 403, limited: 429, failed: 500, unavailable: 503 };
-const FORWARD_MS = 1_000;
+/** How long a client may have to wait until the shard has handled its frames. */
+const CALL_MS = 30_000;
+/** How calls between shards fail because there is no such shard any more. */
+const GONE = "SIM_ERR_TRANSPORT_UNREACHABLE";
 
 /** Server-sent events: a GET opens a stream of frames, and each POST sends frames, one per line. */
 export function eventStream(socket: string): TransportDefinition {
@@ -28,29 +18,28 @@ export function eventStream(socket: string): TransportDefinition {
     start(host) {
       const streams = new Streams(host, socket);
       host.route(`GET ${socket}/events`, (request) => streams.open(request));
-      host.route(`POST ${socket}/events/:stream`, (request) => streams.take(request));
+      host.route(`POST ${socket}/events/:shard/:stream`, (request) => streams.post(request));
+      host.onCall((body) => streams.take(Buffer.from(body).toString()));
     },
   });
+}
+
+/** One client. */
+interface Stream {
+  readonly connection: TransportConnection;
+  /** Called when the shard has handled what waited, or the stream has ended. */
+  resume: () => void;
 }
 
 /** The open streams of a shard. */
 class Streams {
   readonly #host: TransportHost;
-  readonly #context: ShardContext;
   readonly #socket: string;
-  readonly #open = new Map<string, OpenStream>();
-  /** Topic on which other shards confirm that they have received frames. */
-  readonly #inbox = topicOf(randomUUID());
-  /** Called when frames are confirmed, by `ask`. */
-  readonly #waiting = new Map<string, () => void>();
+  readonly #open = new Map<string, Stream>();
 
   constructor(host: TransportHost, socket: string) {
     this.#host = host;
-    this.#context = host.context;
     this.#socket = socket;
-    this.#context.subscribe(this.#inbox, ({ payload }) => {
-      this.#waiting.get((payload as Forwarded).ask)?.();
-    });
   }
 
   async open(http: RouteRequest): Promise<RouteResult> {
@@ -62,7 +51,7 @@ class Streams {
       stream: (out) => {
         // A secret: anyone who knows it can send on behalf of this client.
         const id = randomUUID();
-        out.write(`event: open\ndata: ${this.#socket}/events/${id}\n\n`);
+        out.write(`event: open\ndata: ${this.#socket}/events/${this.#host.address}/${id}\n\n`);
         const connection = decision.open({
           send: (frame) => out.write(eventOf(frame)),
           close: (code) => {
@@ -73,9 +62,10 @@ class Streams {
           get bufferedBytes() {
             return out.bufferedBytes;
           },
+          resume: () => this.#open.get(id)?.resume(),
         });
         // Not open if the shard is closing.
-        if (connection.isOpen) this.#keep(id, connection);
+        if (connection.isOpen) this.#open.set(id, { connection, resume: () => {} });
         return {
           drained: () => connection.drained(),
           closed: () => {
@@ -87,59 +77,63 @@ class Streams {
     };
   }
 
-  // POSTs may arrive at any shard of any node, which then forwards their frames here.
-  #keep(id: string, connection: TransportConnection): void {
-    const unsubscribe = this.#context.subscribe(topicOf(id), ({ payload }) => {
-      const { frames, inbox, ask } = payload as Forwarded;
-      receive(connection, frames);
-      this.#context.broadcast(inbox, "taken", { ask });
-    });
-    this.#open.set(id, { connection, unsubscribe });
-  }
-
   #forget(id: string): void {
-    this.#open.get(id)?.unsubscribe();
+    this.#open.get(id)?.resume();
     this.#open.delete(id);
   }
 
-  async take(request: RouteRequest): Promise<RouteResult> {
-    const id = request.params["stream"] ?? "";
-    const lines = Buffer.from(await request.body())
-      .toString()
-      .split("\n");
-    const frames = lines.filter((line) => line !== "");
+  /**
+   * Takes the frames of a POST, which may arrive at any shard of any node, to the shard that has the stream. Answers when
+   * they are there, so that the client's next frames do not overtake them.
+   */
+  async post(request: RouteRequest): Promise<RouteResult> {
+    const { shard = "", stream = "" } = request.params;
+    const body = `${stream}\n${Buffer.from(await request.body()).toString()}`;
+    try {
+      const answer = await this.#host.call(shard, body, { timeoutMs: CALL_MS });
+      return { status: Number(Buffer.from(answer).toString()) };
+    } catch (error) {
+      return { status: (error as { readonly code?: unknown }).code === GONE ? 404 : 503 };
+    }
+  }
+
+  /**
+   * Takes the frames for a stream of this shard: its id, and then a line for each. Returns the status of the answer when
+   * the client may send more.
+   */
+  async take(body: string): Promise<string> {
+    const [id = "", ...lines] = body.split("\n");
     const stream = this.#open.get(id);
-    if (!stream) return { status: (await this.#forward(id, frames)) ? 204 : 404 };
-    receive(stream.connection, frames);
-    return { status: 204 };
-  }
-
-  /** Forwards frames and waits for the other shard, so that the client's next frames do not overtake these. */
-  async #forward(id: string, frames: readonly string[]): Promise<boolean> {
-    const ask = randomUUID();
-    const taken = new Promise<boolean>((resolve) => {
-      this.#waiting.set(ask, () => resolve(true));
-    });
-    const forwarded: Forwarded = { frames, inbox: this.#inbox, ask };
-    this.#context.broadcast(topicOf(id), "frames", forwarded);
-    const isTaken = await Promise.race([taken, setTimeout(FORWARD_MS, false, { ref: false })]);
-    this.#waiting.delete(ask);
-    return isTaken;
+    if (!stream) return "404";
+    for (const line of lines.filter((each) => each !== "")) {
+      const goesOn = stream.connection.receive(frameOf(line));
+      if (!goesOn && stream.connection.isOpen) await resumed(stream);
+    }
+    return "204";
   }
 }
 
-function topicOf(id: string): string {
-  return `event-stream:${id}`;
+/** Waits until the shard has handled what waited. Several requests may wait for it. */
+async function resumed(stream: Stream): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const { resume } = stream;
+    stream.resume = () => {
+      stream.resume = () => {};
+      resume();
+      resolve();
+    };
+  });
 }
 
-function receive(connection: TransportConnection, frames: readonly string[]): void {
-  for (const frame of frames) {
-    connection.receive(frame.startsWith("=") ? Buffer.from(frame.slice(1), "base64") : frame);
-  }
+function frameOf(line: string): string | Uint8Array {
+  return line.startsWith("=") ? Buffer.from(line.slice(1), "base64") : line;
 }
 
-/** Encodes a frame as an event. Text frames are a line of JSON; bytes are sent as base64. */
+/**
+ * Encodes a frame as an event. Text frames are JSON, which may have line breaks if a channel forwards what a client
+ * sent; each line is one of the event. Bytes are sent as base64.
+ */
 function eventOf(frame: string | Uint8Array): string {
   const data = typeof frame === "string" ? frame : `=${Buffer.from(frame).toString("base64")}`;
-  return `data: ${data}\n\n`;
+  return `data: ${data.replaceAll(/\r\n|\r|\n/g, "\ndata: ")}\n\n`;
 }

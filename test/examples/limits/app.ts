@@ -8,13 +8,6 @@ const userSocket = defineSocket({
     joins: { limit: 20, perMs: 1_000, burst: 50 },
     perId: { bytes: { limit: 100_000, perMs: 1_000 } }, // per user, all connections together
     perAddress: { connects: { limit: 10, perMs: 1_000 } }, // per client address
-    // Behind a proxy: it appends the client's address to a list that the client may have started.
-    address: ({ connectInfo }) =>
-      connectInfo.xHeaders
-        ?.findLast(([name]) => name === "x-forwarded-for")?.[1]
-        .split(",")
-        .at(-1)
-        ?.trim() ?? null,
   },
 });
 
@@ -29,7 +22,6 @@ const room = defineChannel(userSocket, {
 });
 
 export default defineEndpoint({
-  sockets: {
-    "/socket": { socket: userSocket, channels: { "room:*": room }, connectInfo: ["xHeaders"] },
-  },
+  trustProxy: ["127.0.0.1"], // nginx on this machine, which names each client in X-Forwarded-For
+  sockets: { "/socket": { socket: userSocket, channels: { "room:*": room } } },
 });

@@ -7,20 +7,26 @@
  */
 
 import assert from "node:assert/strict";
-import type { Channel } from "phoenix";
+import type { Channel, Push, Socket } from "phoenix";
 import { after, afterEach, before, describe, it } from "node:test";
 
 import { carriersOf, GENERATIONS } from "../../support/clients/generations.ts";
 import { PageClient } from "../../support/clients/page-client.ts";
+import { restartAll } from "../../support/dealing.ts";
 import { within } from "../../support/deadline.ts";
 import { startServer, type Server } from "../../support/server.ts";
 
-interface Cursor {
-  epoch: string;
-  offset: string;
-}
-
-type IsMember = (topic: string, event: string, ...rest: unknown[]) => boolean;
+/** The lines of the guide. */
+const { joinResuming } = (await import(
+  new URL("../../../../test/examples/history/resume.mjs", import.meta.url).href
+)) as {
+  joinResuming: (
+    socket: Socket,
+    topic: string,
+    params: () => object,
+    onRecovered: (how: { recovered: boolean; count: number }) => void,
+  ) => { channel: Channel; join: Push };
+};
 
 /** A channel that resumes, and what it has heard. */
 interface Resuming {
@@ -41,34 +47,12 @@ function resume(client: PageClient, topic: string): Resuming {
   const recovered: boolean[] = [];
   let isRefused = false;
   let wake = NOBODY;
-  // -- the lines of the guide
-  let cursor: Cursor | null = null;
-  const channel = client.socket.channel(topic, () => ({
-    history: cursor,
-    ...(isRefused && { refused: true }),
-  }));
-  const isMember = Reflect.get(channel, "isMember") as IsMember;
-  Reflect.set(
-    channel,
-    "isMember",
-    ((t, event, ...rest) =>
-      (t !== channel.topic || channel.state !== "joining" || event.startsWith("phx_")) &&
-      isMember.call(channel, t, event, ...rest)) satisfies IsMember,
-  );
-  const onMessage = (event: string, payload: unknown, ref?: string): unknown => {
-    if (cursor && ref && !event.startsWith("phx_")) cursor.offset = ref;
-    return payload;
-  };
-  Reflect.set(channel, "onMessage", onMessage);
-  const joins = channel.join();
-  joins.receive("ok", (response) => {
-    const { history } = response as { history?: Cursor & { recovered: boolean } };
-    cursor = history ? { epoch: history.epoch, offset: history.offset } : null;
-    // -- until here
-    if (history) recovered.push(history.recovered);
+  const params = (): object => (isRefused ? { refused: true } : {});
+  const { channel, join } = joinResuming(client.socket, topic, params, (how) => {
+    recovered.push(how.recovered);
     wake();
   });
-  joins.receive("error", () => {
+  join.receive("error", () => {
     isRefused = false;
   });
   channel.on("said", (payload) => {
@@ -166,10 +150,7 @@ describe("The official client, with the lines that resume", () => {
       clients.push(client);
       const resuming = resume(client, topic);
       await resuming.joined(1);
-      const restarts = (async (): Promise<void> => {
-        await server.restartShard(0);
-        await server.restartShard(1);
-      })();
+      const restarts = restartAll(server);
       let isDone = false;
       void restarts.finally(() => {
         isDone = true;

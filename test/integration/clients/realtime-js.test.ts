@@ -10,6 +10,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { WebSocket } from "ws";
 import { Arrivals } from "../../support/clients/arrivals.ts";
+import { restartAll } from "../../support/dealing.ts";
 import { disconnect, RealtimeClient } from "../../support/clients/realtime-js.ts";
 import type {
   RealtimeChannel,
@@ -161,7 +162,7 @@ describe("realtime-js", () => {
 
     it(`rejoins by itself after its shard was restarted, by ${version}`, async () => {
       const listener = await subscribed(connect(options), `restart by ${version}`);
-      const restarts = server.restartShard(0).then(() => server.restartShard(1));
+      const restarts = restartAll(server);
       await listener.isNow("CHANNEL_ERROR");
       await listener.isNow("SUBSCRIBED");
       await restarts;

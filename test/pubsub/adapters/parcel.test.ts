@@ -21,7 +21,7 @@ describe("A parcel", () => {
     assert.deepEqual(
       parcel.take().bytes,
       Buffer.concat([
-        Buffer.of(2, 0, 0, 0),
+        Buffer.of(3, 0, 0, 0),
         BOOT,
         Buffer.of(1, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0),
         Buffer.of(0xc3, 0xa4),

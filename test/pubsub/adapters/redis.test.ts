@@ -394,7 +394,7 @@ describe("The Redis adapter", { skip: noRedis }, () => {
     await redis.withClient(async (client) => {
       await client.publish("simurgh:all:test", "no parcel");
       await client.publish("simurgh:all:test", Buffer.alloc(500));
-      await client.publish("simurgh:all:test", Buffer.concat([Buffer.of(2), Buffer.alloc(500, 1)]));
+      await client.publish("simurgh:all:test", Buffer.concat([Buffer.of(3), Buffer.alloc(500, 1)]));
     });
     say(bee, "t", "hello");
     assert.deepEqual(await ant.told.upTo("t hello"), ["error", "error", "t hello"]);

@@ -6,6 +6,7 @@
 
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
+import { setTimeout } from "node:timers/promises";
 
 import { defineChannel } from "../../../src/channel/definition.ts";
 import { error, ok } from "../../../src/callbacks/results.ts";
@@ -20,6 +21,7 @@ import type {
   TransportConnection,
   TransportHost,
 } from "../../../src/transport/custom/definition.ts";
+import type { CustomConnection } from "../../../src/transport/custom/custom-connection.ts";
 import type { RouteRequest } from "../../../src/transport/http/routes.ts";
 import { within } from "../../support/deadline.ts";
 import { atOnce, startShard } from "../../support/shard.ts";
@@ -362,6 +364,31 @@ describe("a custom transport", () => {
     assert.equal(quick.closes.length, 0);
   });
 
+  it("holds for a client what it reports, which is at least what is unsent", async () => {
+    const world = await serving();
+    const client = Object.assign(new RecordingClient(), { heldBytes: 7 });
+    const connection = (await world.open(client)) as CustomConnection;
+    client.bufferedBytes = 3;
+    assert.deepEqual([connection.bufferedBytes, connection.heldBytes], [3, 7]);
+    client.bufferedBytes = 9;
+    assert.equal(connection.heldBytes, 9);
+    client.heldBytes = -1;
+    assert.equal(connection.heldBytes, 9);
+    assert.deepEqual(await client.closed(), ["1006"]);
+  });
+
+  it("is closed if its transport keeps more for it than the node may hold", async () => {
+    const maxBufferBytes = 1_048_576;
+    const world = await serving({}, { maxBufferBytes });
+    const [small, large] = [1, maxBufferBytes].map((heldBytes) =>
+      Object.assign(new RecordingClient(), { heldBytes }),
+    );
+    assert.ok(small && large);
+    (await world.open(small)).kept(small.heldBytes);
+    (await world.open(large)).kept(large.heldBytes);
+    assert.deepEqual([await large.closed(), small.closes], [["1008"], []]);
+  });
+
   it("has broadcasts wait for a client without room if the channel allows it", async () => {
     const world = await serving();
     const client = new RecordingClient();
@@ -431,6 +458,25 @@ describe("a custom transport", () => {
     assert.equal(requests.length, 1);
   });
 
+  it("is told whether the page of any request may use a socket", async () => {
+    const { shard, host } = await serving({}, {}, { urlHost: "example.com" });
+    host.route("POST /line", (http) => ({
+      status: 200,
+      body: String(host.allowsOrigin("/socket", http)),
+    }));
+    const asked = async (headers: Record<string, string>): Promise<string> => {
+      const url = `http://127.0.0.1:${shard.port}/line`;
+      return (await fetch(url, { method: "POST", headers })).text();
+    };
+    assert.equal(await asked({ origin: "https://example.com" }), "true");
+    assert.equal(await asked({}), "true");
+    assert.equal(await asked({ origin: "https://example.org" }), "false");
+    assert.ok(shard.log.some(({ fields }) => fields["origin"] === "https://example.org"));
+    const http = { method: "GET", path: "/" } as RouteRequest;
+    assert.throws(() => host.allowsOrigin("/socket", http), { code: "SIM_ERR_OPTION_INVALID" });
+    assert.throws(() => host.allowsOrigin("/other", http), { code: "SIM_ERR_OPTION_INVALID" });
+  });
+
   it("cannot pass anything else as an HTTP request", async () => {
     const { host } = await serving();
     const http = { method: "GET", path: "/" } as RouteRequest;
@@ -438,6 +484,41 @@ describe("a custom transport", () => {
       code: "SIM_ERR_OPTION_INVALID",
       message: "http must be the request passed to a route, got object",
     });
+  });
+
+  it("publishes figures under its name", async () => {
+    const { shard, host } = await serving();
+    host.measure("lagMs", 7);
+    host.measure("rows", 1);
+    host.measure("lagMs", 0.5);
+    host.measure("rows", undefined);
+    assert.deepEqual(shard.figures(), ["test line lagMs 0.5", "test line rows undefined"]);
+  });
+
+  it("has few figures, with proper names and numbers", async () => {
+    const { shard, host } = await serving();
+    const measure = (name: unknown, value: unknown): void =>
+      host.measure(name as string, value as number);
+    const faults: [args: [name: unknown, value: unknown], message: string][] = [
+      [["lagMs", Number.NaN], 'value of "lagMs" must be a finite number, got NaN'],
+      [["lagMs", "7"], 'value of "lagMs" must be a finite number, got "7"'],
+      ...["", "LagMs", "lag_ms", "lag ms", "1ag", "é", 7, "x".repeat(65)].map(
+        (name): [[unknown, unknown], string] => [
+          [name, 1],
+          `name of a figure must be up to 64 ASCII letters and digits in camelCase, got ${JSON.stringify(name)}`,
+        ],
+      ),
+    ];
+    for (const [args, message] of faults) {
+      assert.throws(() => measure(...args), { code: "SIM_ERR_OPTION_INVALID", message });
+    }
+    for (let n = 0; n < 16; n += 1) host.measure(`figure${n}`, n);
+    assert.throws(() => host.measure("one", 1), {
+      code: "SIM_ERR_OPTION_INVALID",
+      message: "a transport may have 16 figures, got one as well",
+    });
+    host.measure("figure0", 1);
+    assert.equal(shard.figures().length, 16);
   });
 
   it("is stopped when the shard drains, and its clients are told to reconnect", async () => {
@@ -466,6 +547,31 @@ describe("a custom transport", () => {
     assert.equal(stops, 1);
   });
 
+  it("has a client with unsent bytes told to reconnect as soon as they are sent", async () => {
+    const world = await serving();
+    const client = new RecordingClient();
+    const connection = await joined(world, client);
+    client.bufferedBytes = 2;
+    const drained = world.shard.shard.drain(atOnce(60_000));
+    await turn();
+    client.bufferedBytes = 1;
+    connection.drained();
+    assert.deepEqual(client.closes, []);
+    client.bufferedBytes = 0;
+    connection.drained();
+    assert.deepEqual(client.closes, ["1012"]);
+    await within(drained, "the drain");
+  });
+
+  it("writes to the log of its shard, with its name", async () => {
+    const { host, shard } = await serving();
+    host.log.warn({ err: new Error("no carrier"), tries: 2 }, "dialling again");
+    const { text, fields } = shard.log.at(-1) ?? assert.fail("nothing was logged");
+    assert.equal(text, "dialling again");
+    assert.deepEqual([fields["transport"], fields["tries"]], ["test line", 2]);
+    assert.deepEqual(fields["err"], new Error("no carrier"));
+  });
+
   it("does not delay a drain by a stop that throws or never settles", async () => {
     for (const stop of [
       (): void => {
@@ -492,6 +598,20 @@ describe("a custom transport", () => {
     assert.deepEqual([client.closes, stops], [["1012"], 1]);
     world.shard.close();
     assert.equal(stops, 1);
+  });
+
+  it("is stopped without a time limit if the shard is closed at once, but what its stop rejects with is logged", async () => {
+    const stopping = new Deferred<void>();
+    const { shard } = await serving({ stop: async () => stopping.promise });
+    shard.shard.close();
+    // A time limit of 0 would have ended before this timer, which is started later.
+    await setTimeout(1);
+    assert.deepEqual(shard.log, []);
+    stopping.reject(new Error("the line is dead"));
+    await turn();
+    const [{ text, fields } = assert.fail("nothing was logged")] = shard.log;
+    assert.equal(text, "a custom transport threw or did not settle");
+    assert.deepEqual(fields["err"], new Error("the line is dead"));
   });
 
   it("fails the start of its shard if its own start throws", async () => {

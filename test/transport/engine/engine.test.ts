@@ -1,230 +1,179 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { once } from "node:events";
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { Worker } from "node:worker_threads";
+import { pathToFileURL } from "node:url";
 
-import { WebSocket } from "ws";
+import {
+  chooseEngine,
+  loadEngine,
+  type ChosenEngine,
+} from "../../../src/transport/engine/engine.ts";
+import { currentPlatform, replacementFor } from "../../../src/transport/engine/native/platform.ts";
+import { APP_OPTIONS } from "../../support/engine.ts";
 
-import { loadEngine, openEngine } from "../../../src/transport/engine/engine.ts";
-import type { EngineSite } from "../../../src/transport/engine/engine.ts";
-import { within } from "../../support/deadline.ts";
-import { startEcho } from "../../support/engine-echo.ts";
-
-const run = promisify(execFile);
-const BINARY = "uws_linux_x64_115.node";
-const ENGINE_FOLDER = dirname(createRequire(import.meta.url).resolve("uWebSockets.js"));
-const ENGINE = { App: () => assert.fail("only loaded here, never used") };
-const OLD_GLIBC = "libc.so.6: version `GLIBC_2.38' not found";
+const OURS = createRequire(import.meta.url).resolve("uWebSockets.js");
 const ROOT = mkdtempSync(join(tmpdir(), "simurgh-test-"));
 after(() => {
   rmSync(ROOT, { recursive: true });
 });
 
-/** A site on glibc 2.36 with a binary for x64, and the names that are loaded from it. */
-function makeSite(
-  answer: (name: string) => unknown,
-  changes: Partial<EngineSite> = {},
-): EngineSite & { readonly names: string[] } {
-  const packageFolder = mkdtempSync(join(ROOT, "package-"));
-  copyFileSync(join(ENGINE_FOLDER, BINARY), join(packageFolder, BINARY));
-  writeFileSync(join(packageFolder, "uws_darwin_arm64_127.node"), "");
-  const names: string[] = [];
-  return {
-    packageFolder,
-    temporaryFolder: mkdtempSync(join(ROOT, "temporary-")),
-    platform: {
-      platform: "linux",
-      processor: "x64",
-      modules: "115",
-      nodeVersion: "v20.20.2",
-      glibcVersion: () => "2.36",
-    },
-    knownCopy: undefined,
-    load: (name) => {
-      names.push(name);
-      return answer(name);
-    },
-    names,
-    ...changes,
-  };
+/** Makes an app whose folder has a package `uWebSockets.js`, and returns the URL of its module. */
+function appWith(code: string, name = "uWebSockets.js"): string {
+  const folder = mkdtempSync(join(ROOT, "app-"));
+  const installed = join(folder, "node_modules", "uWebSockets.js");
+  mkdirSync(installed, { recursive: true });
+  writeFileSync(join(installed, "package.json"), JSON.stringify({ name, version: "20.99.0" }));
+  writeFileSync(join(installed, "index.js"), code);
+  return pathToFileURL(join(folder, "app.js")).href;
 }
 
-function loadsOnlyCopies(name: string): unknown {
-  if (name === "uWebSockets.js") throw new Error(OLD_GLIBC);
-  return ENGINE;
+async function chosen(engine: string, ...from: string[]): Promise<ChosenEngine> {
+  return chooseEngine({ engine, from, ...APP_OPTIONS });
 }
 
-function refused(site: EngineSite, message: RegExp): void {
-  assert.throws(
-    () => openEngine(site),
-    (error: unknown) => {
-      assert.ok(error instanceof Error && "code" in error);
-      assert.equal(error.code, "SIM_ERR_ENGINE_UNAVAILABLE");
-      assert.match(error.message, message);
-      assert.ok(error.cause instanceof Error);
-      return true;
-    },
-  );
-}
+/** The native engine that comes with Simurgh; undefined if it cannot be loaded here. */
+const ours = await chosen("native").then(
+  ({ choice }) => (choice.kind === "native" ? choice : undefined),
+  () => undefined,
+);
+/** The file that it was loaded from. */
+const LOADED = JSON.stringify(ours?.copyFile ?? OURS);
+const NEEDS_NATIVE = ours ? false : "the native engine has no binary for this Node.js or system";
+const AS_OURS = `module.exports = require(${LOADED});`;
+const BROKEN = 'throw new Error("no such binary");';
+const REPLACEMENT = replacementFor(currentPlatform());
+const OLD = `module.exports = { ...require(${LOADED}), us_socket_local_port: undefined };`;
 
-/** Sends an HTTP request and a WebSocket message to an echo server. */
-async function askEcho(port: number): Promise<readonly [string, string]> {
-  const response = await fetch(`http://127.0.0.1:${port}/hello`);
-  const hello = await response.text();
-  const client = new WebSocket(`ws://127.0.0.1:${port}/echo`);
-  await within(once(client, "open"), "an open WebSocket");
-  const echoed = once(client, "message");
-  client.send("over the wire");
-  const [data] = (await within(echoed, "the echo")) as [Buffer];
-  client.terminate();
-  return [hello, data.toString()];
-}
-
-async function headersSeen(...argv: string[]): Promise<unknown> {
-  const script = fileURLToPath(new URL("./engine-headers.main.js", import.meta.url));
-  const { stdout } = await run(process.execPath, [script, ...argv], { timeout: 20_000 });
-  return JSON.parse(stdout);
-}
-
-describe("loadEngine", () => {
-  it("returns an engine that serves HTTP and WebSocket, the same at each call", async () => {
-    assert.equal(loadEngine(), loadEngine());
-    const echo = startEcho();
-    assert.deepEqual(await askEcho(echo.port), ["hello", "over the wire"]);
-    echo.stop();
-  });
-
-  it("loads in three worker threads at once", async () => {
-    loadEngine();
-    const file = new URL("./engine.worker.js", import.meta.url);
-    const workers = Array.from({ length: 3 }, () => new Worker(file));
-    const ports = await Promise.all(
-      workers.map(async (worker) => {
-        const [port] = (await within(once(worker, "message"), "a port")) as [number];
-        return port;
-      }),
-    );
-    const answers = await Promise.all(ports.map(askEcho));
-    for (const answer of answers) assert.deepEqual(answer, ["hello", "over the wire"]);
-    await Promise.all(
-      workers.map(async (worker) => {
-        const exited = once(worker, "exit");
-        worker.postMessage("stop");
-        assert.deepEqual(await within(exited, "the worker's end"), [0]);
-      }),
-    );
-  });
-
-  it("loads in a worker thread before main", async () => {
-    const file = fileURLToPath(new URL("./engine.worker.js", import.meta.url));
-    const script = `
-      const { Worker } = require("node:worker_threads");
-      const worker = new Worker(${JSON.stringify(file)});
-      worker.on("message", (port) => { console.log(port > 0); worker.postMessage("stop"); });`;
-    const { stdout } = await run(process.execPath, ["--eval", script], { timeout: 20_000 });
-    assert.equal(stdout, "true\n");
-  });
-
-  it("raises the limit of request headers for the whole process", async () => {
-    const second = "maxHeaderBytes must be that of the process's first server";
-    assert.deepEqual(await headersSeen(), {
-      statuses: [200, 431, 431],
-      second: `${second} (unset), got 99`,
-      variable: "unset",
+describe("the engine", { skip: NEEDS_NATIVE }, () => {
+  for (const asked of ["auto", "native"]) {
+    it(`is the one that comes with Simurgh if the app has none: ${asked}`, async () => {
+      const { engine, choice, passedOver } = await chosen(asked, "/nowhere/");
+      assert.equal(engine.kind, "native");
+      assert.equal(engine.version, "20.57.0");
+      assert.deepEqual(passedOver, []);
+      assert.ok(choice.kind === "native");
+      assert.equal(choice.package.file, OURS);
     });
-    assert.deepEqual(await headersSeen("16384"), {
-      statuses: [200, 200, 431],
-      second: `${second} (16384), got 99`,
-      variable: "unset",
+
+    it(`is the one that the app has installed itself: ${asked}`, async () => {
+      const { engine, choice, passedOver } = await chosen(asked, appWith(AS_OURS));
+      assert.equal(engine.version, "20.99.0");
+      assert.deepEqual(passedOver, []);
+      // What a shard does.
+      assert.equal((await loadEngine(choice)).version, "20.99.0");
+    });
+
+    it(`is not an alias of Simurgh's that the app finds: ${asked}`, async () => {
+      const app = appWith(BROKEN, "@btc-vision/uwebsockets.js");
+      const { engine, passedOver } = await chosen(asked, app);
+      assert.equal(engine.version, "20.57.0");
+      assert.deepEqual(passedOver, []);
+    });
+
+    it(`is the next one if the app's cannot be loaded, or lacks a call: ${asked}`, async () => {
+      const broken = await chosen(asked, appWith(BROKEN));
+      assert.equal(broken.engine.version, "20.57.0");
+      assert.deepEqual(broken.passedOver, [
+        {
+          engine: "uWebSockets.js 20.99.0 of the app",
+          reason: "could not be loaded (no such binary)",
+          advice: REPLACEMENT,
+        },
+      ]);
+      const old = await chosen(asked, appWith(OLD));
+      assert.equal(old.engine.version, "20.57.0");
+      assert.match(
+        old.passedOver[0]?.reason ?? "",
+        /^lacks us_socket_local_port \(the oldest version that works is 20\.57\.0, and it is 20\.99\.0\)/,
+      );
+    });
+  }
+
+  it("is the next one if it is not clear what to load of the app's", async () => {
+    for (const manifest of ['{ "name": "uWebSockets.js", "main": "none.js" }', "{"]) {
+      const app = appWith(AS_OURS);
+      const folder = join(dirname(new URL(app).pathname), "node_modules", "uWebSockets.js");
+      writeFileSync(join(folder, "package.json"), manifest);
+      rmSync(join(folder, "index.js"));
+      const { engine, passedOver } = await chosen("auto", app);
+      assert.equal(engine.version, "20.57.0");
+      assert.equal(passedOver[0]?.engine, "uWebSockets.js of the app");
+      assert.match(passedOver[0]?.reason ?? "", /^is broken \(.*package\.json/);
+      await assert.rejects(chosen("uWebSockets.js", app), {
+        code: "SIM_ERR_ENGINE_UNAVAILABLE",
+        message: /^uWebSockets\.js is broken \(.*correct it, or set engine/,
+      });
+    }
+  });
+
+  it("is looked for by the app's module first, then in the working directory", async () => {
+    const { engine } = await chosen("auto", "/nowhere/app.js", appWith(AS_OURS));
+    assert.equal(engine.version, "20.99.0");
+  });
+
+  it("is found through a link, as pnpm makes them", async () => {
+    const app = appWith(AS_OURS);
+    const folder = mkdtempSync(join(ROOT, "linked-"));
+    symlinkSync(join(dirname(new URL(app).pathname), "node_modules"), join(folder, "node_modules"));
+    const { engine } = await chosen("auto", `${folder}/`);
+    assert.equal(engine.version, "20.99.0");
+  });
+
+  it("is a package or file with the API of uWebSockets.js, by name or path", async () => {
+    const app = appWith(AS_OURS);
+    const file = join(dirname(new URL(app).pathname), "engine.cjs");
+    writeFileSync(file, AS_OURS);
+    writeFileSync(join(dirname(file), "package.json"), '{ "name": "app", "version": "1.0.0" }');
+    for (const named of ["uWebSockets.js", "./engine.cjs", file]) {
+      const { engine, choice } = await chosen(named, app);
+      assert.equal(engine.kind, "native");
+      assert.ok(choice.kind === "native");
+      assert.notEqual(choice.package.file, OURS);
+      const ofFile = ["engine.cjs", ""];
+      const expected = named === "uWebSockets.js" ? ["uWebSockets.js", "20.99.0"] : ofFile;
+      assert.deepEqual([engine.name, engine.version], expected);
+    }
+  });
+
+  it("is refused if it was asked for by name, and cannot be used", async () => {
+    const code = "SIM_ERR_ENGINE_UNAVAILABLE";
+    await assert.rejects(chosen("./none.js"), {
+      code,
+      message: /can be found.*, got "\.\/none\.js"/,
+    });
+    await assert.rejects(chosen("ws", import.meta.url), {
+      code,
+      message: /^ws \d\S+ lacks App, SSLApp, us_listen.*: correct it, or set engine/,
+    });
+    const broken = appWith(BROKEN);
+    await assert.rejects(chosen("uWebSockets.js", broken), { code, message: /no such binary/ });
+  });
+
+  it("cannot have another header limit than the first one of the process", async () => {
+    await chosen("native");
+    await assert.rejects(chooseEngine({ engine: "auto", from: [], maxHeaderBytes: 9_999 }), {
+      code: "SIM_ERR_OPTION_INVALID",
+      message: "maxHeaderBytes must be that of the process's first server (16384), got 9999",
     });
   });
 });
 
-describe("openEngine", () => {
-  it("uses the package as it is if it loads", () => {
-    const site = makeSite(() => ENGINE);
-
-    assert.deepEqual(openEngine(site), { engine: ENGINE, copyFile: undefined });
-    assert.deepEqual(site.names, ["uWebSockets.js"]);
-    assert.equal(existsSync(join(site.packageFolder, ".cache")), false);
-  });
-
-  it("uses a relabelled copy if GLIBC_2.38 is missing", () => {
-    const site = makeSite(loadsOnlyCopies);
-    const { engine, copyFile } = openEngine(site);
-
-    assert.equal(engine, ENGINE);
-    assert.equal(dirname(copyFile ?? ""), join(site.packageFolder, ".cache"));
-    assert.deepEqual(site.names, ["uWebSockets.js", copyFile]);
-  });
-
-  it("uses a copy among the temporary files if the package is read-only", () => {
-    const site = makeSite(loadsOnlyCopies);
-    writeFileSync(join(site.packageFolder, ".cache"), "a file, not a folder");
-    const { copyFile } = openEngine(site);
-
-    assert.equal(dirname(dirname(copyFile ?? "")), site.temporaryFolder);
-  });
-
-  it("uses the known copy at once, and makes it again if it is gone", () => {
-    const first = makeSite(loadsOnlyCopies);
-    const { copyFile } = openEngine(first);
-    assert.ok(copyFile !== undefined);
-    const known = makeSite(loadsOnlyCopies, { knownCopy: copyFile });
-    assert.equal(openEngine(known).copyFile, copyFile);
-    assert.deepEqual(known.names, [copyFile]);
-
-    rmSync(copyFile);
-    const asRequire = (name: string): unknown => {
-      if (name === copyFile && !existsSync(name)) throw new Error(`Cannot find module ${name}`);
-      return loadsOnlyCopies(name);
-    };
-    const gone = makeSite(asRequire, { packageFolder: first.packageFolder, knownCopy: copyFile });
-    assert.equal(openEngine(gone).copyFile, copyFile);
-    assert.deepEqual(gone.names, [copyFile, "uWebSockets.js", copyFile]);
-  });
-
-  it("makes no copy for any other error, and reports what works", () => {
-    const musl = makeSite(() => {
-      throw new Error("Error loading shared library ld-linux-x86-64.so.2");
-    });
-    const platform = { ...musl.platform, glibcVersion: () => undefined };
-    refused({ ...musl, platform }, /linux x64 \(glibc 2\.36 or later\) with Node\.js 20/);
-    refused({ ...musl, platform }, /got linux x64, Node\.js v20\.20\.2, no glibc \(musl\?\)/);
-    refused({ ...musl, platform }, /use an image with glibc.*\(Error: Error loading shared/);
-    assert.deepEqual(readdirSync(musl.packageFolder).includes(".cache"), false);
-  });
-
-  it("reports that there is no binary for the Node.js version, the system or the C library", () => {
-    const site = makeSite(() => {
-      throw new Error("Cannot find module");
-    });
-    const here = site.platform;
-    const newer = { ...here, modules: "999", nodeVersion: "v99.0.0" };
-    refused({ ...site, platform: newer }, /got linux x64, Node\.js v99.*use one of these Node\.js/);
-    const windows = { ...here, platform: "win32" };
-    refused({ ...site, platform: windows }, /got win32 x64, Node\.js v20\.20\.2; run on one of/);
-    const older = { ...here, glibcVersion: () => "2.9" };
-    refused({ ...site, platform: older }, /got linux x64.*glibc 2\.9; use a newer system/);
-  });
-
-  it("reports that the package is not installed, or is a different package", () => {
-    const site = makeSite(() => ({ notTheEngine: true }));
-    refused(site, /see the cause.*\(TypeError: uWebSockets\.js must export App/);
-    refused({ ...site, packageFolder: join(ROOT, "none") }, /must be installed.*run npm ci/);
-  });
-
-  it("reports that the copy does not load either", () => {
-    const site = makeSite((name) => {
-      throw new Error(name === "uWebSockets.js" ? OLD_GLIBC : "failed to map segment");
-    });
-    refused(site, /failed to map segment/);
-  });
+describe("the engine where no native one can be loaded", () => {
+  it(
+    "is the portable one, with the reasons and what to do",
+    { skip: ours !== undefined && "one can" },
+    async () => {
+      const { engine, choice, passedOver } = await chosen("auto");
+      assert.deepEqual([engine.kind, choice], ["portable", { kind: "portable" }]);
+      assert.equal((await loadEngine(choice)).kind, "portable");
+      assert.deepEqual(
+        passedOver.map(({ engine: name }) => name),
+        ["uWebSockets.js 20.57.0"],
+      );
+      await assert.rejects(chosen("native"), { code: "SIM_ERR_ENGINE_UNAVAILABLE" });
+    },
+  );
 });

@@ -5,6 +5,7 @@ import { Logger } from "../../../src/log/logger.ts";
 import type { ConnectInfo } from "../../../src/socket/connect-request.ts";
 import { ConnectInfoPlan } from "../../../src/transport/handshake/connect-info.ts";
 import type { ConnectInfoRequest } from "../../../src/transport/handshake/connect-info.ts";
+import type { RequestHead } from "../../../src/transport/http/request-head.ts";
 import { headWith } from "../../support/head.ts";
 import {
   PLUG_COOKIE,
@@ -40,6 +41,10 @@ function collected(asked: ConnectInfoRequest, head = HEAD): ConnectInfo {
   const params = { _csrf_token: PLUG_CSRF_TOKEN };
   const request = { head, params, authToken: "token", secretKeyBase: PLUG_SECRET };
   return planFor(asked).collect(request, LOGGER);
+}
+
+function headOfHttps(host: string): RequestHead {
+  return { ...headWith(["host", host]), scheme: "https" };
 }
 
 function wantsOf(asked: ConnectInfoRequest): unknown[] {
@@ -99,6 +104,13 @@ describe("connect info", () => {
       xHeaders: [],
       traceContextHeaders: [],
     });
+  });
+
+  it("has the scheme of a server with a certificate, and its default port", () => {
+    const { uri } = collected(["uri"], headOfHttps("example.com"));
+    assert.deepEqual([uri?.scheme, uri?.host, uri?.port], ["https", "example.com", 443]);
+    const given = collected(["uri"], headOfHttps("example.com:80")).uri;
+    assert.equal(given?.port, 80);
   });
 
   it("has the port of http if the request has none", () => {

@@ -12,8 +12,13 @@ function policy(given: CheckOrigin, urlHost: string | null = "localhost"): Origi
 }
 
 /** Reports whether a page of an origin may connect to a host. */
-function allows(checked: OriginPolicy, origin: string, host = "localhost:4000"): boolean {
-  return checked.allows(headWith(["host", host], ["origin", origin]));
+function allows(
+  checked: OriginPolicy,
+  origin: string,
+  host = "localhost:4000",
+  scheme: "http" | "https" = "http",
+): boolean {
+  return checked.allows({ ...headWith(["host", host], ["origin", origin]), scheme });
 }
 
 function assertAll(checked: OriginPolicy, expected: boolean, origins: readonly string[]): void {
@@ -39,9 +44,25 @@ describe("checkOrigin", () => {
     }
   });
 
+  it("refuses what a page of another origin loads without telling its origin", () => {
+    for (const given of [true, "conn", ["//a.com"], (): boolean => true] as const) {
+      for (const [site, expected] of [
+        ["cross-site", false],
+        ["same-site", false],
+        ["same-origin", true],
+        ["none", true],
+      ] as const) {
+        const head = headWith(["host", "localhost"], ["sec-fetch-site", site]);
+        assert.equal(policy(given).allows(head), expected, site);
+      }
+    }
+    const known = headWith(["origin", "http://localhost"], ["sec-fetch-site", "cross-site"]);
+    assert.equal(policy(true).allows(known), true);
+  });
+
   it("accepts all requests and reads no header if it is false", () => {
     assertAll(policy(false), true, ["https://evil.com", ...WITHOUT_HOST]);
-    assert.deepEqual(policy(false).headers, []);
+    assert.deepEqual(policy(false).wants, {});
   });
 
   it("compares only the host with the endpoint's if it is true", () => {
@@ -112,7 +133,8 @@ describe("checkOrigin", () => {
 
   it("compares scheme, host and port with those of the request if it is conn", () => {
     const own = policy("conn");
-    assert.deepEqual(own.headers, ["origin", "host"]);
+    assert.deepEqual([...(own.wants.names ?? [])], ["origin", "sec-fetch-site", "host"]);
+    assert.equal(own.wants.isTargetWanted, true);
     const cases: readonly [origin: string, host: string, expected: boolean][] = [
       ["http://localhost:4000", "localhost:4000", true],
       ["http://localhost:4001", "localhost:4000", false],
@@ -131,6 +153,21 @@ describe("checkOrigin", () => {
       assert.equal(allows(own, origin, host), expected, `${origin} to ${host}`);
     }
     assert.equal(own.allows(headWith(["origin", "http://localhost"])), false);
+  });
+
+  it("compares with https if the server has a certificate", () => {
+    const own = policy("conn");
+    const cases: readonly [origin: string, host: string, expected: boolean][] = [
+      ["https://localhost:4000", "localhost:4000", true],
+      ["http://localhost:4000", "localhost:4000", false],
+      ["https://example.com", "example.com", true],
+      ["https://example.com", "example.com:443", true],
+      ["https://example.com", "example.com:80", false],
+      ["http://example.com", "example.com", false],
+    ];
+    for (const [origin, host, expected] of cases) {
+      assert.equal(allows(own, origin, host, "https"), expected, `${origin} to ${host}`);
+    }
   });
 
   it("calls a function, also for an origin without a host", () => {

@@ -7,11 +7,16 @@ import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 
 import { defineChannel, defineSocket, ok, reply } from "../../../src/index.ts";
+import { noTurns } from "../../support/dealing.ts";
 import { within } from "../../support/deadline.ts";
 import { ask, NDJSON } from "../../support/longpoll-client.ts";
 import { exchanged, requestOf, statusesOf, type Manners } from "../../support/raw-http.ts";
 import { startShard, type TestShard } from "../../support/shard.ts";
 import { Deferred } from "../../support/world.ts";
+
+const isNative = noTurns === false;
+/** What the portable engine does instead is tested with it. */
+const WAITS = !isNative && "what follows waits";
 
 const LAST = ["Connection: close"];
 const UPGRADE = [
@@ -104,22 +109,25 @@ describe("the engine", () => {
     ]) {
       assert.deepEqual(await statuses(shard, `${line}\r\nHost: localhost\r\n\r\n`), [505], line);
     }
-    assert.deepEqual(await statuses(shard, "GET /x HTTP/1.1\nHost: localhost\n\n"), [505]);
+    const ofBareLf = isNative ? 505 : 400;
+    assert.deepEqual(await statuses(shard, "GET /x HTTP/1.1\nHost: localhost\n\n"), [ofBareLf]);
     assert.deepEqual(shard.seen, []);
   });
 
-  it("does not read a chunked body with a trailer or an extension", async () => {
+  it("does not read a chunked body with a trailer or an extension, unless it is the portable one", async () => {
     const shard = await serving();
     assert.deepEqual(await statuses(shard, chunked("3\r\nabc\r\n0\r\n\r\n")), [200]);
-    assert.deepEqual(await statuses(shard, chunked("3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n")), [505]);
-    assert.deepEqual(await statuses(shard, chunked("3;x=1\r\nabc\r\n0\r\n\r\n")), [400]);
+    const trailed = await statuses(shard, chunked("3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n"));
+    assert.deepEqual(trailed, [isNative ? 505 : 200]);
+    const extended = await statuses(shard, chunked("3;x=1\r\nabc\r\n0\r\n\r\n"));
+    assert.deepEqual(extended, [isNative ? 400 : 200]);
   });
 
   it("drops bytes of 0x80 and above at the ends of a header's value", async () => {
     const shard = await serving();
     for (const [given, kept] of [
-      ["caf\xe9", "caf"],
-      ["\xe9t\xe9", "t"],
+      ["caf\xe9", isNative ? "caf" : "caf\ufffd"],
+      ["\xe9t\xe9", isNative ? "t" : "\ufffdt\ufffd"],
       ["a\xc3\xa9b", "aéb"],
     ] as const) {
       await exchanged(shard.port, requestOf("GET /x", [`X-Name: ${given}`, ...LAST]));
@@ -127,43 +135,55 @@ describe("the engine", () => {
     }
   });
 
-  it("closes a connection on which a request follows one that waits for its answer", async () => {
-    const shard = await serving();
-    assert.deepEqual(await statuses(shard, requestOf("GET /slow") + requestOf("GET /x")), []);
-    assert.deepEqual(shard.seen, []);
-    const poll = requestOf("GET /socket/longpoll?vsn=2.0.0&slow");
-    assert.deepEqual(await statuses(shard, poll + requestOf("GET /x")), []);
-  });
+  it(
+    "closes a connection on which a request follows one that waits for its answer",
+    { skip: WAITS },
+    async () => {
+      const shard = await serving();
+      assert.deepEqual(await statuses(shard, requestOf("GET /slow") + requestOf("GET /x")), []);
+      assert.deepEqual(shard.seen, []);
+      const poll = requestOf("GET /socket/longpoll?vsn=2.0.0&slow");
+      assert.deepEqual(await statuses(shard, poll + requestOf("GET /x")), []);
+    },
+  );
 
-  it("closes a connection on which a POST of long-poll follows one that is being handled", async () => {
-    const shard = await serving();
-    const { token } = await ask(shard.port, "GET", "/socket/longpoll?vsn=2.0.0").answer;
-    const path = `/socket/longpoll?vsn=2.0.0&token=${token ?? ""}`;
-    const post = (topic: string, event: string): string => {
-      const body = `["1","1","${topic}","${event}",{}]`;
-      const headers = ["Content-Type: application/x-ndjson", `Content-Length: ${body.length}`];
-      return requestOf(`POST ${path}`, headers, body);
-    };
-    await ask(shard.port, "POST", path, '["1","1","room:1","phx_join",{}]', NDJSON).answer;
-    // Two that are handled at once are both answered.
-    const last = requestOf("GET /x", LAST);
-    const both = post("room:1", "echo") + post("room:1", "echo") + last;
-    assert.deepEqual(await statuses(shard, both), [200, 200, 200]);
-    const slow = post("room:slow", "phx_join") + post("room:1", "echo") + last;
-    assert.deepEqual(await statuses(shard, slow), []);
-  });
+  it(
+    "closes a connection on which a POST of long-poll follows one that is being handled",
+    { skip: WAITS },
+    async () => {
+      const shard = await serving();
+      const { token } = await ask(shard.port, "GET", "/socket/longpoll?vsn=2.0.0").answer;
+      const path = `/socket/longpoll?vsn=2.0.0&token=${token ?? ""}`;
+      const post = (topic: string, event: string): string => {
+        const body = `["1","1","${topic}","${event}",{}]`;
+        const headers = ["Content-Type: application/x-ndjson", `Content-Length: ${body.length}`];
+        return requestOf(`POST ${path}`, headers, body);
+      };
+      await ask(shard.port, "POST", path, '["1","1","room:1","phx_join",{}]', NDJSON).answer;
+      // Two that are handled at once are both answered.
+      const last = requestOf("GET /x", LAST);
+      const both = post("room:1", "echo") + post("room:1", "echo") + last;
+      assert.deepEqual(await statuses(shard, both), [200, 200, 200]);
+      const slow = post("room:slow", "phx_join") + post("room:1", "echo") + last;
+      assert.deepEqual(await statuses(shard, slow), []);
+    },
+  );
 
   it("closes a connection whose client ends its side before the answer", async () => {
     const shard = await serving();
     assert.deepEqual(await statuses(shard, requestOf("GET /slow"), { isHalfClosed: true }), []);
   });
 
-  it("closes a connection whose client sends frames while connect runs", async () => {
-    const shard = await serving();
-    const upgrade = requestOf("GET /socket/websocket?vsn=2.0.0&slow", UPGRADE);
-    const got = await statuses(shard, upgrade + HEARTBEAT);
-    assert.ok(got.length === 1 && (got[0] ?? 0) >= 400, got.join());
-  });
+  it(
+    "closes a connection whose client sends frames while connect runs",
+    { skip: WAITS },
+    async () => {
+      const shard = await serving();
+      const upgrade = requestOf("GET /socket/websocket?vsn=2.0.0&slow", UPGRADE);
+      const got = await statuses(shard, upgrade + HEARTBEAT);
+      assert.ok(got.length === 1 && (got[0] ?? 0) >= 400, got.join());
+    },
+  );
 });
 
 describe("as in Phoenix", () => {

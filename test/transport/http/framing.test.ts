@@ -6,12 +6,9 @@ import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 
 import { defineSocket, ok } from "../../../src/index.ts";
-import { Counters, makeCountersMemory } from "../../../src/memory/counters.ts";
-import { lifeBytes } from "../../../src/memory/life-layout.ts";
-import { Life } from "../../../src/memory/life.ts";
-import { Acceptor } from "../../../src/server/acceptor.ts";
-import { loadEngine } from "../../../src/transport/engine/engine.ts";
 import { BodyFraming } from "../../../src/transport/http/framing.ts";
+import { listenerParts, testEngine } from "../../support/engine.ts";
+import { noTurns } from "../../support/dealing.ts";
 import { exchanged, requestOf, statusesOf } from "../../support/raw-http.ts";
 import { startShard, type TestShard } from "../../support/shard.ts";
 
@@ -122,12 +119,10 @@ describe("a request that does not say where its body ends", () => {
   }
 
   it("is refused by main too, if there is no shard", async () => {
-    const life = new Life(new SharedArrayBuffer(lifeBytes(1)));
-    const counts = { watch() {}, requested() {}, answered() {} };
-    const counters = new Counters(makeCountersMemory(1), 0);
-    const acceptor = new Acceptor(loadEngine(), counts, counters, life);
-    closers.push(() => acceptor.close());
-    const port = acceptor.listen("127.0.0.1", 0);
+    const { engine } = await testEngine();
+    const listener = engine.createListener(listenerParts());
+    closers.push(() => void listener.close());
+    const port = await listener.listen("127.0.0.1", 0);
     for (const [what, [bad, body]] of Object.entries(BAD)) {
       const first = requestOf("POST /any", bad, body);
       assert.deepEqual(statusesOf(await exchanged(port, first)), [400], what);
@@ -141,14 +136,17 @@ describe("a request that says where its body ends", () => {
   it("is followed by the next one", async () => {
     const { shard, calls } = await serving();
     const last = requestOf("GET /next", ["Connection: close"]);
-    for (const [headers, body] of [
-      [["Content-Length: 3"], "abc"],
-      [["Transfer-Encoding: Chunked"], "3\r\nabc\r\n0\r\n\r\n"],
-      [[], ""],
+    // The portable engine reads bodies after the handler has returned, so the length of a chunked one is not known when
+    // this answer is given, which is therefore the last.
+    const ofChunks = noTurns === false ? [200, 200] : [200];
+    for (const [headers, body, statuses] of [
+      [["Content-Length: 3"], "abc", [200, 200]],
+      [["Transfer-Encoding: Chunked"], "3\r\nabc\r\n0\r\n\r\n", ofChunks],
+      [[], "", [200, 200]],
     ] as const) {
       const got = await exchanged(shard.port, requestOf("POST /sync", headers, body) + last);
-      assert.deepEqual(statusesOf(got), [200, 200]);
+      assert.deepEqual(statusesOf(got), statuses);
+      assert.deepEqual(calls.splice(0), ["/sync", "/next"].slice(0, statuses.length));
     }
-    assert.deepEqual(calls, ["/sync", "/next", "/sync", "/next", "/sync", "/next"]);
   });
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import type { HttpRequest } from "../../../src/transport/engine/engine-types.ts";
+import type { EngineRequest } from "../../../src/transport/engine/app-port.ts";
 import {
   matchPath,
   pathParams,
@@ -11,8 +11,8 @@ import {
 } from "../../../src/transport/http/path.ts";
 
 /** A request with the only method of the engine's that is called here. */
-function requestWith(...values: (string | undefined)[]): HttpRequest {
-  return { getParameter: (at: number) => values[at] } as unknown as HttpRequest;
+function requestWith(...values: (string | undefined)[]): EngineRequest {
+  return { getParameter: (at: number) => values[at] } as unknown as EngineRequest;
 }
 
 describe("a path", () => {

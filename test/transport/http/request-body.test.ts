@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 
-import type { HttpResponse } from "../../../src/transport/engine/engine-types.ts";
+import type { EngineResponse } from "../../../src/transport/engine/app-port.ts";
 import { RequestBodies } from "../../../src/transport/http/request-bodies.ts";
 import { RequestBody, type BodyResult } from "../../../src/transport/http/request-body.ts";
 import { Sweep } from "../../../src/transport/sweep.ts";
@@ -15,10 +15,10 @@ let counted: number;
 let results: BodyResult[];
 
 function made(announcedBytes: number): RequestBody {
-  const response: Pick<HttpResponse, "onData"> = {
+  const response: Pick<EngineResponse, "onData"> = {
     onData(handler) {
       onData = handler as typeof onData;
-      return this as HttpResponse;
+      return this as EngineResponse;
     },
   };
   return new RequestBody(response, announcedBytes, {

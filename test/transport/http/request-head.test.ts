@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import type { HttpRequest, HttpResponse } from "../../../src/transport/engine/engine-types.ts";
+import type { EngineResponse } from "../../../src/transport/engine/app-port.ts";
 import {
   headerOf,
   headersOf,
@@ -39,19 +39,19 @@ function read(wants: HeadWants): { readonly head: RequestHead; readonly peerCall
       for (const [name, value] of HEADERS) take(name, value);
     },
   };
-  const head = readHead(
-    response as unknown as HttpResponse,
-    request as unknown as HttpRequest,
-    ["org"],
-    wants,
-  );
+  const head = readHead(response as unknown as EngineResponse, request, ["org"], wants);
   return { head, peerCalls };
 }
 
 describe("the head of a request", () => {
   it("contains only the wanted parts", () => {
     const names = new Set(["host", "origin", "accept"]);
-    const { head, peerCalls } = read({ names, prefixes: [], isPeerWanted: false });
+    const { head, peerCalls } = read({
+      names,
+      prefixes: [],
+      isPeerWanted: false,
+      isTargetWanted: false,
+    });
     assert.deepEqual(head, {
       method: "GET",
       path: "/org/a",
@@ -65,9 +65,17 @@ describe("the head of a request", () => {
       isFramed: true,
       isLast: true,
       peerAddress: "",
+      scheme: "http",
+      forwardedHost: undefined,
+      isAdmitted: true,
     });
     assert.equal(peerCalls, 0);
-    const prefixed = read({ names: new Set(), prefixes: ["x-"], isPeerWanted: true }).head;
+    const prefixed = read({
+      names: new Set(),
+      prefixes: ["x-"],
+      isPeerWanted: true,
+      isTargetWanted: false,
+    }).head;
     assert.deepEqual(prefixed.headers, [HEADERS[2], HEADERS[4]]);
     assert.equal(prefixed.peerAddress, "127.0.0.1");
   });

@@ -278,6 +278,18 @@ describe("a streamed response", () => {
     assert.deepEqual([closes, out.isOpen], [0, false]);
   });
 
+  it("tells its route once if the node cuts it, because it holds too much", async () => {
+    let closes = 0;
+    const { out, response } = await streaming({ closed: () => void (closes += 1) });
+    out.write("begin ");
+    const got = await response();
+    out.write("x".repeat(FLOOD_BYTES));
+    out.shed();
+    out.shed();
+    await assert.rejects(within(whole(got), "the cut"), { code: "ECONNRESET" });
+    assert.deepEqual([closes, out.isOpen, out.bufferedBytes], [1, false, 0]);
+  });
+
   it("is cut and logged if the route's stream or a listener throws", async () => {
     const { shard, out, response } = await streaming({ drained: boom });
     out.write("begin ");

@@ -16,6 +16,7 @@ import { defineChannel } from "../../../src/channel/definition.ts";
 import type { Options } from "../../../src/options/options.ts";
 import { defineSocket } from "../../../src/socket/definition.ts";
 import type { RouteResult } from "../../../src/transport/http/routes.ts";
+import { noTurns } from "../../support/dealing.ts";
 import { within } from "../../support/deadline.ts";
 import { ask, NDJSON } from "../../support/longpoll-client.ts";
 import { requestOf } from "../../support/raw-http.ts";
@@ -25,6 +26,9 @@ const MIB = 1_048_576;
 /** More than the system buffers for a connection that nobody reads from. */
 const MUCH = 12 * MIB;
 const DEADLINE_MS = 20_000;
+
+/** With the portable engine, a request waits until its client has read the answer to the one before. */
+const WAITS = noTurns !== false && "requests wait";
 
 const socket = defineSocket({ connect: () => ok({}) });
 const room = defineChannel(socket, {
@@ -164,7 +168,7 @@ describe("an answer that its client does not read", () => {
     assert.equal((await readSlowly(await answerTo("/small"))).toString(), "small");
   });
 
-  it("ends its connection if the client sends more requests", async () => {
+  it("ends its connection if the client sends more requests", { skip: WAITS }, async () => {
     const body = "x".repeat(32_768);
     await serve(body);
     const client = await deaf("");

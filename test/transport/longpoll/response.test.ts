@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as timersAfter } from "node:timers/promises";
 
-import type { HttpResponse } from "../../../src/transport/engine/engine-types.ts";
+import type { EngineResponse } from "../../../src/transport/engine/app-port.ts";
 import { StreamBuffers } from "../../../src/transport/http/stream-buffers.ts";
 import { RequestBody } from "../../../src/transport/http/request-body.ts";
 import { LongPollResponse } from "../../../src/transport/longpoll/response.ts";
@@ -49,7 +49,7 @@ class FakeResponse {
 function made(last = 0): { fake: FakeResponse; response: LongPollResponse } {
   const fake = new FakeResponse();
   const isLast = (status: number): boolean => status === last;
-  const engine = fake as unknown as HttpResponse;
+  const engine = fake as unknown as EngineResponse;
   const body = new RequestBody(engine, 0, {
     bodies: { begin() {}, grew() {}, completed() {}, end() {} },
     turn: { countBody() {} },

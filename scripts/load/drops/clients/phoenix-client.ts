@@ -50,7 +50,7 @@ interface Listening {
 
 function join(client: Client<DropsApp>, topic: string, events: ClientEvents): Listening {
   if (topic.startsWith("kept:")) {
-    const channel = client.resumingChannel(topic as `kept:${string}`, true);
+    const channel = client.channel(topic as `kept:${string}`);
     channel.onRecovered(({ recovered }) => events.joined(!recovered));
     void channel.join();
     return channel;

@@ -1,0 +1,370 @@
+/**
+ * Reads changes by logical replication, and publishes them.
+ *
+ *   stream -> decoder -> queue -> batch -> publisher --a second later--> confirmed, whole transactions
+ *     ^                    |
+ *     +--- paused if full -+
+ *
+ * A transaction is published while it still arrives, however large it is, and confirmed at its end. What was published
+ * and not confirmed is sent again to the next leader. The same thread recognizes it and leaves it out.
+ *
+ * Runs on: shard, if it leads.
+ * Full:    at most about `maxInFlight` changes, or `batchBytes`, wait here. Beyond it the stream is paused, and the
+ *          server keeps the rest in its log.
+ */
+
+import type { Client } from "pg";
+
+import { isError, makeError } from "../../errors.ts";
+import type { Change } from "./change.ts";
+import { pauseUntil } from "./leadership.ts";
+import type { SourceSettings } from "./options.ts";
+import { formatPosition, NO_POSITION, parsePosition } from "./positions.ts";
+import type { Publisher } from "./publisher.ts";
+import {
+  loadDecoder,
+  ReplicationDecoder,
+  type Decoded,
+  type LoadedTypes,
+} from "./replication-decoder.ts";
+import { checkRunning, prepareReplication, typesOf } from "./replication-setup.ts";
+import { ReplicationStream, type SystemIdentity } from "./replication-stream.ts";
+import type { SourceReports } from "./reports.ts";
+import { Unconfirmed } from "./unconfirmed.ts";
+import { sqlStateOf } from "./session.ts";
+import { TableWatch } from "./table-checks.ts";
+
+/** Interval at which positions are confirmed and the lag is measured. */
+const MEASURE_MS = 500;
+const OBJECT_IN_USE = "55006";
+
+interface Waiting {
+  readonly decoded: Decoded;
+  readonly bytes: number;
+}
+
+/** Reads the slot of a source. */
+export class ReplicationReader {
+  readonly #settings: SourceSettings;
+  readonly #publisher: Publisher;
+  readonly #reports: SourceReports;
+  /** The database of the following positions. */
+  #system: SystemIdentity | undefined = undefined;
+  /** Everything before it was confirmed by this thread; a server that crashed may have forgotten it. */
+  #confirmed = NO_POSITION;
+  /** Ends of transactions that this thread published. */
+  readonly #unconfirmed = new Unconfirmed<bigint>();
+  /** The last change that this thread published. */
+  #published = { commit: NO_POSITION, number: -1 };
+
+  constructor(settings: SourceSettings, publisher: Publisher, reports: SourceReports) {
+    this.#settings = settings;
+    this.#publisher = publisher;
+    this.#reports = reports;
+  }
+
+  /** Reads until the signal is aborted. @throws SIM_ERR_SOURCE_SETUP, SIM_ERR_SOURCE_SLOT, errors of the database */
+  async lead(client: Client, signal: AbortSignal, lost: AbortSignal): Promise<void> {
+    const { address, name, slot, publication } = this.#settings;
+    const plugin = await loadDecoder(publication);
+    await prepareReplication(client, this.#settings, (error) => this.#reports.error(error));
+    const decoder = new ReplicationDecoder(plugin, await typesOf(client));
+    const queue = new ChangeQueue(this.#settings);
+    const ending = new AbortController();
+    const failing = new AbortController();
+    const end = (reason: unknown): void => {
+      ending.abort(reason);
+      queue.wake();
+    };
+    const fail = (reason: unknown): void => {
+      failing.abort(reason);
+      end(reason);
+    };
+    const feed = new Feed(decoder, {
+      take: (decoded, bytes) => this.#take(queue, decoded, bytes),
+      isFull: () => queue.isFull,
+      loadTypes: async () => typesOf(client),
+      loaded: () => queue.wake(),
+      failed: fail,
+    });
+    const onAbort = (): void => (lost.aborted ? fail(signal.reason) : end(signal.reason));
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) return;
+    const from = (system: SystemIdentity): bigint => this.#startOn(system);
+    const stream = await this.#opened(
+      ReplicationStream.open(
+        address,
+        name,
+        { slot, publication, from },
+        {
+          onMessage: (bytes, source) => {
+            if (!feed.take(bytes)) source.pause();
+          },
+          onKeepalive: (position) => {
+            // Changes of other tables and databases, of which nothing is sent.
+            if (queue.isIdle && feed.isIdle) this.#unconfirmed.add([position]);
+          },
+        },
+        fail,
+      ),
+    );
+    try {
+      await Promise.all([
+        this.#pump(stream, queue, feed, ending.signal, failing.signal).catch(fail),
+        this.#measure(client, stream, queue, ending.signal).catch(fail),
+      ]);
+      // The node closes in an orderly way, so that everything reaches the other nodes.
+      if (signal.aborted) this.#confirm(stream, this.#unconfirmed.items);
+    } finally {
+      await stream.close();
+    }
+    if (!signal.aborted) throw asReason(ending.signal.reason);
+  }
+
+  /** Returns where to start on a database: what this thread knows of it only holds for the same timeline. */
+  #startOn(system: SystemIdentity): bigint {
+    if (system.system !== this.#system?.system || system.timeline !== this.#system.timeline) {
+      this.#system = system;
+      this.#confirmed = NO_POSITION;
+      this.#unconfirmed.clear();
+      this.#published = { commit: NO_POSITION, number: -1 };
+    }
+    return this.#confirmed;
+  }
+
+  async #opened(opening: Promise<ReplicationStream>): Promise<ReplicationStream> {
+    try {
+      return await opening;
+    } catch (error) {
+      if (sqlStateOf(error) !== OBJECT_IN_USE) throw error;
+      const message = `slot ${this.#settings.slot} must be free, got it in use: by the former leader until the server notices that it is gone, or by another program`;
+      throw makeError("SIM_ERR_DATABASE", message, { cause: error });
+    }
+  }
+
+  #take(queue: ChangeQueue, decoded: Decoded, bytes: number): void {
+    if ("end" in decoded) {
+      queue.push({ decoded, bytes: 0 });
+      return;
+    }
+    const { commit, number, table } = decoded;
+    const published = this.#published;
+    if (commit < published.commit) return;
+    if (commit === published.commit && number <= published.number) return;
+    if (!this.#settings.tables.has(table)) return;
+    queue.push({ decoded, bytes: "change" in decoded ? bytes : 0 });
+  }
+
+  async #pump(
+    stream: ReplicationStream,
+    queue: ChangeQueue,
+    feed: Feed,
+    signal: AbortSignal,
+    lost: AbortSignal,
+  ): Promise<void> {
+    while (!signal.aborted) {
+      const batch = queue.take();
+      if (batch.length === 0) {
+        feed.takeHeld();
+        if (!feed.isHolding) stream.resume();
+        await queue.filled();
+        continue;
+      }
+      const count = await this.#publish(batch, lost);
+      this.#note(batch.slice(0, count));
+      // If the lead was lost, the queue stays busy, so that no keepalive confirms what was not published.
+      if (count === batch.length) queue.published();
+    }
+  }
+
+  /** @returns number of entries, from the first one, that need not be sent again */
+  async #publish(batch: readonly Waiting[], lost: AbortSignal): Promise<number> {
+    const changes: Change[] = [];
+    const places: number[] = [];
+    for (const [at, { decoded }] of batch.entries()) {
+      if (!("change" in decoded)) continue;
+      changes.push(decoded.change);
+      places.push(at);
+    }
+    const [first] = changes;
+    if (first === undefined) return batch.length;
+    this.#reports.set("lagMs", Math.max(0, Date.now() - first.time.getTime()));
+    return places[await this.#publisher.publish(changes, lost)] ?? batch.length;
+  }
+
+  /** Notes what was published or left out, and the ends of whole transactions. */
+  #note(done: readonly Waiting[]): void {
+    let end: bigint | undefined;
+    for (const { decoded } of done) {
+      if ("end" in decoded) {
+        end = decoded.end;
+        continue;
+      }
+      this.#published = { commit: decoded.commit, number: decoded.number };
+      if ("failure" in decoded) this.#reports.error(decoded.failure);
+    }
+    if (end !== undefined) this.#unconfirmed.add([end]);
+  }
+
+  #confirm(stream: ReplicationStream, positions: readonly bigint[]): void {
+    const last = positions.at(-1);
+    if (last === undefined) return;
+    stream.confirm(last);
+    this.#confirmed = stream.confirmed;
+    this.#unconfirmed.confirmed(positions.length);
+  }
+
+  /**
+   * Confirms what is due, looks at the tables, and measures how far the source is behind, which also shows whether the
+   * leader's session still lives.
+   */
+  async #measure(
+    client: Client,
+    stream: ReplicationStream,
+    queue: ChangeQueue,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const watch = new TableWatch(this.#reports, async () => checkRunning(client, this.#settings));
+    while (!signal.aborted) {
+      this.#confirm(stream, this.#unconfirmed.due());
+      await watch.look();
+      const { rows } = await client.query<{ at: string }>(
+        "select pg_current_wal_lsn()::text as at",
+      );
+      const at = parsePosition(rows[0]?.at ?? formatPosition(NO_POSITION));
+      const lag = stream.confirmed === NO_POSITION ? NO_POSITION : at - stream.confirmed;
+      this.#reports.set("lagBytes", lag > NO_POSITION ? Number(lag) : 0);
+      if (queue.isIdle) this.#reports.set("lagMs", 0);
+      await pauseUntil(MEASURE_MS, signal);
+    }
+  }
+}
+
+/** What a feed calls. */
+interface FeedOwner {
+  take(decoded: Decoded, bytes: number): void;
+  isFull(): boolean;
+  loadTypes(): Promise<LoadedTypes>;
+  /** Messages that were held can be decoded now. */
+  loaded(): void;
+  failed(error: unknown): void;
+}
+
+/**
+ * Passes messages on to the decoder. While the types of a relation are loaded, messages are held. These are only the rest
+ * of a chunk that was already read, since the stream is paused.
+ */
+class Feed {
+  readonly #decoder: ReplicationDecoder;
+  readonly #owner: FeedOwner;
+  readonly #held: Buffer[] = [];
+
+  constructor(decoder: ReplicationDecoder, owner: FeedOwner) {
+    this.#decoder = decoder;
+    this.#owner = owner;
+  }
+
+  /** True between transactions. */
+  get isIdle(): boolean {
+    return !this.#decoder.isInTransaction && !this.isHolding;
+  }
+
+  get isHolding(): boolean {
+    return this.#decoder.lacksTypes || this.#held.length > 0;
+  }
+
+  /** Takes a message. @returns false if no more should be read for now */
+  take(bytes: Buffer): boolean {
+    if (this.isHolding) {
+      // Its memory is used again for the next one.
+      this.#held.push(Buffer.from(bytes));
+      return false;
+    }
+    this.#decode(bytes);
+    return !this.isHolding && !this.#owner.isFull();
+  }
+
+  /** Decodes what was held, as far as there is room. */
+  takeHeld(): void {
+    while (!this.#decoder.lacksTypes && !this.#owner.isFull()) {
+      const bytes = this.#held.shift();
+      if (bytes === undefined) return;
+      this.#decode(bytes);
+    }
+  }
+
+  #decode(bytes: Buffer): void {
+    for (const decoded of this.#decoder.decode(bytes)) this.#owner.take(decoded, bytes.length);
+    if (this.#decoder.lacksTypes) void this.#load();
+  }
+
+  async #load(): Promise<void> {
+    try {
+      this.#decoder.learn(await this.#owner.loadTypes());
+      this.#owner.loaded();
+    } catch (error) {
+      this.#owner.failed(error);
+    }
+  }
+}
+
+/** Changes that wait to be published. */
+class ChangeQueue {
+  readonly #maxInFlight: number;
+  readonly #maxBytes: number;
+  #waiting: Waiting[] = [];
+  #bytes = 0;
+  #isPublishing = false;
+  #wake: (() => void) | undefined = undefined;
+
+  constructor({ maxInFlight, batchBytes }: SourceSettings) {
+    this.#maxInFlight = maxInFlight;
+    this.#maxBytes = batchBytes;
+  }
+
+  get isFull(): boolean {
+    return this.#waiting.length >= this.#maxInFlight || this.#bytes >= this.#maxBytes;
+  }
+
+  /** True if nothing waits and nothing is being published. */
+  get isIdle(): boolean {
+    return this.#waiting.length === 0 && !this.#isPublishing;
+  }
+
+  push(waiting: Waiting): void {
+    this.#waiting.push(waiting);
+    this.#bytes += waiting.bytes;
+    this.wake();
+  }
+
+  /** Takes everything that waits. */
+  take(): readonly Waiting[] {
+    const taken = this.#waiting;
+    this.#waiting = [];
+    this.#bytes = 0;
+    this.#isPublishing = taken.length > 0;
+    return taken;
+  }
+
+  /** Notes that what was taken has been published. */
+  published(): void {
+    this.#isPublishing = false;
+  }
+
+  /** Resolves when something waits, or `wake` is called. */
+  async filled(): Promise<void> {
+    if (this.#waiting.length > 0) return;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  wake(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+}
+
+function asReason(reason: unknown): Error {
+  return isError(reason) ? reason : new Error(String(reason));
+}

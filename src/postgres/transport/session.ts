@@ -1,0 +1,570 @@
+/**
+ * One session: a row of the database, as a client of a socket.
+ *
+ *   opening --connect: ok--> rejoining --the stored joins were answered--> open
+ *      |                         |                                          |
+ *      +--refused----------------+-- the socket or the program ends it -----+--> ended, which is written
+ *      +--the lease is lost------+------------------------------------------+--> lost: nothing more is written
+ *      +--the shard closes-------+------------------------------------------+--> freed for another holder
+ *
+ * Its rows are passed on one after the other: the next one when the handler of the one before has finished. What
+ * follows from a row (its reply, other messages, that it was handled) is one write. A row whose handler calls
+ * `replyLater` does not hold up the others: it is handled when the reply is sent, or after `laterReplyMs`.
+ *
+ * The stored joins are passed on again before the first row. Their answers do not appear in the outbox, since the
+ * program has got them; a join that is refused now is the end of its channel.
+ *
+ * Runs on: shard.
+ * Owns: the rows that were fetched, and the messages that are not in the outbox yet.
+ * Full: while the outbox is full, messages wait here, and count as unsent. The socket's policy for slow clients
+ *       decides. No rows are passed on meanwhile.
+ */
+
+import type {
+  TransportClient,
+  TransportConnection,
+  TransportDecision,
+  TransportRequest,
+} from "../../raw.ts";
+import type { PostgresInfo } from "./options.ts";
+import { Outcome, type Flight, type StoredJoin } from "./outcome.ts";
+import { frameOf, messageOf, storableJson, type RowMessage } from "./rows.ts";
+import {
+  historyIn,
+  isOk,
+  isReplyTo,
+  messageOfJoin,
+  reasonIn,
+  SessionJoins,
+} from "./session-joins.ts";
+import type { WritingSession } from "./writer.ts";
+
+/** A session, as claimed. */
+export interface SessionRow {
+  readonly id: string;
+  readonly role: string;
+  readonly path: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly claims: Readonly<Record<string, unknown>>;
+  readonly state: "opening" | "open";
+  readonly epoch: string;
+  readonly written: string;
+}
+
+/** A row of the inbox. */
+export interface InboxRow extends RowMessage {
+  readonly id: string;
+  readonly isTooLong: boolean;
+}
+
+/** How full the outbox is. */
+export interface OutboxSize {
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** What a session needs of its holder. */
+export interface SessionOwner {
+  readonly settings: {
+    readonly paths: readonly string[];
+    readonly outboxRows: number;
+    readonly outboxBytes: number;
+    readonly laterReplyMs: number;
+  };
+  /** True once the shard ends its sessions. */
+  readonly isStopping: boolean;
+  /** False while the database is away. */
+  readonly isWriting: boolean;
+  connect(request: TransportRequest): Promise<TransportDecision>;
+  /** The session has something to write. */
+  hasWritten(session: Session): void;
+  /** The session can take rows. */
+  wantsRows(session: Session): void;
+  /** The session's outbox may be full. */
+  wantsSize(session: Session): void;
+  /** The session has ended here. */
+  isOver(session: Session): void;
+  report(text: string): void;
+}
+
+/** What is passed on: a row, or a stored join. */
+interface Work extends RowMessage {
+  /** Undefined for a stored join. */
+  readonly id: string | undefined;
+  /** Whether the topic was joined before, by another channel. */
+  readonly isRejoin: boolean;
+  /** Set if the handler will reply later. */
+  isLater: boolean;
+}
+
+interface LaterReply {
+  readonly id: string;
+  readonly sinceMs: number;
+}
+
+/** Close codes (RFC 6455 §7.4.1). 1012 is that of a shard that drains. */
+const CODE = {
+  normal: 1000,
+  cut: 1006,
+  tooLarge: 1009,
+  internalError: 1011,
+  restart: 1012,
+} as const;
+/** The version of the protocol in which rows are written. */
+const VERSION = "2.0.0";
+/** What is on its way to an outbox that has room: as much as a batch, and no more, since it is in memory. */
+const SOON_BYTES = 1_048_576;
+/** Rows that wait for a reply of `replyLater`: beyond it, no more are fetched. */
+const MAX_LATER = 1_000;
+const MAX_FAILURES = 4;
+const FIRST_RETRY_MS = 500;
+
+/** Tells a program that another shard has its session. */
+const RESUMED: RowMessage = {
+  joinRef: null,
+  ref: null,
+  topic: "phoenix",
+  event: "resumed",
+  payload: null,
+  bytes: null,
+};
+
+/** A session. */
+export class Session implements TransportClient, WritingSession {
+  readonly id: string;
+  readonly epoch: string;
+  readonly joins: SessionJoins;
+  readonly #row: SessionRow;
+  readonly #owner: SessionOwner;
+  #connection: TransportConnection | undefined = undefined;
+  /** Stored joins and rows that were not passed on yet. */
+  #rejoins: StoredJoin[];
+  #rows: InboxRow[] = [];
+  #current: Work | undefined = undefined;
+  /** Rows that wait for a reply, by topic and ref: of those with the same ref, the oldest first. */
+  readonly #later = new Map<string, LaterReply[]>();
+  #laterCount = 0;
+  #outcome = new Outcome();
+  #flight: Flight | undefined = undefined;
+  #number: number;
+  #size: OutboxSize = { rows: 0, bytes: 0 };
+  #isPaused = false;
+  #isPassing = false;
+  /** Set when its last write was decided. */
+  #isEnding = false;
+  #isGone = false;
+  #failures = 0;
+  #unstorables = 0;
+  #retry: NodeJS.Timeout | undefined = undefined;
+
+  constructor(owner: SessionOwner, row: SessionRow, joins: readonly StoredJoin[]) {
+    this.#owner = owner;
+    this.#row = row;
+    this.id = row.id;
+    this.epoch = row.epoch;
+    this.#number = Number(row.written);
+    this.#rejoins = [...joins];
+    this.joins = new SessionJoins(joins);
+  }
+
+  /** True if rows can be fetched: all that were fetched before are handled and written. */
+  get takesRows(): boolean {
+    const isFree = this.#connection !== undefined && !this.#isEnding && !this.#isFull;
+    const mayWait = this.#laterCount < MAX_LATER;
+    const hasNone = this.#rows.length === 0 && this.#rejoins.length === 0 && !this.#current;
+    return isFree && mayWait && hasNone && !this.#outcome.hasHandled && !this.#flight?.handled;
+  }
+
+  /** Rows that are fetched, but must not be fetched again. */
+  get laterRows(): readonly string[] {
+    return [...this.#later.values()].flat().map(({ id }) => id);
+  }
+
+  /** Whether it may soon have too many rows in its outbox to write more. */
+  get isFilling(): boolean {
+    const { outboxRows, outboxBytes } = this.#owner.settings;
+    return this.#size.rows > outboxRows / 2 || this.#size.bytes > outboxBytes / 2;
+  }
+
+  get #isFull(): boolean {
+    const { outboxRows, outboxBytes } = this.#owner.settings;
+    return this.#size.rows >= outboxRows || this.#size.bytes >= outboxBytes;
+  }
+
+  // -- opening -----------------------------------------------------------------------------------
+
+  /** Asks the socket, and opens the connection. */
+  async open(): Promise<void> {
+    const decision = await this.#decide();
+    if (this.#isGone || this.#isEnding) return;
+    switch (decision.result) {
+      case "ok":
+        this.#opened(decision);
+        break;
+      case "refused":
+        this.#refuse(decision.reason);
+        break;
+      case "limited":
+        this.#retry = setTimeout(() => void this.open(), decision.retryAfterMs);
+        break;
+      case "failed":
+        this.#failed();
+        break;
+      case "unavailable":
+        this.#retry = setTimeout(() => void this.open(), FIRST_RETRY_MS);
+        break;
+    }
+  }
+
+  async #decide(): Promise<TransportDecision> {
+    const { path, role, claims, params } = this.#row;
+    const refused = { result: "refused", reason: { reason: "no such socket" } } as const;
+    if (!this.#owner.settings.paths.includes(path)) return refused;
+    const postgres: PostgresInfo = { role, claims, session: this.id };
+    try {
+      return await this.#owner.connect({
+        path,
+        params: { ...params, vsn: VERSION },
+        connectInfo: { postgres },
+      });
+    } catch (error) {
+      this.#owner.report(`no socket for a session of ${path}: ${String(error)}`);
+      return refused;
+    }
+  }
+
+  #opened(decision: Extract<TransportDecision, { readonly result: "ok" }>): void {
+    const connection = decision.open(this);
+    // The shard may be closing, and has ended it at once.
+    if (!connection.isOpen) return;
+    this.#connection = connection;
+    if (this.#row.state === "opening") {
+      this.#outcome.opened();
+    } else {
+      this.#addJson(RESUMED, "{}");
+    }
+    this.#owner.hasWritten(this);
+    this.#passOn();
+  }
+
+  #refuse(reason: unknown): void {
+    const json = reason === undefined ? null : storableJson(JSON.stringify(reason));
+    this.#end({ state: "refused", code: null, reason: json }, true);
+  }
+
+  /** Tries again a few times, because what `connect` asks may only be away for a moment. */
+  #failed(): void {
+    this.#failures += 1;
+    if (this.#failures >= MAX_FAILURES) {
+      this.#refuse({ reason: "connect failed" });
+      return;
+    }
+    this.#retry = setTimeout(() => void this.open(), FIRST_RETRY_MS * this.#failures);
+  }
+
+  // -- rows --------------------------------------------------------------------------------------
+
+  /** Takes rows that were fetched. */
+  take(rows: readonly InboxRow[]): void {
+    if (this.#isEnding || this.#isGone) return;
+    this.#rows.push(...rows);
+    this.#passOn();
+  }
+
+  #passOn(): void {
+    // A handler may call this from within `receive`.
+    if (this.#isPassing) return;
+    this.#isPassing = true;
+    try {
+      for (let work = this.#next(); work; work = this.#next()) this.#pass(work);
+    } finally {
+      this.#isPassing = false;
+    }
+    if (this.takesRows) this.#owner.wantsRows(this);
+  }
+
+  #next(): Work | undefined {
+    if (this.#current || this.#isPaused || this.#isEnding || this.#isGone) return undefined;
+    const join = this.#rejoins.shift();
+    if (join) return { ...messageOfJoin(join), id: undefined, isRejoin: true, isLater: false };
+    if (this.#isFull) return undefined;
+    const row = this.#rows.shift();
+    if (!row) return undefined;
+    if (row.isTooLong) this.#endHere(CODE.tooLarge);
+    else if (row.topic === "phoenix" && row.event === "phx_close")
+      this.#endHere(CODE.normal, row.id);
+    else return { ...row, isRejoin: this.joins.get(row.topic) !== undefined, isLater: false };
+    return undefined;
+  }
+
+  #pass(work: Work): void {
+    const frame = frameOf(work);
+    if (frame === undefined) {
+      this.#endHere(CODE.internalError, work.id);
+      return;
+    }
+    this.#current = work;
+    if (this.#connection?.receive(frame) === false) this.#isPaused = true;
+    this.#settle();
+  }
+
+  /** Notes that the current row was handled, if it was. */
+  #settle(): void {
+    const work = this.#current;
+    if (!work || this.#isPaused || this.#isEnding) return;
+    if (this.#connection?.isHandling(work.topic) === true) return;
+    this.#current = undefined;
+    if (work.id === undefined) return;
+    if (work.isLater) {
+      this.#replyIsDue(keyOf(work), { id: work.id, sinceMs: performance.now() });
+      return;
+    }
+    this.#outcome.handled(work.id);
+    this.#owner.hasWritten(this);
+  }
+
+  #replyIsDue(key: string, later: LaterReply): void {
+    const same = this.#later.get(key);
+    if (same) same.push(later);
+    else this.#later.set(key, [later]);
+    this.#laterCount += 1;
+  }
+
+  /** Notes that the oldest row of a key was handled. */
+  #replyIsDone(key: string): void {
+    const same = this.#later.get(key);
+    const first = same?.shift();
+    if (!first) return;
+    if (same?.length === 0) this.#later.delete(key);
+    this.#laterCount -= 1;
+    this.#outcome.handled(first.id);
+    this.#owner.hasWritten(this);
+  }
+
+  /** Completes rows whose reply is late, without it. */
+  checkLate(nowMs: number): void {
+    const { laterReplyMs } = this.#owner.settings;
+    for (const [key, same] of this.#later) {
+      const late = same.filter(({ sinceMs }) => nowMs - sinceMs >= laterReplyMs);
+      for (let count = late.length; count > 0; count -= 1) this.#replyIsDone(key);
+    }
+  }
+
+  // -- TransportClient: for the shard ------------------------------------------------------------
+
+  /**
+   * What the database will not take soon: what is on its way does not count, as with the buffers of a network. While
+   * the shard closes, nothing does, because it is written with the last of the session.
+   */
+  get bufferedBytes(): number {
+    if (this.#owner.isStopping) return 0;
+    const waiting = this.#outcome.bytes + (this.#flight?.bytes ?? 0);
+    return Math.max(0, waiting - this.#soonTaken);
+  }
+
+  get #soonTaken(): number {
+    if (!this.#owner.isWriting || this.#isFull) return 0;
+    return Math.min(SOON_BYTES, this.#owner.settings.outboxBytes - this.#size.bytes);
+  }
+
+  send(frame: string | Uint8Array): void {
+    if (this.#isEnding || this.#isGone) return;
+    const message = messageOf(frame);
+    if (!message) throw new TypeError(`a frame must be of version ${VERSION} of the protocol`);
+    if (this.#isAnswerToStored(message)) return;
+    this.#follow(message);
+    this.#add(message, frame.length);
+  }
+
+  /** @param code - 1006 if the client is too slow */
+  close(code: number): void {
+    const isOfShard = code === CODE.restart || (code === CODE.cut && this.#owner.isStopping);
+    if (isOfShard) this.free();
+    else this.#end({ state: "closed", code, reason: null }, code !== CODE.cut);
+  }
+
+  handled(): void {
+    this.#settle();
+    this.#passOn();
+  }
+
+  repliesLater(topic: string, ref: unknown): void {
+    const work = this.#current;
+    if (work && work.topic === topic && work.ref === ref) work.isLater = true;
+  }
+
+  /** The shard takes messages again. */
+  resume(): void {
+    this.#isPaused = false;
+    this.handled();
+  }
+
+  #add(message: RowMessage, bytes: number): void {
+    this.#outcome.add(message, bytes);
+    this.#owner.hasWritten(this);
+  }
+
+  #addJson(message: RowMessage, payload: string): void {
+    this.#add({ ...message, payload }, payload.length);
+  }
+
+  /** Keeps an answer to a stored join from the outbox. */
+  #isAnswerToStored(message: RowMessage): boolean {
+    const work = this.#current;
+    if (!work || work.id !== undefined || !isReplyTo(message, work)) return false;
+    const { topic } = work;
+    const answer = message.payload ?? "{}";
+    if (isOk(answer)) {
+      this.joins.rejoined(topic, answer, this.#outcome);
+      const history = historyIn(answer);
+      if (history?.recovered === false) {
+        this.#addJson({ ...message, ref: null, event: "history" }, JSON.stringify(history));
+      }
+    } else {
+      this.joins.left(topic, this.#outcome);
+      const end = { ...message, ref: message.joinRef, event: "phx_error" };
+      this.#addJson(end, reasonIn(answer));
+    }
+    return true;
+  }
+
+  /** Notes what a message means for the joins and the rows that wait for a reply. */
+  #follow(message: RowMessage): void {
+    switch (message.event) {
+      case "phx_reply":
+        this.#replied(message);
+        break;
+      case "phx_error":
+        this.joins.left(message.topic, this.#outcome);
+        break;
+      case "phx_close":
+        // A join of a joined topic ends the channel before it; only the newer one is stored.
+        if (!this.#isReplaced(message)) this.joins.left(message.topic, this.#outcome);
+        break;
+      default:
+        this.joins.passed(message, this.#outcome);
+    }
+  }
+
+  #replied(message: RowMessage): void {
+    this.#replyIsDone(keyOf(message));
+    const work = this.#current;
+    if (work?.event !== "phx_join" || !isReplyTo(message, work)) return;
+    if (isOk(message.payload)) this.joins.joined(work, message.payload ?? "", this.#outcome);
+  }
+
+  #isReplaced({ topic }: RowMessage): boolean {
+    const work = this.#current;
+    return work?.event === "phx_join" && work.topic === topic && work.isRejoin;
+  }
+
+  // -- WritingSession: for the writer ------------------------------------------------------------
+
+  flight(): Flight | undefined {
+    if (this.#flight) return this.#flight;
+    if (this.#isGone || this.#outcome.isEmpty) return undefined;
+    const part = this.#outcome.isLast ? this.#outcome : this.#firstPart();
+    if (!part) {
+      this.#owner.wantsSize(this);
+      return undefined;
+    }
+    if (part === this.#outcome) this.#outcome = new Outcome();
+    this.#number += 1;
+    this.#flight = part.toFlight(this.#number, this);
+    return this.#flight;
+  }
+
+  /** Returns as much of the outcome as the outbox has room for. */
+  #firstPart(): Outcome | undefined {
+    if (this.#isFull) return undefined;
+    const { outboxRows, outboxBytes } = this.#owner.settings;
+    return this.#outcome.first(outboxRows - this.#size.rows, outboxBytes - this.#size.bytes);
+  }
+
+  written(): void {
+    const flight = this.#flight;
+    if (!flight) return;
+    this.#flight = undefined;
+    if (flight.isLast) {
+      this.#gone();
+      return;
+    }
+    const { rows, bytes } = this.#size;
+    this.setSize({ rows: rows + flight.messages.length, bytes: bytes + flight.bytes });
+    if (!this.#outcome.isEmpty) this.#owner.hasWritten(this);
+    this.#connection?.drained();
+  }
+
+  lost(): void {
+    this.#flight = undefined;
+    this.#connection?.closed();
+    this.#gone();
+  }
+
+  unstorable(error: unknown): void {
+    this.#owner.report(`a session wrote what the database cannot hold: ${String(error)}`);
+    this.#flight = undefined;
+    this.#isEnding = false;
+    this.#unstorables += 1;
+    if (this.#unstorables === 1) this.#endHere(CODE.internalError);
+    // Not even its end can be written.
+    else if (this.#unstorables === 2) this.free();
+    else this.#gone();
+  }
+
+  /** Tells how full the outbox is. */
+  setSize(size: OutboxSize): void {
+    this.#size = size;
+    if (this.#isFull) return;
+    if (!this.#outcome.isEmpty) this.#owner.hasWritten(this);
+    this.#passOn();
+  }
+
+  // -- ends --------------------------------------------------------------------------------------
+
+  /** Leaves the session to another holder, if the shard has no connection of it to end. */
+  freeUnopened(): void {
+    if (!this.#connection) this.free();
+  }
+
+  /** Leaves the session to another holder. What is not handled is handled there. */
+  free(): void {
+    if (this.#isEnding || this.#isGone) return;
+    this.#isEnding = true;
+    clearTimeout(this.#retry);
+    this.#outcome.freed();
+    this.#owner.hasWritten(this);
+  }
+
+  /** Ends the session because its program is away. */
+  expire(isIdle: boolean): void {
+    this.#endHere(isIdle ? CODE.normal : CODE.cut);
+  }
+
+  /** Ends the session from this side. @param row - the row that asked for it */
+  #endHere(code: number, row?: string): void {
+    if (this.#isEnding || this.#isGone) return;
+    if (row !== undefined) this.#outcome.handled(row);
+    this.#end({ state: "closed", code, reason: null }, code !== CODE.cut);
+    this.#connection?.closed(code);
+  }
+
+  #end(end: Parameters<Outcome["ended"]>[0], isRead: boolean): void {
+    if (this.#isEnding || this.#isGone) return;
+    this.#isEnding = true;
+    clearTimeout(this.#retry);
+    this.#outcome.ended(end, isRead);
+    this.#owner.hasWritten(this);
+  }
+
+  #gone(): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    clearTimeout(this.#retry);
+    this.#owner.isOver(this);
+  }
+}
+
+function keyOf({ topic, ref }: RowMessage): string {
+  return JSON.stringify([topic, ref]);
+}

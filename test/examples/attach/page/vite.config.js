@@ -1,0 +1,2 @@
+// The example leaves nothing in node_modules.
+export default { cacheDir: ".vite" };
