@@ -6,6 +6,7 @@
 
 import { checkKeys } from "../definition-checks.ts";
 import type { RateKey, RateTable } from "../memory/rate-table.ts";
+import type { Clock } from "./clock.ts";
 import { OWN_KEYS, type Counted, type OwnRates } from "./own-limits.ts";
 import { checkedRate, checkSharedRate, RateLimit, type Rate } from "./rate.ts";
 
@@ -29,13 +30,15 @@ interface SharedLimit {
 /** The limits for one kind of key on one mount. */
 export class SharedLimits {
   readonly #table: RateTable;
+  readonly #clock: Clock;
   readonly #limits: Partial<Record<Counted, SharedLimit>> = {};
   /** The limit that refused the last request. */
   refusedBy: Counted = "messages";
 
   /** @param name - unique for each kind of key on each mount */
-  constructor(name: string, rates: SharedRates, table: RateTable) {
+  constructor(name: string, rates: SharedRates, table: RateTable, clock: Clock) {
     this.#table = table;
+    this.#clock = clock;
     for (const counted of SHARED_KEYS) {
       const rate = rates[counted];
       if (!rate) continue;
@@ -82,13 +85,16 @@ export class SharedLimits {
     if (!found) return 0;
     const { limit, salt0, salt1 } = found;
     this.refusedBy = counted;
-    return this.#table.spend(
-      mix(hash0 ^ salt0),
-      mix(hash1 ^ salt1),
-      nowMs,
-      limit.costUnits(count),
-      limit.toleranceUnits,
-    );
+    const cost = limit.costUnits(count);
+    const word0 = mix(hash0 ^ salt0);
+    const word1 = mix(hash1 ^ salt1);
+    const waitMs = this.#table.spend(word0, word1, nowMs, cost, limit.toleranceUnits);
+    if (waitMs === 0) return 0;
+    // Another shard may have spent at a time later than `nowMs`. To a clock that is behind it, less is left in
+    // the bucket than there is, and the last message of a burst would be refused.
+    const laterMs = this.#clock();
+    if (laterMs === nowMs) return waitMs;
+    return this.#table.spend(word0, word1, laterMs, cost, limit.toleranceUnits);
   }
 }
 

@@ -40,8 +40,10 @@ export class SocketLimiter {
   constructor(path: string, limits: SocketLimits, table: RateTable, refusals: Refusals) {
     const { perId, perAddress, flood } = limits;
     this.#own = new OwnLimits("limits", limits);
-    this.#perId = perId && new SharedLimits(`id of ${path}`, perId, table);
-    this.#perAddress = perAddress && new SharedLimits(`address of ${path}`, perAddress, table);
+    const { clock } = refusals;
+    this.#perId = perId && new SharedLimits(`id of ${path}`, perId, table, clock);
+    this.#perAddress =
+      perAddress && new SharedLimits(`address of ${path}`, perAddress, table, clock);
     this.#addressOf = limits.address?.bind(limits);
     this.closesFloods = flood === "close";
     this.#countsBytes = [this.#own, this.#perId, this.#perAddress].some((of) => of?.countsBytes);

@@ -8,12 +8,12 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { after, before, describe, it } from "node:test";
-import { Socket, type Channel } from "phoenix";
+import type { Channel, Socket } from "phoenix";
 import { WebSocket } from "ws";
 import { Client, joined } from "../support/client.ts";
 import { openedInTurn } from "../support/dealing.ts";
 import { within } from "../support/deadline.ts";
-import { disconnect, join, push } from "../support/phoenix-client.ts";
+import { connectPhoenix, disconnect, join, push } from "../support/phoenix-client.ts";
 import { startServer } from "../support/server.ts";
 import type { Server } from "../support/server.ts";
 
@@ -33,15 +33,7 @@ describe("Rate limits, on 2 shards", () => {
     path: string,
     params: Readonly<Record<string, string>> = {},
   ): Promise<Socket> {
-    const socket = new Socket(`ws://127.0.0.1:${server.port}${path}`, {
-      transport: WebSocket,
-      params,
-      rejoinAfterMs: () => 20,
-    });
-    const opened = new Promise<void>((resolve) => socket.onOpen(resolve));
-    socket.connect();
-    await within(opened, `the official client's connection to ${path}`);
-    return socket;
+    return connectPhoenix(server.port, params, {}, "ws", path);
   }
 
   /** Connects and joins so often, and pushes from all in turns until each was refused. */

@@ -1,6 +1,7 @@
 /**
  * The official `phoenix` package, unchanged, on `ws`, with promises instead of its callbacks.
- * One exception: unanswered pushes, which time out after 10 s, do not keep the process alive.
+ * One exception: neither unanswered pushes, which time out after 10 s, nor reconnects keep the process alive. A test that
+ * fails before it has disconnected its sockets would not end otherwise.
  *
  * Runs on: the main thread of the tests.
  */
@@ -15,6 +16,21 @@ Channel.prototype.push = function pushAndLetGo(...given): Push {
   sent.timeoutTimer?.unref();
   return sent;
 };
+
+/** The client's timer that connects again. */
+interface ReconnectTimer {
+  timer: NodeJS.Timeout;
+  scheduleTimeout(): void;
+}
+
+function letReconnectsGo(socket: Socket): void {
+  const reconnect = Reflect.get(socket, "reconnectTimer") as ReconnectTimer;
+  const schedule = reconnect.scheduleTimeout.bind(reconnect);
+  reconnect.scheduleTimeout = () => {
+    schedule();
+    reconnect.timer.unref();
+  };
+}
 
 /**
  * Connects a socket of the official client. It retries quickly, so that tests need not wait.
@@ -36,6 +52,7 @@ export async function connectPhoenix(
     rejoinAfterMs: () => 20,
     ...options,
   });
+  letReconnectsGo(socket);
   const opened = new Promise<void>((resolve) => socket.onOpen(resolve));
   socket.connect();
   await within(opened, "the official client's connection");
