@@ -326,10 +326,13 @@ describe("TaskPool", () => {
     });
   }
 
-  it("keeps the thread of a task that ends by itself when its time is over", async () => {
+  it("keeps the thread of a task that ends by itself when its time is over", async (t) => {
+    t.mock.timers.enable({ apis: ["setTimeout"] });
     const owner = new Owner(makePool({ taskTimeoutMs: 1_000 }));
     const hold = new Hold();
     const task = owner.begin("mind", hold.shared);
+    await hold.started(1);
+    t.mock.timers.tick(1_000);
     assert.equal((await owner.failure(task)).code, "SIM_ERR_TASK_TIMEOUT");
     const thread = await hold.endedOn();
     assert.equal(await owner.result(owner.begin("where")), thread);

@@ -37,6 +37,8 @@ import {
 } from "../../src/testing/index.ts";
 
 const HOUR_MS = 3_600_000;
+/** For an answer of another thread, in real time. */
+const PATIENCE_MS = 20_000;
 const FOREVER = new Promise<never>(() => {});
 const START_MS = Date.UTC(2026, 0, 1);
 const wall = performance.now.bind(performance);
@@ -238,7 +240,8 @@ describe("virtual time", () => {
 
   it("waits in real time for other threads", async () => {
     const app = await started();
-    const channel = await joined(app);
+    const socket = await app.connect({ timeoutMs: PATIENCE_MS });
+    const { channel } = await subscribeAndJoin(socket, "room:1");
     await assertReply(channel.push("random"), "ok", { length: 8 });
   });
 
