@@ -38,6 +38,9 @@ export interface Platform {
   readonly glibcVersion: () => string | undefined;
 }
 
+/** Before 20.13, Node.js takes no notice of `excludeNetwork`. */
+type Reporter = NodeJS.ProcessReport & { excludeNetwork?: boolean | undefined };
+
 /** Returns the platform of this process. */
 export function currentPlatform(): Platform {
   return {
@@ -156,10 +159,26 @@ function isOlder(version: string, than: string): boolean {
 }
 
 function glibcVersion(): string | undefined {
-  const report: unknown = process.report?.getReport();
+  const report: unknown = reportWithoutNetwork();
   if (typeof report !== "object" || report === null || !("header" in report)) return undefined;
   const { header } = report;
   if (typeof header !== "object" || header === null) return undefined;
   if (!("glibcVersionRuntime" in header)) return undefined;
   return typeof header.glibcVersionRuntime === "string" ? header.glibcVersionRuntime : undefined;
+}
+
+/**
+ * Returns a report of this process without its connections. With them, Node.js looks up the names of their addresses, and
+ * blocks the thread until the name servers have answered or 10 s are over.
+ */
+function reportWithoutNetwork(): unknown {
+  const reporter = process.report as Reporter | undefined;
+  if (!reporter) return undefined;
+  const before = reporter.excludeNetwork;
+  reporter.excludeNetwork = true;
+  try {
+    return reporter.getReport();
+  } finally {
+    reporter.excludeNetwork = before;
+  }
 }
