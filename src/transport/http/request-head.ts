@@ -36,7 +36,11 @@ export interface RequestHead {
   readonly scheme: HttpScheme;
   /** Host that the client asked for, if a trusted proxy says it and it is wanted. Otherwise `Host` says it. */
   readonly forwardedHost: string | undefined;
-  /** False if the request must be refused: it has gone around the server that this one is attached to. */
+  /**
+   * False if the request must be refused: it has gone around the server that this one is attached to, or its client's
+   * address is wanted and the system does not know it any more, since the client has reset the connection. Without an
+   * address, the client would be under no limit.
+   */
   readonly isAdmitted: boolean;
 }
 
@@ -91,6 +95,8 @@ export function readHead(
     if (isWanted(name, wants)) headers.push([name, value]);
   });
   const client = forwarded && proxies?.clientOf(response, forwarded, wants);
+  const peerAddress = client?.address ?? peerAddressOf(response, wants);
+  const isGone = wants.isPeerWanted && peerAddress === "";
   return {
     method: request.getCaseSensitiveMethod(),
     path: request.getUrl(),
@@ -100,10 +106,10 @@ export function readHead(
     bodyBytes: framing.bodyBytes,
     isFramed: framing.isValid,
     isLast: request.getHeader("connection").length === CLOSE_LENGTH,
-    peerAddress: client?.address ?? peerAddressOf(response, wants),
+    peerAddress,
     scheme: client?.scheme ?? scheme,
     forwardedHost: client?.host,
-    isAdmitted: client?.isAdmitted ?? true,
+    isAdmitted: !isGone && (client?.isAdmitted ?? true),
   };
 }
 
