@@ -7,7 +7,7 @@
 import type { EngineRequest, EngineResponse } from "../engine/app-port.ts";
 import { BodyFraming } from "./framing.ts";
 import { pathParams } from "./path.ts";
-import { ForwardedHeaders, type TrustedProxies } from "./trusted-proxies.ts";
+import { ForwardedHeaders, type RequestClient, type TrustedProxies } from "./trusted-proxies.ts";
 import type { HttpScheme } from "./uri.ts";
 
 /** A header, with its name in lower case. */
@@ -94,9 +94,9 @@ export function readHead(
     if (forwarded?.read(name, value) === true) return;
     if (isWanted(name, wants)) headers.push([name, value]);
   });
-  const client = forwarded && proxies?.clientOf(response, forwarded, wants);
-  const peerAddress = client?.address ?? peerAddressOf(response, wants);
-  const isGone = wants.isPeerWanted && peerAddress === "";
+  const client =
+    (forwarded && proxies?.clientOf(response, forwarded, wants)) ?? peerOf(response, wants, scheme);
+  const isGone = wants.isPeerWanted && client.address === "";
   return {
     method: request.getCaseSensitiveMethod(),
     path: request.getUrl(),
@@ -106,10 +106,10 @@ export function readHead(
     bodyBytes: framing.bodyBytes,
     isFramed: framing.isValid,
     isLast: request.getHeader("connection").length === CLOSE_LENGTH,
-    peerAddress,
-    scheme: client?.scheme ?? scheme,
-    forwardedHost: client?.host,
-    isAdmitted: !isGone && (client?.isAdmitted ?? true),
+    peerAddress: client.address,
+    scheme: client.scheme,
+    forwardedHost: client.host,
+    isAdmitted: client.isAdmitted && !isGone,
   };
 }
 
@@ -145,6 +145,14 @@ function queryOf(request: { getQuery(): string | undefined }): string {
   return request.getQuery() ?? "";
 }
 
-function peerAddressOf(response: EngineResponse, { isPeerWanted }: HeadWants): string {
-  return isPeerWanted ? Buffer.from(response.getRemoteAddressAsText()).toString("latin1") : "";
+/** Returns the connection's peer as the client. */
+function peerOf(
+  response: EngineResponse,
+  { isPeerWanted }: HeadWants,
+  scheme: HttpScheme,
+): RequestClient {
+  const address = isPeerWanted
+    ? Buffer.from(response.getRemoteAddressAsText()).toString("latin1")
+    : "";
+  return { address, scheme, host: undefined, isAdmitted: true };
 }

@@ -263,7 +263,7 @@ describe("a request for an upgrade", () => {
   });
 
   it("that says that its body is empty gets one", async () => {
-    const port = await opening({ open: (ws) => void ws.end(1000) });
+    const port = await opening({ open: (ws) => ws.end(1000) });
     const got = await exchanged(port, requestOf(`GET ${PATH}`, [...UPGRADE, "Content-Length: 0"]));
     assert.deepEqual(statusesOf(got), [101]);
   });
