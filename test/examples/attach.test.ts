@@ -28,7 +28,18 @@ interface Application {
   readonly port: number;
 }
 
-async function started(framework: string, port = 0): Promise<Application> {
+/** Makes `localhost` two addresses, as on most machines. */
+const TWO_ADDRESSES = `import dns from "node:dns";
+  const { lookup } = dns;
+  dns.lookup = (name, options, done) => name === "localhost" && options?.all
+    ? done(null, [{ address: "127.0.0.1", family: 4 }, { address: "::1", family: 6 }])
+    : lookup(name, options, done);`;
+
+async function started(
+  framework: string,
+  port = 0,
+  flags: readonly string[] = [],
+): Promise<Application> {
   const main = fileURLToPath(new URL(`./attach/${framework}.js`, import.meta.url));
   const env = {
     ...process.env,
@@ -39,7 +50,8 @@ async function started(framework: string, port = 0): Promise<Application> {
     SIMURGH_LOG_LEVEL: "error",
   };
   const cwd = fileURLToPath(PAGE);
-  const child = spawn(process.execPath, [main], { cwd, env, stdio: ["ignore", "pipe", "inherit"] });
+  const words = [...flags, main];
+  const child = spawn(process.execPath, words, { cwd, env, stdio: ["ignore", "pipe", "inherit"] });
   const [line] = (await within(once(child.stdout, "data"), `the line of ${framework}`)) as [Buffer];
   const found = /^http:\/\/(?:localhost|127\.0\.0\.1):(\d+)\n$/.exec(String(line));
   assert.ok(found, String(line));
@@ -89,6 +101,25 @@ for (const [framework, [path, page]] of Object.entries(PAGES)) {
     });
   });
 }
+
+describe("sockets on the port of fastify, where localhost has two addresses", () => {
+  it("serve long-polls on each of those that it listens on", async () => {
+    const flags = ["--import", `data:text/javascript,${encodeURIComponent(TWO_ADDRESSES)}`];
+    const application = await started("fastify", 0, flags);
+    const statuses: (number | undefined)[] = [];
+    for (const host of ["127.0.0.1", "[::1]"]) {
+      const asked = fetch(`http://${host}:${application.port}/socket/longpoll?vsn=2.0.0`);
+      statuses.push(
+        await asked.then(
+          ({ status }) => status,
+          () => undefined,
+        ),
+      );
+    }
+    await stopped(application);
+    assert.deepEqual(statuses, [200, undefined]);
+  });
+});
 
 describe("a page of Vite, an API and sockets on one port", { skip: noBrowser }, () => {
   let browser: Browser;

@@ -187,6 +187,23 @@ describe("With trustProxy, the client is whom the proxy names", () => {
     assert.deepEqual(statuses, [200, 200, 200, 429]);
     assert.equal(await asked("192.0.2.2"), 200);
   });
+
+  it("for the rates of an address, also if clients reset their connections, which then have none", async () => {
+    const port = await serving({});
+    const path = "/socket/longpoll?vsn=2.0.0";
+    const gone = Array.from({ length: 100 }, async () => {
+      const client = connect({ port, host: "127.0.0.1" });
+      client.write(requestOf(`GET ${path}`));
+      await within(once(client, "connect"), "a connection");
+      await setImmediate();
+      client.resetAndDestroy();
+      await within(once(client, "close"), "its end");
+    });
+    await Promise.all(gone);
+    await ask(port, "GET", path).answer;
+    const sessions = server?.stats().total.sessions ?? 0;
+    assert.ok(sessions <= 3, String(sessions));
+  });
 });
 
 describe("A PROXY header of version 2", () => {

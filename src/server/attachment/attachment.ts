@@ -181,12 +181,8 @@ export class Attachment implements OuterRequests {
     const early = new EarlyBytes(client, head);
     client.on("error", () => client.destroy());
     limitSilence(client, 0);
-    // The engine would wait for a body, but all that follows is held until the 101.
-    const { "content-length": length = "0", "transfer-encoding": coding } = request.headers;
-    const hasBody = coding !== undefined || length !== "0";
-    const isValid = !hasBody && request.httpVersion === "1.1";
     const headers = headersOf(request, ["expect", "content-length", ATTACHED_HEADER]);
-    const passed = isValid ? this.#pass(request, headers) : BAD_REQUEST;
+    const passed = isValidUpgrade(request) ? this.#pass(request, headers) : BAD_REQUEST;
     const answerOwn = (answer: OwnAnswer): void => {
       const lines = [...answer.headers, "Content-Length", "0", "Connection", "close"];
       client.write(headOf({ statusCode: answer.status }, lines), "latin1");
@@ -235,6 +231,7 @@ export class Attachment implements OuterRequests {
     const scheme = socket instanceof TLSSocket ? "https" : "http";
     const hasHost = request.headers.host !== undefined;
     const lines = [...headers, ATTACHED_HEADER, `${this.secret} ${scheme}`];
+    // As HTTP/1.0 allows.
     if (!hasHost) lines.push("Host", "localhost");
     try {
       return httpRequest({
@@ -334,6 +331,14 @@ function limitSilence(client: Socket, ms: number): void {
  */
 function isGone({ destroyed, remoteAddress, localAddress }: Socket): boolean {
   return destroyed || (remoteAddress === undefined && localAddress !== undefined);
+}
+
+/** Reports whether a request may become a WebSocket. Node.js checks the `Host` of other requests only. */
+function isValidUpgrade({ headers, httpVersion }: IncomingMessage): boolean {
+  const { host, "content-length": length = "0", "transfer-encoding": coding } = headers;
+  // The engine would wait for a body, but all that follows is held until the 101.
+  const hasBody = coding !== undefined || length !== "0";
+  return httpVersion === "1.1" && host !== undefined && !hasBody;
 }
 
 /** Reports whether there was no connection to our listener. */

@@ -1,7 +1,7 @@
 /**
  * Passes requests to their handlers: at once, or in a later turn if this one has no time left (`transport/turn`).
  *
- *   request --it has gone around the server that this one is attached to--> 403
+ *   request --it has gone around the server that this one is attached to, or its client is gone--> 403
  *      |
  *      +--it does not say where its body ends--> 400
  *      |

@@ -7,7 +7,7 @@
 import type { EngineRequest, EngineResponse } from "../engine/app-port.ts";
 import { BodyFraming } from "./framing.ts";
 import { pathParams } from "./path.ts";
-import { ForwardedHeaders, type TrustedProxies } from "./trusted-proxies.ts";
+import { ForwardedHeaders, type RequestClient, type TrustedProxies } from "./trusted-proxies.ts";
 import type { HttpScheme } from "./uri.ts";
 
 /** A header, with its name in lower case. */
@@ -36,7 +36,11 @@ export interface RequestHead {
   readonly scheme: HttpScheme;
   /** Host that the client asked for, if a trusted proxy says it and it is wanted. Otherwise `Host` says it. */
   readonly forwardedHost: string | undefined;
-  /** False if the request must be refused: it has gone around the server that this one is attached to. */
+  /**
+   * False if the request must be refused: it has gone around the server that this one is attached to, or its client's
+   * address is wanted and the system does not know it any more, since the client has reset the connection. Without an
+   * address, the client would be under no limit.
+   */
   readonly isAdmitted: boolean;
 }
 
@@ -90,7 +94,9 @@ export function readHead(
     if (forwarded?.read(name, value) === true) return;
     if (isWanted(name, wants)) headers.push([name, value]);
   });
-  const client = forwarded && proxies?.clientOf(response, forwarded, wants);
+  const client =
+    (forwarded && proxies?.clientOf(response, forwarded, wants)) ?? peerOf(response, wants, scheme);
+  const isGone = wants.isPeerWanted && client.address === "";
   return {
     method: request.getCaseSensitiveMethod(),
     path: request.getUrl(),
@@ -100,10 +106,10 @@ export function readHead(
     bodyBytes: framing.bodyBytes,
     isFramed: framing.isValid,
     isLast: request.getHeader("connection").length === CLOSE_LENGTH,
-    peerAddress: client?.address ?? peerAddressOf(response, wants),
-    scheme: client?.scheme ?? scheme,
-    forwardedHost: client?.host,
-    isAdmitted: client?.isAdmitted ?? true,
+    peerAddress: client.address,
+    scheme: client.scheme,
+    forwardedHost: client.host,
+    isAdmitted: client.isAdmitted && !isGone,
   };
 }
 
@@ -139,6 +145,14 @@ function queryOf(request: { getQuery(): string | undefined }): string {
   return request.getQuery() ?? "";
 }
 
-function peerAddressOf(response: EngineResponse, { isPeerWanted }: HeadWants): string {
-  return isPeerWanted ? Buffer.from(response.getRemoteAddressAsText()).toString("latin1") : "";
+/** Returns the connection's peer as the client. */
+function peerOf(
+  response: EngineResponse,
+  { isPeerWanted }: HeadWants,
+  scheme: HttpScheme,
+): RequestClient {
+  const address = isPeerWanted
+    ? Buffer.from(response.getRemoteAddressAsText()).toString("latin1")
+    : "";
+  return { address, scheme, host: undefined, isAdmitted: true };
 }

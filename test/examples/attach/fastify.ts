@@ -11,7 +11,7 @@ const server = await serve({
 });
 application.addHook("preClose", () => server.close());
 
-console.log(
-  await application.listen({ host: "localhost", port: Number(process.env["PORT"] ?? 3000) }),
-);
+// Not localhost, for which Fastify has two servers where it has two addresses.
+const address = { host: "127.0.0.1", port: Number(process.env["PORT"] ?? 3000) };
+console.log(await application.listen(address));
 process.once("SIGTERM", () => void application.close());

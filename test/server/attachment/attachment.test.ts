@@ -203,12 +203,13 @@ describe("An upgrade", () => {
     assert.equal(on.count, 1);
   });
 
-  it("gets 400 with a body or as HTTP/1.0, and reaches no shard", async () => {
+  it("gets 400 with a body, without a Host, or as HTTP/1.0, and reaches no shard", async () => {
     const on = await stand();
     const lines = ["Connection: Upgrade", "Upgrade: websocket"];
     for (const text of [
       requestOf("GET /socket/websocket", [...lines, "Content-Length: 3"], "abc"),
       requestOf("GET /socket/websocket", [...lines, "Transfer-Encoding: chunked"]),
+      requestOf("GET /socket/websocket", lines).replace("Host: localhost\r\n", ""),
       requestOf("GET /socket/websocket", lines).replace("HTTP/1.1", "HTTP/1.0"),
     ]) {
       const side = client(on.port, text);

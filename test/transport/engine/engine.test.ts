@@ -109,6 +109,21 @@ describe("the engine", { skip: NEEDS_NATIVE }, () => {
     }
   });
 
+  it("is the next one if the app's throws something that is no error, or cannot be shown", async () => {
+    for (const [code, reason] of [
+      ["throw undefined;", "could not be loaded (undefined)"],
+      [
+        "throw { toString() { throw 1; } };",
+        "could not be loaded ({ toString: [Function: toString] })",
+      ],
+      ["throw Object.create(null);", "could not be loaded ([Object: null prototype] {})"],
+    ] as const) {
+      const { engine, passedOver } = await chosen("auto", appWith(code));
+      assert.equal(engine.version, "20.57.0");
+      assert.equal(passedOver[0]?.reason, reason);
+    }
+  });
+
   it("is looked for by the app's module first, then in the working directory", async () => {
     const { engine } = await chosen("auto", "/nowhere/app.js", appWith(AS_OURS));
     assert.equal(engine.version, "20.99.0");

@@ -21,12 +21,15 @@ const HEADERS: readonly (readonly [string, string])[] = [
 ];
 
 /** Reads a head from an engine that counts how often the peer's address is read. */
-function read(wants: HeadWants): { readonly head: RequestHead; readonly peerCalls: number } {
+function read(
+  wants: HeadWants,
+  peer = "127.0.0.1",
+): { readonly head: RequestHead; readonly peerCalls: number } {
   let peerCalls = 0;
   const response = {
     getRemoteAddressAsText: () => {
       peerCalls += 1;
-      return new TextEncoder().encode("127.0.0.1").buffer;
+      return new TextEncoder().encode(peer).buffer;
     },
   };
   const request = {
@@ -84,6 +87,11 @@ describe("the head of a request", () => {
     const { head } = read(WHOLE_HEAD);
     assert.deepEqual(head.headers, HEADERS);
     assert.equal(head.peerAddress, "127.0.0.1");
+  });
+
+  it("is refused if the client's address is wanted, and the client is gone", () => {
+    assert.equal(read(WHOLE_HEAD, "").head.isAdmitted, false);
+    assert.equal(read({ ...WHOLE_HEAD, isPeerWanted: false }, "").head.isAdmitted, true);
   });
 
   it("distinguishes an empty header from a missing one, and the first from all", () => {

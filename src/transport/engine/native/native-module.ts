@@ -9,6 +9,7 @@
 
 import { join } from "node:path";
 
+import { messageOf } from "../../../error-report.ts";
 import { hasCode } from "../../../errors.ts";
 import { relabelledCopy } from "./cache.ts";
 import { MISSING_VERSION } from "./elf-relabel.ts";
@@ -46,7 +47,7 @@ export function openModule(site: NativeSite): LoadedModule {
   try {
     return { module: site.load(site.file) as NativeModule, copyFile: undefined };
   } catch (error) {
-    if (!String(error).includes(MISSING_VERSION)) {
+    if (!messageOf(error).includes(MISSING_VERSION)) {
       throw refused(site, diagnose(site, error), error);
     }
   }

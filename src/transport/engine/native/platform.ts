@@ -6,6 +6,7 @@
 
 import { readdirSync } from "node:fs";
 
+import { messageOf } from "../../../error-report.ts";
 import { lineOf, type Refusal } from "./refusal.ts";
 
 /** The Node.js versions that engines are built for, by ABI number. */
@@ -21,6 +22,16 @@ const OFFICIAL_COMMAND = "npm install uNetworking/uWebSockets.js#v20.67.0";
 /** The Node.js versions that it has binaries for. */
 const OFFICIAL_VERSIONS: readonly string[] = ["22", "24", "26"];
 const BINARY = /^uws_(?<platform>\w+?)_(?<processor>\w+)_(?<modules>\d+)\.node$/;
+/** How the error of the package begins, in front of what the system says. */
+const OWN_ERROR = /^This version of uWS\.js .*\n\n(?:Error: )?/;
+/** What to do, by what the system says. */
+const ADVICE: readonly (readonly [said: string, advice: string])[] = [
+  [
+    "loading addons is disabled",
+    "let Node.js load addons (--allow-addons, or without --no-addons)",
+  ],
+  ["failed to map segment", "mount the folder of the package without noexec"],
+];
 /**
  * The oldest glibc that has everything a relabelled binary requires; it introduced `arc4random`.
  */
@@ -37,6 +48,9 @@ export interface Platform {
   /** Returns the version of glibc, or undefined with another C library. Slow. */
   readonly glibcVersion: () => string | undefined;
 }
+
+/** Before 20.13, Node.js takes no notice of `excludeNetwork`. */
+type Reporter = NodeJS.ProcessReport & { excludeNetwork?: boolean | undefined };
 
 /** Returns the platform of this process. */
 export function currentPlatform(): Platform {
@@ -80,7 +94,9 @@ export function diagnose(
 ): Refusal {
   const files = readFolder(packageFolder);
   if (files.length === 0) return { problem: "is not installed", advice: remedy };
-  const unknown = { problem: `could not be loaded (${lineOf(cause)})`, advice: remedy };
+  const line = lineOf(causeOf(cause));
+  const advice = ADVICE.find(([said]) => line.includes(said))?.[1] ?? remedy;
+  const unknown = { problem: `could not be loaded (${line})`, advice };
   if (!files.some((name) => BINARY.test(name))) return unknown;
   const library = libraryOf(here);
   const system = `${here.platform} ${here.processor}`;
@@ -113,6 +129,11 @@ export function diagnose(
     };
   }
   return unknown;
+}
+
+/** Returns what was thrown, without what the package puts in front: a list of where it runs, which hides the cause. */
+function causeOf(thrown: unknown): string {
+  return messageOf(thrown).replace(OWN_ERROR, "");
 }
 
 /** Returns, for each system and processor, the Node.js versions with a binary. */
@@ -156,10 +177,26 @@ function isOlder(version: string, than: string): boolean {
 }
 
 function glibcVersion(): string | undefined {
-  const report: unknown = process.report?.getReport();
+  const report: unknown = reportWithoutNetwork();
   if (typeof report !== "object" || report === null || !("header" in report)) return undefined;
   const { header } = report;
   if (typeof header !== "object" || header === null) return undefined;
   if (!("glibcVersionRuntime" in header)) return undefined;
   return typeof header.glibcVersionRuntime === "string" ? header.glibcVersionRuntime : undefined;
+}
+
+/**
+ * Returns a report of this process without its connections. With them, Node.js looks up the names of their addresses, and
+ * blocks the thread until the name servers have answered or 10 s are over.
+ */
+function reportWithoutNetwork(): unknown {
+  const reporter = process.report as Reporter | undefined;
+  if (!reporter) return undefined;
+  const before = reporter.excludeNetwork;
+  reporter.excludeNetwork = true;
+  try {
+    return reporter.getReport();
+  } finally {
+    reporter.excludeNetwork = before;
+  }
 }

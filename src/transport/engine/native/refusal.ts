@@ -4,6 +4,7 @@
  * Runs on: main; a shard, if the engine that main has loaded does not load there.
  */
 
+import { messageOf } from "../../../error-report.ts";
 import { makeError } from "../../../errors.ts";
 
 /** Why an engine is not used, as the rest of a sentence about it, and what to do. */
@@ -37,7 +38,6 @@ export function refusalOf(error: unknown): Refusal | undefined {
 
 /** Returns what was thrown, in one line. Node.js and packages write a stack of modules, or advice, below the first. */
 export function lineOf(thrown: unknown): string {
-  const text = thrown instanceof Error ? thrown.message : String(thrown);
-  const [line = ""] = text.trim().split("\n");
+  const [line = ""] = messageOf(thrown).trim().split("\n");
   return line.length > MAX_CAUSE_CHARACTERS ? `${line.slice(0, MAX_CAUSE_CHARACTERS)}…` : line;
 }

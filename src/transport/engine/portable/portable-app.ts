@@ -421,7 +421,8 @@ function isUpgrade(incoming: IncomingMessage): boolean {
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {
-  return "content-length" in headers || "transfer-encoding" in headers;
+  const { "content-length": length = "0", "transfer-encoding": coding } = headers;
+  return coding !== undefined || length !== "0";
 }
 
 /** Listeners of all sockets of an app, which are called with the socket as `this`. */

@@ -260,6 +260,21 @@ describe("openModule", () => {
     }
   });
 
+  it("reports what the system says, and what to do about it, instead of the error of the package", () => {
+    const own = "This version of uWS.js (v20.57.0) supports only Node.js versions 20 and 22.\n\n";
+    for (const [said, advice] of [
+      ["Cannot load native addon because loading addons is disabled.", "let Node\\.js load addons"],
+      ["/a.node: failed to map segment from shared object", "mount .* without noexec"],
+      ["/a.node: file too short", "npm ci$"],
+    ] as const) {
+      const site = makeSite(() => {
+        throw new Error(`${own}Error: ${said}`);
+      });
+      const problem = `^uWebSockets\\.js 20\\.57\\.0 could not be loaded \\(${said}\\): `;
+      refused(site, new RegExp(problem + advice));
+    }
+  });
+
   it("reports that the copy does not load either, and where it may", () => {
     const site = makeSite((name) => {
       throw new Error(name === "uWebSockets.js" ? OLD_GLIBC : "failed to map segment");

@@ -262,6 +262,12 @@ describe("a request for an upgrade", () => {
     assert.deepEqual(statusesOf(got), [200]);
   });
 
+  it("that says that its body is empty gets one", async () => {
+    const port = await opening({ open: (ws) => ws.end(1000) });
+    const got = await exchanged(port, requestOf(`GET ${PATH}`, [...UPGRADE, "Content-Length: 0"]));
+    assert.deepEqual(statusesOf(got), [101]);
+  });
+
   it("that is refused may be followed by other requests", async () => {
     const port = await opening({
       upgrade: (response) => void response.writeStatus("403 Forbidden").end(),
