@@ -137,7 +137,7 @@ export class Keeping {
   readonly #asked = new Map<number, Pull>();
   #askedCount = 0;
   readonly #settling = new Map<number, Settling>();
-  #lastRequest = 0;
+  #lastRequest: number;
   #retry: NodeJS.Timeout | undefined = undefined;
   #look: NodeJS.Timeout | undefined = undefined;
 
@@ -153,6 +153,8 @@ export class Keeping {
     this.#timeoutMs = options.controlTimeoutMs;
     this.#maxPulls = answerLimitsOf(options, member.members).maxPulls;
     this.#line = line;
+    // A keeper may still hold answers for an earlier thread with this member's number.
+    this.#lastRequest = (member.generation & GENERATION_MASK) * REQUESTS_PER_THREAD;
   }
 
   /** Time limit for an answer to user code. */
@@ -430,6 +432,7 @@ export class Keeping {
 /** What an answer adds to a message, at most. */
 const ANSWER_ROOM_BYTES = 1_024;
 const GENERATION_MASK = 0xffff;
+const REQUESTS_PER_THREAD = 2 ** 36;
 
 function noKeeper(): Error {
   return makeError("SIM_ERR_NOT_KEPT", "a message must be kept by a keeper, got its thread ended");

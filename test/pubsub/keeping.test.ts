@@ -74,6 +74,47 @@ describe("A publish", () => {
   });
 });
 
+describe("A thread with the number of an earlier one", () => {
+  it("does not take answers that were meant for that one", async () => {
+    const node = new KeptNode({
+      ringBytes: 2_048,
+      overflowBytes: 16_000,
+      history: { size: 1_000 },
+    });
+    const earlier = node.node.member(0);
+    node.join(earlier.pubsub);
+    // It reads no answers, so the keeper holds those that find no room.
+    for (let n = 0; n < 80; n += 1) {
+      void earlier.pubsub.publish(TOPIC, "said", { n: -1 }, undefined).catch(() => {});
+      if (n % 10 === 9) node.drain();
+    }
+    const { head } = node.model(TOPIC);
+    node.member.retire(0, false);
+    node.member.exchange.resetMember(0);
+    const later = node.node.member(0);
+    node.join(later.pubsub);
+    const COUNT = 55;
+    const kept = Array.from({ length: COUNT }, (_, n) =>
+      later.pubsub.publish(TOPIC, "said", { n }, undefined),
+    );
+    // The answers that the keeper held arrive first.
+    while (later.exchange.drainNow() === 0) await setImmediate();
+    let areSettled = false;
+    const all = Promise.all(kept).finally(() => (areSettled = true));
+    while (!areSettled) {
+      node.drain();
+      later.drain();
+      await setImmediate();
+    }
+    const offsets = (await all).map(({ offset }) => Number(offset));
+    assert.deepEqual(
+      offsets,
+      offsets.map((_, n) => head + 1 + n),
+    );
+    node.stop();
+  });
+});
+
 describe("answers", () => {
   it("that are asked for at a time take half of what may wait for a member", () => {
     const DEFAULTS = { overflowBytes: 16_777_216, overflowTotalBytes: 67_108_864 };
