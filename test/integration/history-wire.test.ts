@@ -133,7 +133,14 @@ describe("A channel with a history", () => {
       });
     }
 
-    for (const replied of [{ history: 1 }, [1], "text"]) {
+    test("writes what the app replied as it is written without a history", async () => {
+      const client = await connect();
+      const history = '{"epoch":E,"offset":+0,"recovered":true,"count":0}';
+      const reply = await client.joined(topic, { replied: "written", ...LIVE });
+      assert.equal(reply, `{"shown":1,"history":${history}}`);
+    });
+
+    for (const replied of [{ history: 1 }, [1], "text", "promise", "throwing"]) {
       test(`is a crash if the app replies ${JSON.stringify(replied)}`, async () => {
         const client = await connect();
         await client.join(topic, { replied, ...LIVE });
