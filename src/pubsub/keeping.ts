@@ -204,11 +204,6 @@ export class Keeping {
     return this.#senders.find(channel);
   }
 
-  /** Forgets a subscriber that has ended, and so excludes nobody any more. */
-  ended(from: object): void {
-    this.#senders.ended(from);
-  }
-
   /**
    * Sends a broadcast to the keeper of its topic.
    *
@@ -438,10 +433,14 @@ function noKeeper(): Error {
   return makeError("SIM_ERR_NOT_KEPT", "a message must be kept by a keeper, got its thread ended");
 }
 
-/** Numbers of the subscribers that are left out of broadcasts. A number is never reused. */
+/**
+ * Numbers of the subscribers that are left out of broadcasts. A number is never reused. Any code may leave out any object,
+ * so none is kept in memory.
+ */
 class Senders {
   readonly #numbers = new WeakMap<object, number>();
-  readonly #senders = new Map<number, object>();
+  readonly #senders = new Map<number, WeakRef<object>>();
+  readonly #collected = new FinalizationRegistry<number>((number) => this.#senders.delete(number));
   #last = 0;
 
   numberOf(sender: object): number {
@@ -449,16 +448,12 @@ class Senders {
     if (known !== undefined) return known;
     this.#last += 1;
     this.#numbers.set(sender, this.#last);
-    this.#senders.set(this.#last, sender);
+    this.#senders.set(this.#last, new WeakRef(sender));
+    this.#collected.register(sender, this.#last);
     return this.#last;
   }
 
   find(number: number): object | undefined {
-    return this.#senders.get(number);
-  }
-
-  ended(sender: object): void {
-    const number = this.#numbers.get(sender);
-    if (number !== undefined) this.#senders.delete(number);
+    return this.#senders.get(number)?.deref();
   }
 }

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 import { answerLimitsOf } from "../../src/pubsub/keeping.ts";
+import type { Listener } from "../../src/pubsub/registry.ts";
 import { BASE, KeptNode } from "../support/kept-node.ts";
 
 const TOPIC = "room:1";
@@ -111,6 +114,38 @@ describe("A thread with the number of an earlier one", () => {
       offsets,
       offsets.map((_, n) => head + 1 + n),
     );
+    node.stop();
+  });
+});
+
+describe("A broadcast that leaves somebody out", () => {
+  it("leaves out that subscriber, and does not keep it in memory", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const node = new KeptNode();
+    const host = node.node.member(0);
+    node.join(host.pubsub);
+    const heard: string[] = [];
+    const subscribe = (name: string): Listener => {
+      const listener: Listener = { receive: () => heard.push(name), missed: assert.fail };
+      host.pubsub.subscribe(TOPIC, listener);
+      return listener;
+    };
+    subscribe("other");
+    let sender: Listener | undefined = subscribe("sender");
+    const seen = new WeakRef(sender);
+    for (let at = 0; at < 2; at += 1) {
+      host.pubsub.broadcast(TOPIC, "said", {}, "cluster", sender);
+      node.drain();
+      host.drain();
+    }
+    assert.deepEqual(heard, ["other", "other"]);
+    host.pubsub.unsubscribe(TOPIC, sender);
+    sender = undefined;
+    // What was looked at stays until the current turn of the event loop has ended.
+    await setImmediate();
+    collect();
+    assert.equal(seen.deref(), undefined);
     node.stop();
   });
 });
