@@ -383,7 +383,7 @@ describe("Histories over a restart", () => {
     await mkdir(`${file}.0`);
     await assertUnsaveable(file);
     await rm(`${file}.0`, { recursive: true });
-    // One that was cut short is theirs.
+    // A file of histories that was cut short is replaced.
     await writeFile(`${file}.0`, "SIM");
     const server = await serve();
     await keep(server, [1]);
