@@ -21,6 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "endpoint",
     "transport",
     "limits",
+    "history",
     "pubsub",
     "protocol",
     "output",
@@ -117,6 +118,7 @@ const TABLE_FOLDERS = ["options", "log"];
 const ONLY_FILES: Readonly<Record<string, readonly string[]>> = {
   "server -> shard": ["shard/control.ts", "shard/forced-end.ts"],
   "server -> endpoint": ["endpoint/app-types.ts", "endpoint/outgoing-schemas.ts"],
+  "server -> history": ["history/history-file.ts"],
   "server -> limits": ["limits/clock.ts", "limits/address-key.ts"],
   "server -> tasks": ["tasks/task-pool.ts", "tasks/task-messages.ts"],
   "server -> transport": [

@@ -16,7 +16,8 @@
  */
 
 import { badResult } from "../callbacks/results.ts";
-import { JsonText } from "../protocol/json-text.ts";
+import { makeError } from "../errors.ts";
+import { jsonOf, JsonText } from "../protocol/json-text.ts";
 import { EVENT } from "../protocol/reserved.ts";
 import type { Frame, Serializer } from "../protocol/serializer.ts";
 import type { TopicEntry } from "../pubsub/registry.ts";
@@ -85,13 +86,14 @@ export class ChannelHistory implements ReplayedHistory {
   open(payload: unknown, startedMs: number): void {
     const owner = this.#owner;
     const { pubsub, fastlane, counters, openJoins, failedMessages } = owner.shared;
-    const accepted = JsonText.decoded(payload ?? NOTHING);
     const { keeping } = pubsub;
-    if (!isPlainObject(accepted) || Object.hasOwn(accepted, EVENT.history) || !keeping) {
-      owner.failJoin(badResult("join", ALLOWED, payload));
+    if (!keeping) throw makeError("SIM_ERR_INTERNAL", "a topic with a history must have a keeper");
+    try {
+      this.#accepted = acceptedOf(payload);
+    } catch (error) {
+      owner.failJoin(error);
       return;
     }
-    this.#accepted = accepted;
     this.#startedMs = startedMs;
     owner.entry = pubsub.acquire(owner.topic);
     const { joinTimeoutMs } = owner;
@@ -226,7 +228,21 @@ function isOpen({ state }: HistoryOwner): boolean {
   return state === STATE.open;
 }
 
-function isPlainObject(value: unknown): value is object {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  return !(value instanceof Uint8Array || value instanceof ArrayBuffer);
+/**
+ * Copies what the app replied to a join, so that a key can be added.
+ *
+ * @throws SIM_ERR_BAD_RESULT if that is impossible; SIM_ERR_PAYLOAD if it has no JSON; whatever a getter throws
+ */
+function acceptedOf(payload: unknown): object {
+  const given = JsonText.decoded(payload ?? NOTHING);
+  // Other objects may have another form in JSON than their properties, or none.
+  const accepted: unknown = isPlain(given) ? given : JSON.parse(jsonOf(given));
+  if (isPlain(accepted) && !Object.hasOwn(accepted, EVENT.history)) return { ...accepted };
+  throw badResult("join", ALLOWED, payload);
+}
+
+function isPlain(value: unknown): value is object {
+  if (typeof value !== "object" || value === null || "toJSON" in value) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }

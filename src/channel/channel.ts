@@ -724,7 +724,6 @@ export class Channel
     this.topics = undefined;
     this.tasks?.cancel();
     this.tasks = undefined;
-    if (this.definition.history) pubsub.keeping?.ended(this);
     callbacks.live.gone();
     // Last, since it calls user code, which main may have to end.
     onEnded(this);

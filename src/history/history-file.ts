@@ -40,7 +40,8 @@ import { makeError } from "../errors.ts";
 /** Version of the format, of records and of the bytes of messages. */
 export const FORMAT = 1;
 
-const MAGIC = "SIMURGHH";
+/** How each file begins. */
+export const MAGIC = "SIMURGHH";
 const HEADER_BYTES = 12;
 const DIGEST_BYTES = 32;
 const PIECE_BYTES = 262_144;

@@ -188,7 +188,7 @@ export const LOG_LINES = {
   },
   historyUnsaveable: {
     level: "error",
-    text: "no file can be written at historyFile: histories will not be saved, and are not restored",
+    text: "historyFile cannot be used: histories will not be saved, and are not restored",
   },
   connected: { level: "info", text: "CONNECTED TO" },
   refused: { level: "info", text: "REFUSED CONNECTION TO" },

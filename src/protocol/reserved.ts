@@ -28,6 +28,13 @@ export const EVENT = {
   history: "history",
 } as const;
 
+const PROTOCOL_EVENTS = "phx_";
+
+/** Reports whether clients handle an event themselves, instead of passing it to the app. */
+export function isProtocolEvent(event: string): boolean {
+  return event.startsWith(PROTOCOL_EVENTS);
+}
+
 /** Reply statuses that clients recognize. Any other string is allowed too. */
 export const STATUS = { ok: "ok", error: "error" } as const;
 

@@ -15,8 +15,8 @@ export interface HistoryRequest {
   /** Position after which messages are read, as in a result or a reply to a publish. */
   readonly since?: KeptAt;
   /**
-   * Number of the last messages that are read if `since` is not given, or cannot be recovered.
-   * Default: `limit` without `since`, otherwise 0.
+   * Number of the last messages that are read if `since` is not given, or cannot be recovered. With 0, only the
+   * position is told. Default: `limit` without `since`, otherwise 0.
    */
   readonly last?: number;
   /** Maximum number of messages, 1 to 10 000. Default: 1 000. */
@@ -47,21 +47,16 @@ const DEFAULT_LIMIT = 1_000;
 const PAGE_BYTES = 65_536;
 
 /**
- * Reads the history of a topic.
+ * Reads the history of a topic that has one.
  *
- * @throws SIM_ERR_OPTION_INVALID; SIM_ERR_NO_HISTORY if the topic has none; SIM_ERR_NOT_KEPT if its
- *   keeper does not answer in time
+ * @throws SIM_ERR_OPTION_INVALID; SIM_ERR_NOT_KEPT if its keeper does not answer in time
  */
 export async function readHistory(
-  keeping: Keeping | undefined,
+  keeping: Keeping,
   topic: string,
   hash: number,
   request: HistoryRequest = {},
 ): Promise<HistoryPage> {
-  if (!keeping?.find(topic)) {
-    const message = `topic must have a history, got ${JSON.stringify(topic)}`;
-    throw makeError("SIM_ERR_NO_HISTORY", message);
-  }
   const { since, last, limit, after } = checked(request);
   const messages: HistoryMessage[] = [];
   const deadlineMs = performance.now() + keeping.timeoutMs;
@@ -139,8 +134,8 @@ function checked(request: HistoryRequest): {
     throw invalidOption(`limit must be an integer from 1 to ${MAX_LIMIT}, got ${shown(limit)}`);
   }
   const last = request.last ?? (since === undefined ? limit : undefined);
-  if (last !== undefined && !isCount(last, Number.MAX_SAFE_INTEGER)) {
-    throw invalidOption(`last must be an integer of at least 1, got ${shown(last)}`);
+  if (last !== undefined && last !== 0 && !isCount(last, Number.MAX_SAFE_INTEGER)) {
+    throw invalidOption(`last must be an integer of at least 0, got ${shown(last)}`);
   }
   return { since, after: since && positionOf(since), last, limit };
 }

@@ -137,7 +137,7 @@ export class Keeping {
   readonly #asked = new Map<number, Pull>();
   #askedCount = 0;
   readonly #settling = new Map<number, Settling>();
-  #lastRequest = 0;
+  #lastRequest: number;
   #retry: NodeJS.Timeout | undefined = undefined;
   #look: NodeJS.Timeout | undefined = undefined;
 
@@ -153,6 +153,8 @@ export class Keeping {
     this.#timeoutMs = options.controlTimeoutMs;
     this.#maxPulls = answerLimitsOf(options, member.members).maxPulls;
     this.#line = line;
+    // A keeper may still hold answers for an earlier thread with this member's number.
+    this.#lastRequest = (member.generation & GENERATION_MASK) * REQUESTS_PER_THREAD;
   }
 
   /** Time limit for an answer to user code. */
@@ -200,11 +202,6 @@ export class Keeping {
     if (channel === 0 || member !== this.#member.number) return undefined;
     if (generation !== (this.#member.generation & GENERATION_MASK)) return undefined;
     return this.#senders.find(channel);
-  }
-
-  /** Forgets a subscriber that has ended, and so excludes nobody any more. */
-  ended(from: object): void {
-    this.#senders.ended(from);
   }
 
   /**
@@ -430,15 +427,20 @@ export class Keeping {
 /** What an answer adds to a message, at most. */
 const ANSWER_ROOM_BYTES = 1_024;
 const GENERATION_MASK = 0xffff;
+const REQUESTS_PER_THREAD = 2 ** 36;
 
 function noKeeper(): Error {
   return makeError("SIM_ERR_NOT_KEPT", "a message must be kept by a keeper, got its thread ended");
 }
 
-/** Numbers of the subscribers that are left out of broadcasts. A number is never reused. */
+/**
+ * Numbers of the subscribers that are left out of broadcasts. A number is never reused. Any code may leave out any object,
+ * so none is kept in memory.
+ */
 class Senders {
   readonly #numbers = new WeakMap<object, number>();
-  readonly #senders = new Map<number, object>();
+  readonly #senders = new Map<number, WeakRef<object>>();
+  readonly #collected = new FinalizationRegistry<number>((number) => this.#senders.delete(number));
   #last = 0;
 
   numberOf(sender: object): number {
@@ -446,16 +448,12 @@ class Senders {
     if (known !== undefined) return known;
     this.#last += 1;
     this.#numbers.set(sender, this.#last);
-    this.#senders.set(this.#last, sender);
+    this.#senders.set(this.#last, new WeakRef(sender));
+    this.#collected.register(sender, this.#last);
     return this.#last;
   }
 
   find(number: number): object | undefined {
-    return this.#senders.get(number);
-  }
-
-  ended(sender: object): void {
-    const number = this.#numbers.get(sender);
-    if (number !== undefined) this.#senders.delete(number);
+    return this.#senders.get(number)?.deref();
   }
 }

@@ -8,7 +8,7 @@
  *       the first shard that is ready.
  */
 
-import { EVENT, isOwnTopic } from "../protocol/reserved.ts";
+import { EVENT, isOwnTopic, isProtocolEvent } from "../protocol/reserved.ts";
 
 /** What is kept of a topic. Supports structured clone. */
 export interface TopicHistory {
@@ -67,9 +67,12 @@ export class KeptTopics {
   }
 }
 
-/** Reports whether an event is kept. */
+/**
+ * Reports whether an event is kept. Those of the protocol are not: a replay of `phx_close` or `phx_error` would end
+ * each channel that joins.
+ */
 export function isKeptEvent({ ephemeral }: TopicHistory, event: string): boolean {
-  return event !== EVENT.disconnect && !ephemeral.includes(event);
+  return event !== EVENT.disconnect && !isProtocolEvent(event) && !ephemeral.includes(event);
 }
 
 /**

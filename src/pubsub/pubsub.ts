@@ -14,7 +14,7 @@
 
 import { makeError } from "../errors.ts";
 import { COUNTER } from "../memory/counters-layout.ts";
-import { BroadcastEncoder, topicName } from "../protocol/broadcast-encoder.ts";
+import { BroadcastEncoder, checkUsersTopic, topicName } from "../protocol/broadcast-encoder.ts";
 import { telemetry } from "../telemetry.ts";
 import { Deliveries } from "./deliveries.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -29,7 +29,7 @@ import {
 import { packJson, Trailer, TRAILER_BYTES } from "./history-records.ts";
 import { readHistory, type HistoryPage, type HistoryRequest } from "./history-reader.ts";
 import { KeptDelivery } from "./kept-delivery.ts";
-import { isKeptEvent } from "./kept-topics.ts";
+import { isKeptEvent, type TopicHistory } from "./kept-topics.ts";
 import type { KeptAt, Keeping } from "./keeping.ts";
 import { kindAndFlags, kindOf, NO_MEMBER } from "./exchange-layout.ts";
 import type { Exchange, ExchangeHandler, LappedNotice } from "./exchange.ts";
@@ -290,9 +290,7 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     payload: unknown,
     key: string | undefined,
   ): Promise<KeptAt> {
-    const keeping = this.#keeping;
-    const history = keeping?.find(topic);
-    if (!keeping || !history) throw noHistory(topic);
+    const { keeping, history } = this.#keptOf(topic);
     if (!isKeptEvent(history, event)) throw notKept(event);
     const encoder = this.#encoder;
     const hash = this.#encode(topic, event, payload);
@@ -311,20 +309,34 @@ export class PubSub<Lane = never> implements ExchangeHandler {
     return kept;
   }
 
-  /** Reads the history of a topic. Throws like `readHistory`. */
+  /**
+   * Reads the history of a topic.
+   *
+   * @throws SIM_ERR_NO_HISTORY if the topic has no history; SIM_ERR_PAYLOAD; and like `readHistory`
+   */
   async history(topic: string, request?: HistoryRequest): Promise<HistoryPage> {
-    return readHistory(this.#keeping, topic, this.registry.hashOf(topic), request);
+    const { keeping } = this.#keptOf(topic);
+    return readHistory(keeping, topic, this.registry.hashOf(topic), request);
   }
 
   /**
    * Removes what is kept of a topic. Its offsets go on.
    *
-   * @throws SIM_ERR_NO_HISTORY if the topic has no history; SIM_ERR_NOT_KEPT if its keeper does not
-   *   answer in time
+   * @throws SIM_ERR_NO_HISTORY if the topic has no history; SIM_ERR_PAYLOAD; SIM_ERR_NOT_KEPT if its keeper does
+   *   not answer in time
    */
   async clearHistory(topic: string): Promise<void> {
-    if (!this.#keeping?.find(topic)) throw noHistory(topic);
-    await this.#keeping.clear(topic, this.registry.hashOf(topic));
+    const { keeping } = this.#keptOf(topic);
+    await keeping.clear(topic, this.registry.hashOf(topic));
+  }
+
+  /** @throws SIM_ERR_NO_HISTORY if a topic has no history, SIM_ERR_PAYLOAD if it is none */
+  #keptOf(topic: string): { readonly keeping: Keeping; readonly history: TopicHistory } {
+    checkUsersTopic(topic);
+    const keeping = this.#keeping;
+    const history = keeping?.find(topic);
+    if (!keeping || !history) throw noHistory(topic);
+    return { keeping, history };
   }
 
   /** Sends the broadcast in the encoder to its keeper, and to the link. */

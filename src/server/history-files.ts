@@ -9,6 +9,9 @@
  * numbered. If this process ends without saving, what it numbered is unknown to the next one, which
  * must not go on with the same epochs.
  *
+ * A file at one of these paths that does not begin like a file of histories belongs to somebody else. It is left as it
+ * is, and this server saves nothing.
+ *
  * Two processes with one path: a file is taken by renaming it, so only one of them restores it. The one
  * that started last has created the `.part` files, and only it can save (`shard/keeper-files`).
  *
@@ -19,10 +22,11 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { closeSync, fsyncSync, lstatSync, openSync, renameSync, rmSync } from "node:fs";
+import { closeSync, fsyncSync, lstatSync, openSync, readSync, renameSync, rmSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 
 import { invalidOption } from "../definition-checks.ts";
+import { MAGIC } from "../history/history-file.ts";
 import type { Logger } from "../log/logger.ts";
 import { NO_FILE, OPTIONS, type ResolvedOptions } from "../options/options.ts";
 import type { KeeperFiles, OpenHistoryFile } from "../shard/control.ts";
@@ -53,12 +57,17 @@ export class HistoryFiles {
     const path = resolve(historyFile);
     const parts: OpenHistoryFile[] = [];
     const saved: OpenHistoryFile[] = [];
+    // Those of all keepers, since an earlier process may have had more of them.
+    const paths = Array.from({ length: MAX_KEEPERS }, (_, at) => `${path}.${at}`);
     try {
-      // Those of all keepers, since an earlier process may have had more of them.
-      for (let at = 0; at < MAX_KEEPERS; at += 1) rmSync(partOf(path, at), { force: true });
-      for (let at = 0; at < historyThreads; at += 1) parts.push(create(partOf(path, at)));
-      for (let at = 0; at < MAX_KEEPERS; at += 1) {
-        const file = take(`${path}.${at}`, logger);
+      for (const one of paths) {
+        checkOwn(one);
+        checkOwn(partOf(one));
+      }
+      for (const one of paths) rmSync(partOf(one), { force: true });
+      for (const one of paths.slice(0, historyThreads)) parts.push(create(partOf(one)));
+      for (const one of paths) {
+        const file = take(one, logger);
         if (file) saved.push(file);
       }
       syncDirectory(dirname(path));
@@ -98,8 +107,29 @@ export class HistoryFiles {
   }
 }
 
-function partOf(path: string, at: number): string {
-  return `${path}.${at}.part`;
+/** Returns where a file is written before it gets its name. */
+function partOf(path: string): string {
+  return `${path}.part`;
+}
+
+/** @throws if there is something that is not a file of histories, nor the beginning of one */
+function checkOwn(path: string): void {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (!stats || (stats.isFile() && hasOwnBeginning(path))) return;
+  throw invalidOption(
+    `historyFile must be a path of its own, got one at which ${path} is another file`,
+  );
+}
+
+function hasOwnBeginning(path: string): boolean {
+  const beginning = Buffer.alloc(MAGIC.length);
+  const descriptor = openSync(path, "r");
+  try {
+    const length = readSync(descriptor, beginning);
+    return MAGIC.startsWith(beginning.toString("latin1", 0, length));
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** Creates an empty file that did not exist. */
@@ -113,11 +143,6 @@ function create(path: string): OpenHistoryFile {
  * @returns undefined if there is none, or it cannot be read
  */
 function take(path: string, logger: Logger): OpenHistoryFile | undefined {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
-  if (!stats) return undefined;
-  if (!stats.isFile()) {
-    throw invalidOption(`historyFile must not be the path of anything else, got ${path}`);
-  }
   const taken = `${path}.${randomUUID()}`;
   if (!isRenamed(path, taken)) return undefined;
   try {
@@ -130,7 +155,7 @@ function take(path: string, logger: Logger): OpenHistoryFile | undefined {
   }
 }
 
-/** Renames a file. @returns false if another process has taken it */
+/** Renames a file. @returns false if there is none */
 function isRenamed(from: string, to: string): boolean {
   try {
     renameSync(from, to);

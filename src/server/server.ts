@@ -160,7 +160,7 @@ export class Server<App = unknown> {
   /**
    * Reads the history of a topic.
    *
-   * @throws SIM_ERR_NO_HISTORY, SIM_ERR_NOT_KEPT, SIM_ERR_OPTION_INVALID, SIM_ERR_SERVER_CLOSED; as
+   * @throws SIM_ERR_NO_HISTORY, SIM_ERR_NOT_KEPT, SIM_ERR_PAYLOAD, SIM_ERR_OPTION_INVALID, SIM_ERR_SERVER_CLOSED; as
    *   rejections
    */
   async history(topic: string, request?: HistoryRequest): Promise<HistoryPage> {

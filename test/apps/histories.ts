@@ -24,12 +24,24 @@ const visitors = definePresence();
 
 const kept = { size: 5, ttlMs: 60_000, ephemeral: ["typing"] };
 
+/** What an app may reply to a join, apart from plain objects. */
+const REPLIES: Readonly<Record<string, () => object>> = {
+  written: () => ({ hidden: 1, toJSON: () => ({ shown: 1 }) }),
+  promise: () => Promise.resolve({ shown: 1 }),
+  throwing: () => ({
+    get shown(): number {
+      throw new Error("a getter");
+    },
+  }),
+};
+
 /** Broadcasts whatever it is told to. */
 const room = defineChannel(socket, {
   history: kept,
   join: (_socket, payload) => {
     const { refused, replied, ...others } = Object(payload) as Record<string, unknown>;
     if (refused === true) return error({ reason: "refused" });
+    if (typeof replied === "string" && replied in REPLIES) return ok(REPLIES[replied]?.());
     if (replied !== undefined) return ok(replied as object);
     return ok(Object.keys(others).length === 0 ? undefined : { others });
   },

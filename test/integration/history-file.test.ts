@@ -352,14 +352,42 @@ describe("Histories over a restart", () => {
     assert.equal(client.epoch, epoch);
   });
 
-  test("end with the server if nothing can be written, which a line says", async () => {
+  /** Serves, keeps something and closes, and checks that the path is said to be unusable. */
+  async function assertUnsaveable(historyFile: string): Promise<void> {
     const lines: string[] = [];
-    const missing = join(file, "missing", "histories");
     const note = (_fields: object, text: string): void => void lines.push(text);
     const logger = { debug: note, info: note, warn: note, error: note };
-    const server = await serve({ historyFile: missing, logLevel: "error", logger });
+    const server = await serve({ historyFile, logLevel: "error", logger });
     await keep(server, [1]);
     await server.close();
     assert.deepEqual(lines, [LOG_LINES.historyUnsaveable.text]);
+  }
+
+  test("end with the server if nothing can be written, which a line says", async () => {
+    await assertUnsaveable(join(file, "missing", "histories"));
+  });
+
+  test("never take the place of other files, which a line says", async () => {
+    const others = [
+      ["histories.0", "log lines"],
+      ["histories.7", "SIMURGH is a bird"],
+      ["histories.0.part", "x"],
+    ] as const;
+    for (const [name, content] of others) {
+      const other = join(file, "..", name);
+      await writeFile(other, content);
+      await assertUnsaveable(file);
+      assert.equal(await readFile(other, "utf8"), content);
+      await rm(other);
+    }
+    await mkdir(`${file}.0`);
+    await assertUnsaveable(file);
+    await rm(`${file}.0`, { recursive: true });
+    // A file of histories that was cut short is replaced.
+    await writeFile(`${file}.0`, "SIM");
+    const server = await serve();
+    await keep(server, [1]);
+    await server.close();
+    assert.equal((await readFile(`${file}.0`, "latin1")).slice(0, 8), "SIMURGHH");
   });
 });

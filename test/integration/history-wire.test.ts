@@ -133,7 +133,14 @@ describe("A channel with a history", () => {
       });
     }
 
-    for (const replied of [{ history: 1 }, [1], "text"]) {
+    test("writes what the app replied as it is written without a history", async () => {
+      const client = await connect();
+      const history = '{"epoch":E,"offset":+0,"recovered":true,"count":0}';
+      const reply = await client.joined(topic, { replied: "written", ...LIVE });
+      assert.equal(reply, `{"shown":1,"history":${history}}`);
+    });
+
+    for (const replied of [{ history: 1 }, [1], "text", "promise", "throwing"]) {
       test(`is a crash if the app replies ${JSON.stringify(replied)}`, async () => {
         const client = await connect();
         await client.join(topic, { replied, ...LIVE });
@@ -242,6 +249,18 @@ describe("A channel with a history", () => {
       );
       await client.push(topic, "say", { text: "c" });
       assert.equal(await client.next(), `[null,+1,"${topic}","said",{"text":"c"}]`);
+    });
+
+    test("never keeps events of the protocol, which would end each channel that joins later", async () => {
+      const client = await connect();
+      await client.joined(topic, LIVE);
+      for (const event of ["phx_close", "phx_error", "phx_reply"]) {
+        server.broadcast(topic, event, {});
+        assert.equal(await client.next(), `[null,null,"${topic}","${event}",{}]`);
+      }
+      const late = await connect();
+      const history = '{"epoch":E,"offset":+0,"recovered":true,"count":0}';
+      assert.equal(await late.joined(topic, { history: { last: 5 } }), `{"history":${history}}`);
     });
 
     test("tells the sender of broadcastFrom only the offset", async () => {
@@ -458,8 +477,24 @@ describe("A channel with a history", () => {
       const code = { code: "SIM_ERR_NO_HISTORY" };
       await assert.rejects(server.publish("plain:1", "said", {}), code);
       await assert.rejects(server.publish(topic, "typing", {}), code);
+      await assert.rejects(server.publish(topic, "phx_error", {}), code);
       await assert.rejects(server.history("plain:1"), code);
       await assert.rejects(server.clearHistory("plain:1"), code);
+    });
+
+    test("is refused for a topic that is not a string", async () => {
+      const code = { code: "SIM_ERR_PAYLOAD", message: /topic must be a string/ };
+      const number = 1 as unknown as string;
+      await assert.rejects(server.publish(number, "said", {}), code);
+      await assert.rejects(server.history(number), code);
+      await assert.rejects(server.clearHistory(number), code);
+    });
+
+    test("tells where it is without reading anything", async () => {
+      await keep("a", "b");
+      const { offset } = await server.publish(topic, "said", { text: "c" });
+      const { messages, ...page } = await server.history(topic, { last: 0 });
+      assert.deepEqual([messages, page.offset, page.recovered], [[], offset, true]);
     });
   });
 });

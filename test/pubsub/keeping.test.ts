@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 import { answerLimitsOf } from "../../src/pubsub/keeping.ts";
+import type { Listener } from "../../src/pubsub/registry.ts";
 import { BASE, KeptNode } from "../support/kept-node.ts";
 
 const TOPIC = "room:1";
@@ -70,6 +73,79 @@ describe("A publish", () => {
     // Live subscribers get it, and its position is burned.
     assert.deepEqual(heard, [String(BASE + 1)]);
     assert.deepEqual(node.model(TOPIC).messages, [undefined]);
+    node.stop();
+  });
+});
+
+describe("A thread with the number of an earlier one", () => {
+  it("does not take answers that were meant for that one", async () => {
+    const node = new KeptNode({
+      ringBytes: 2_048,
+      overflowBytes: 16_000,
+      history: { size: 1_000 },
+    });
+    const earlier = node.node.member(0);
+    node.join(earlier.pubsub);
+    // It reads no answers, so the keeper holds those that find no room.
+    for (let n = 0; n < 80; n += 1) {
+      void earlier.pubsub.publish(TOPIC, "said", { n: -1 }, undefined).catch(() => {});
+      if (n % 10 === 9) node.drain();
+    }
+    const { head } = node.model(TOPIC);
+    node.member.retire(0, false);
+    node.member.exchange.resetMember(0);
+    const later = node.node.member(0);
+    node.join(later.pubsub);
+    const COUNT = 55;
+    const kept = Array.from({ length: COUNT }, (_, n) =>
+      later.pubsub.publish(TOPIC, "said", { n }, undefined),
+    );
+    // The answers that the keeper held arrive first.
+    while (later.exchange.drainNow() === 0) await setImmediate();
+    let areSettled = false;
+    const all = Promise.all(kept).finally(() => (areSettled = true));
+    while (!areSettled) {
+      node.drain();
+      later.drain();
+      await setImmediate();
+    }
+    const offsets = (await all).map(({ offset }) => Number(offset));
+    assert.deepEqual(
+      offsets,
+      offsets.map((_, n) => head + 1 + n),
+    );
+    node.stop();
+  });
+});
+
+describe("A broadcast that leaves somebody out", () => {
+  it("leaves out that subscriber, and does not keep it in memory", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const node = new KeptNode();
+    const host = node.node.member(0);
+    node.join(host.pubsub);
+    const heard: string[] = [];
+    const subscribe = (name: string): Listener => {
+      const listener: Listener = { receive: () => heard.push(name), missed: assert.fail };
+      host.pubsub.subscribe(TOPIC, listener);
+      return listener;
+    };
+    subscribe("other");
+    let sender: Listener | undefined = subscribe("sender");
+    const seen = new WeakRef(sender);
+    for (let at = 0; at < 2; at += 1) {
+      host.pubsub.broadcast(TOPIC, "said", {}, "cluster", sender);
+      node.drain();
+      host.drain();
+    }
+    assert.deepEqual(heard, ["other", "other"]);
+    host.pubsub.unsubscribe(TOPIC, sender);
+    sender = undefined;
+    // What was looked at stays until the current turn of the event loop has ended.
+    await setImmediate();
+    collect();
+    assert.equal(seen.deref(), undefined);
     node.stop();
   });
 });

@@ -34,10 +34,11 @@ describe("kept topics", () => {
     assert.equal(new KeptTopics([[row("room:*")], []]).isEmpty, true);
   });
 
-  it("leave out ephemeral events, and disconnects", () => {
+  it("leave out ephemeral events, disconnects, and events of the protocol", () => {
+    const events = ["said", "history", "typing", "disconnect", "phx_close", "phx_error"];
     assert.deepEqual(
-      ["said", "typing", "disconnect"].map((event) => isKeptEvent(SMALL, event)),
-      [true, false, false],
+      events.map((event) => isKeptEvent(SMALL, event)),
+      [true, true, false, false, false, false],
     );
   });
 });
