@@ -12,8 +12,8 @@ import { makeError } from "../errors.ts";
 export type PgLibrary = typeof Library;
 
 /**
- * The setting with which names without a schema mean PostgreSQL's own functions and operators. Otherwise a role that may
- * create some in a schema such as `public` could make our statements and functions call them, with our privileges.
+ * Setting that resolves names without a schema to PostgreSQL's own functions and operators. Without it, a role that may
+ * create functions in a schema such as `public` could make our statements call them, with our privileges.
  */
 export const OWN_NAMES = "search_path = pg_catalog, pg_temp";
 

@@ -4,8 +4,8 @@
  * The package `pg-logical-replication` reads the binary form. Its parsers of values are replaced by ours, so that
  * both ways of a source yield the same values.
  *
- * A transaction arrives as a whole, after it was committed: begin, its changes, commit. The number of a change within it
- * is the same each time that it is sent.
+ * A transaction arrives as a whole, after it was committed: begin, its changes, commit. Each time that it is sent, its
+ * changes have the same numbers.
  *
  * Runs on: shard, if it leads.
  */
@@ -28,9 +28,9 @@ export type Decoded =
 /** Where a change is in the log, and of which table. */
 interface DecodedPlace {
   readonly commit: bigint;
-  /** Of the change in its transaction. */
+  /** Number of the change in its transaction. */
   readonly number: number;
-  /** With schema. */
+  /** Name of the table, with schema. */
   readonly table: string;
 }
 

@@ -5,43 +5,35 @@
  *     ^                    |
  *     +--- paused if full -+
  *
- * A transaction is published while it still arrives, however large it is, and confirmed at its end. What was published
- * and not confirmed is sent again to the next leader. The same thread recognizes it and leaves it out.
+ * A transaction is published while it still arrives, however large it is, and confirmed at its end. Changes that were
+ * published but not confirmed are sent again to the next leader. If that is the same thread, it leaves them out.
  *
  * Runs on: shard, if it leads.
- * Full:    at most about `maxInFlight` changes, or `batchBytes`, wait here. Beyond it the stream is paused, and the
- *          server keeps the rest in its log.
+ * Full:    if about `maxInFlight` changes, or `batchBytes`, wait here, the stream is paused, and the server keeps the
+ *          rest in its log.
  */
 
 import type { Client } from "pg";
 
 import { isError, makeError } from "../../errors.ts";
 import type { Change } from "./change.ts";
+import { ChangeQueue, type WaitingChange } from "./change-queue.ts";
 import { pauseUntil } from "./leadership.ts";
 import type { SourceSettings } from "./options.ts";
 import { formatPosition, NO_POSITION, parsePosition } from "./positions.ts";
 import type { Publisher } from "./publisher.ts";
-import {
-  loadDecoder,
-  ReplicationDecoder,
-  type Decoded,
-  type LoadedTypes,
-} from "./replication-decoder.ts";
+import { loadDecoder, ReplicationDecoder, type Decoded } from "./replication-decoder.ts";
+import { ReplicationFeed } from "./replication-feed.ts";
 import { checkRunning, prepareReplication, typesOf } from "./replication-setup.ts";
 import { ReplicationStream, type SystemIdentity } from "./replication-stream.ts";
 import type { SourceReports } from "./reports.ts";
 import { Unconfirmed } from "./unconfirmed.ts";
-import { sqlStateOf } from "./session.ts";
+import { sqlStateOf } from "./sql-text.ts";
 import { TableWatch } from "./table-checks.ts";
 
 /** Interval at which positions are confirmed and the lag is measured. */
 const MEASURE_MS = 500;
 const OBJECT_IN_USE = "55006";
-
-interface Waiting {
-  readonly decoded: Decoded;
-  readonly bytes: number;
-}
 
 /** Reads the slot of a source. */
 export class ReplicationReader {
@@ -80,7 +72,7 @@ export class ReplicationReader {
       failing.abort(reason);
       end(reason);
     };
-    const feed = new Feed(decoder, {
+    const feed = new ReplicationFeed(decoder, {
       take: (decoded, bytes) => this.#take(queue, decoded, bytes),
       isFull: () => queue.isFull,
       loadTypes: async () => typesOf(client),
@@ -101,7 +93,7 @@ export class ReplicationReader {
             if (!feed.take(bytes)) source.pause();
           },
           onKeepalive: (position) => {
-            // Changes of other tables and databases, of which nothing is sent.
+            // The log up to here has no changes for this source, so all of it can be confirmed.
             if (queue.isIdle && feed.isIdle) this.#unconfirmed.add([position]);
           },
         },
@@ -137,7 +129,7 @@ export class ReplicationReader {
       return await opening;
     } catch (error) {
       if (sqlStateOf(error) !== OBJECT_IN_USE) throw error;
-      const message = `slot ${this.#settings.slot} must be free, got it in use: by the former leader until the server notices that it is gone, or by another program`;
+      const message = `slot ${this.#settings.slot} must be free, got one in use, by the former leader until the server notices that it is gone, or by another program`;
       throw makeError("SIM_ERR_DATABASE", message, { cause: error });
     }
   }
@@ -158,7 +150,7 @@ export class ReplicationReader {
   async #pump(
     stream: ReplicationStream,
     queue: ChangeQueue,
-    feed: Feed,
+    feed: ReplicationFeed,
     signal: AbortSignal,
     lost: AbortSignal,
   ): Promise<void> {
@@ -178,7 +170,7 @@ export class ReplicationReader {
   }
 
   /** @returns number of entries, from the first one, that need not be sent again */
-  async #publish(batch: readonly Waiting[], lost: AbortSignal): Promise<number> {
+  async #publish(batch: readonly WaitingChange[], lost: AbortSignal): Promise<number> {
     const changes: Change[] = [];
     const places: number[] = [];
     for (const [at, { decoded }] of batch.entries()) {
@@ -193,7 +185,7 @@ export class ReplicationReader {
   }
 
   /** Notes what was published or left out, and the ends of whole transactions. */
-  #note(done: readonly Waiting[]): void {
+  #note(done: readonly WaitingChange[]): void {
     let end: bigint | undefined;
     for (const { decoded } of done) {
       if ("end" in decoded) {
@@ -237,131 +229,6 @@ export class ReplicationReader {
       if (queue.isIdle) this.#reports.set("lagMs", 0);
       await pauseUntil(MEASURE_MS, signal);
     }
-  }
-}
-
-/** What a feed calls. */
-interface FeedOwner {
-  take(decoded: Decoded, bytes: number): void;
-  isFull(): boolean;
-  loadTypes(): Promise<LoadedTypes>;
-  /** Messages that were held can be decoded now. */
-  loaded(): void;
-  failed(error: unknown): void;
-}
-
-/**
- * Passes messages on to the decoder. While the types of a relation are loaded, messages are held. These are only the rest
- * of a chunk that was already read, since the stream is paused.
- */
-class Feed {
-  readonly #decoder: ReplicationDecoder;
-  readonly #owner: FeedOwner;
-  readonly #held: Buffer[] = [];
-
-  constructor(decoder: ReplicationDecoder, owner: FeedOwner) {
-    this.#decoder = decoder;
-    this.#owner = owner;
-  }
-
-  /** True between transactions. */
-  get isIdle(): boolean {
-    return !this.#decoder.isInTransaction && !this.isHolding;
-  }
-
-  get isHolding(): boolean {
-    return this.#decoder.lacksTypes || this.#held.length > 0;
-  }
-
-  /** Takes a message. @returns false if no more should be read for now */
-  take(bytes: Buffer): boolean {
-    if (this.isHolding) {
-      // Its memory is used again for the next one.
-      this.#held.push(Buffer.from(bytes));
-      return false;
-    }
-    this.#decode(bytes);
-    return !this.isHolding && !this.#owner.isFull();
-  }
-
-  /** Decodes what was held, as far as there is room. */
-  takeHeld(): void {
-    while (!this.#decoder.lacksTypes && !this.#owner.isFull()) {
-      const bytes = this.#held.shift();
-      if (bytes === undefined) return;
-      this.#decode(bytes);
-    }
-  }
-
-  #decode(bytes: Buffer): void {
-    for (const decoded of this.#decoder.decode(bytes)) this.#owner.take(decoded, bytes.length);
-    if (this.#decoder.lacksTypes) void this.#load();
-  }
-
-  async #load(): Promise<void> {
-    try {
-      this.#decoder.learn(await this.#owner.loadTypes());
-      this.#owner.loaded();
-    } catch (error) {
-      this.#owner.failed(error);
-    }
-  }
-}
-
-/** Changes that wait to be published. */
-class ChangeQueue {
-  readonly #maxInFlight: number;
-  readonly #maxBytes: number;
-  #waiting: Waiting[] = [];
-  #bytes = 0;
-  #isPublishing = false;
-  #wake: (() => void) | undefined = undefined;
-
-  constructor({ maxInFlight, batchBytes }: SourceSettings) {
-    this.#maxInFlight = maxInFlight;
-    this.#maxBytes = batchBytes;
-  }
-
-  get isFull(): boolean {
-    return this.#waiting.length >= this.#maxInFlight || this.#bytes >= this.#maxBytes;
-  }
-
-  /** True if nothing waits and nothing is being published. */
-  get isIdle(): boolean {
-    return this.#waiting.length === 0 && !this.#isPublishing;
-  }
-
-  push(waiting: Waiting): void {
-    this.#waiting.push(waiting);
-    this.#bytes += waiting.bytes;
-    this.wake();
-  }
-
-  /** Takes everything that waits. */
-  take(): readonly Waiting[] {
-    const taken = this.#waiting;
-    this.#waiting = [];
-    this.#bytes = 0;
-    this.#isPublishing = taken.length > 0;
-    return taken;
-  }
-
-  /** Notes that what was taken has been published. */
-  published(): void {
-    this.#isPublishing = false;
-  }
-
-  /** Resolves when something waits, or `wake` is called. */
-  async filled(): Promise<void> {
-    if (this.#waiting.length > 0) return;
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-    });
-  }
-
-  wake(): void {
-    this.#wake?.();
-    this.#wake = undefined;
   }
 }
 
