@@ -68,6 +68,12 @@ describe("the help of simurgh", () => {
     assert.doesNotMatch(await helpOf("demo", "--help"), /--watch/);
   });
 
+  it("shows the defaults of the command, where they are not those of a server", async () => {
+    assert.match(await helpOf("serve", "--help"), /^ {2}--log-level <level> +info /m);
+    assert.match(await helpOf("demo", "--help"), /^ {2}--log-level <level> +warn /m);
+    assert.match(await helpOf("demo", "--help-all"), /^ {2}--log-level <level> +warn /m);
+  });
+
   it("of a command has all options with --help-all, in columns", async () => {
     for (const command of ["serve", "demo"]) {
       const help = await helpOf(command, "--help-all");

@@ -12,7 +12,8 @@
 
 import type { Pgoutput, PgoutputPlugin } from "pg-logical-replication";
 
-import { makeError, type SimurghError } from "../../errors.ts";
+import type { SimurghError } from "../../errors.ts";
+import { loadPackage } from "../../optional-package.ts";
 import { withMarksTwice } from "./byte-order-marks.ts";
 import type { Change, ChangeOperation, Row } from "./change.ts";
 import { MAX_CHANGE_BYTES, tooLarge, unreadable, type ChangePlace } from "./change-rules.ts";
@@ -55,17 +56,12 @@ type Relation = Pgoutput.MessageRelation;
 
 /** Loads the package. @throws SIM_ERR_CLIENT_PACKAGE (rejects) if it is not installed */
 export async function loadDecoder(publication: string): Promise<PgoutputPlugin> {
-  try {
-    const library = await import("pg-logical-replication");
-    return new library.PgoutputPlugin({ protoVersion: 1, publicationNames: [publication] });
-  } catch (cause) {
-    if (!(cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND")) {
-      throw cause;
-    }
-    const rule = "package pg-logical-replication must be installed to read changes by replication";
-    const message = `${rule} (npm install pg-logical-replication), got none`;
-    throw makeError("SIM_ERR_CLIENT_PACKAGE", message, { cause });
-  }
+  const { PgoutputPlugin: Plugin } = await loadPackage(
+    "pg-logical-replication",
+    "to read changes by replication",
+    () => import("pg-logical-replication"),
+  );
+  return new Plugin({ protoVersion: 1, publicationNames: [publication] });
 }
 
 /** A decoder of one stream. */

@@ -25,7 +25,11 @@ import type { Publisher } from "./publisher.ts";
 import { loadDecoder, ReplicationDecoder, type Decoded } from "./replication-decoder.ts";
 import { ReplicationFeed } from "./replication-feed.ts";
 import { checkRunning, prepareReplication, typesOf } from "./replication-setup.ts";
-import { ReplicationStream, type SystemIdentity } from "./replication-stream.ts";
+import {
+  ReplicationStream,
+  type StreamHandler,
+  type SystemIdentity,
+} from "./replication-stream.ts";
 import type { SourceReports } from "./reports.ts";
 import { Unconfirmed } from "./unconfirmed.ts";
 import { sqlStateOf } from "./sql-text.ts";
@@ -57,60 +61,57 @@ export class ReplicationReader {
 
   /** Reads until the signal is aborted. @throws SIM_ERR_SOURCE_SETUP, SIM_ERR_SOURCE_SLOT, errors of the database */
   async lead(client: Client, signal: AbortSignal, lost: AbortSignal): Promise<void> {
-    const { address, name, slot, publication } = this.#settings;
-    const plugin = await loadDecoder(publication);
+    const plugin = await loadDecoder(this.#settings.publication);
     await prepareReplication(client, this.#settings, (error) => this.#reports.error(error));
     const decoder = new ReplicationDecoder(plugin, await typesOf(client));
     const queue = new ChangeQueue(this.#settings);
-    const ending = new AbortController();
-    const failing = new AbortController();
-    const end = (reason: unknown): void => {
-      ending.abort(reason);
-      queue.wake();
-    };
-    const fail = (reason: unknown): void => {
-      failing.abort(reason);
-      end(reason);
-    };
+    const end = new ReadingEnd(signal, lost, () => queue.wake());
     const feed = new ReplicationFeed(decoder, {
       take: (decoded, bytes) => this.#take(queue, decoded, bytes),
       isFull: () => queue.isFull,
       loadTypes: async () => typesOf(client),
       loaded: () => queue.wake(),
-      failed: fail,
+      failed: end.fail,
     });
-    const onAbort = (): void => (lost.aborted ? fail(signal.reason) : end(signal.reason));
-    signal.addEventListener("abort", onAbort, { once: true });
     if (signal.aborted) return;
-    const from = (system: SystemIdentity): bigint => this.#startOn(system);
-    const stream = await this.#opened(
-      ReplicationStream.open(
-        address,
-        name,
-        { slot, publication, from },
-        {
-          onMessage: (bytes, source) => {
-            if (!feed.take(bytes)) source.pause();
-          },
-          onKeepalive: (position) => {
-            // The log up to here has no changes for this source, so all of it can be confirmed.
-            if (queue.isIdle && feed.isIdle) this.#unconfirmed.add([position]);
-          },
-        },
-        fail,
-      ),
-    );
+    const stream = await this.#open(queue, feed, end);
     try {
       await Promise.all([
-        this.#pump(stream, queue, feed, ending.signal, failing.signal).catch(fail),
-        this.#measure(client, stream, queue, ending.signal).catch(fail),
+        this.#pump(stream, queue, feed, end).catch(end.fail),
+        this.#measure(client, stream, queue, end.signal).catch(end.fail),
       ]);
       // The node closes in an orderly way, so that everything reaches the other nodes.
       if (signal.aborted) this.#confirm(stream, this.#unconfirmed.items);
     } finally {
       await stream.close();
     }
-    if (!signal.aborted) throw asReason(ending.signal.reason);
+    if (!signal.aborted) throw asReason(end.signal.reason);
+  }
+
+  async #open(
+    queue: ChangeQueue,
+    feed: ReplicationFeed,
+    end: ReadingEnd,
+  ): Promise<ReplicationStream> {
+    const { address, name, slot, publication } = this.#settings;
+    const from = (system: SystemIdentity): bigint => this.#startOn(system);
+    const handler: StreamHandler = {
+      onMessage: (bytes, source) => {
+        if (!feed.take(bytes)) source.pause();
+      },
+      onKeepalive: (position) => {
+        // The log up to here has no changes for this source, so all of it can be confirmed.
+        if (queue.isIdle && feed.isIdle) this.#unconfirmed.add([position]);
+      },
+    };
+    try {
+      const start = { slot, publication, from };
+      return await ReplicationStream.open(address, name, start, handler, end.fail);
+    } catch (error) {
+      if (sqlStateOf(error) !== OBJECT_IN_USE) throw error;
+      const message = `slot ${slot} must be free, got one in use, by the former leader until the server notices that it is gone, or by another program`;
+      throw makeError("SIM_ERR_DATABASE", message, { cause: error });
+    }
   }
 
   /** Returns where to start on a database: what this thread knows of it only holds for the same timeline. */
@@ -122,16 +123,6 @@ export class ReplicationReader {
       this.#published = { commit: NO_POSITION, number: -1 };
     }
     return this.#confirmed;
-  }
-
-  async #opened(opening: Promise<ReplicationStream>): Promise<ReplicationStream> {
-    try {
-      return await opening;
-    } catch (error) {
-      if (sqlStateOf(error) !== OBJECT_IN_USE) throw error;
-      const message = `slot ${this.#settings.slot} must be free, got one in use, by the former leader until the server notices that it is gone, or by another program`;
-      throw makeError("SIM_ERR_DATABASE", message, { cause: error });
-    }
   }
 
   #take(queue: ChangeQueue, decoded: Decoded, bytes: number): void {
@@ -151,10 +142,9 @@ export class ReplicationReader {
     stream: ReplicationStream,
     queue: ChangeQueue,
     feed: ReplicationFeed,
-    signal: AbortSignal,
-    lost: AbortSignal,
+    end: ReadingEnd,
   ): Promise<void> {
-    while (!signal.aborted) {
+    while (!end.signal.aborted) {
       const batch = queue.take();
       if (batch.length === 0) {
         feed.takeHeld();
@@ -162,7 +152,7 @@ export class ReplicationReader {
         await queue.filled();
         continue;
       }
-      const count = await this.#publish(batch, lost);
+      const count = await this.#publish(batch, end.lost);
       this.#note(batch.slice(0, count));
       // If the lead was lost, the queue stays busy, so that no keepalive confirms what was not published.
       if (count === batch.length) queue.published();
@@ -229,6 +219,41 @@ export class ReplicationReader {
       if (queue.isIdle) this.#reports.set("lagMs", 0);
       await pauseUntil(MEASURE_MS, signal);
     }
+  }
+}
+
+/** How the reading of one lead ends: by the signal of the lead, or because something failed. */
+class ReadingEnd {
+  readonly #ending = new AbortController();
+  readonly #losing = new AbortController();
+  readonly #onEnd: () => void;
+
+  /** @param onEnd - called when the reading is to end */
+  constructor(signal: AbortSignal, lost: AbortSignal, onEnd: () => void) {
+    this.#onEnd = onEnd;
+    const ended = (): void => (lost.aborted ? this.fail(signal.reason) : this.#end(signal.reason));
+    signal.addEventListener("abort", ended, { once: true });
+  }
+
+  /** Aborted when the reading is to end. */
+  get signal(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  /** Aborted if another thread may lead already, so that nothing more must be published here. */
+  get lost(): AbortSignal {
+    return this.#losing.signal;
+  }
+
+  /** Ends the reading because the connection, and so the lead, was lost. */
+  readonly fail = (reason: unknown): void => {
+    this.#losing.abort(reason);
+    this.#end(reason);
+  };
+
+  #end(reason: unknown): void {
+    this.#ending.abort(reason);
+    this.#onEnd();
   }
 }
 

@@ -26,6 +26,7 @@ import type {
   TransportDecision,
   TransportRequest,
 } from "../../raw.ts";
+import { LaterReplies } from "./later-replies.ts";
 import type { PostgresInfo } from "./options.ts";
 import { Outcome, type Flight, type StoredJoin } from "./outcome.ts";
 import { frameOf, messageOf, storableJson, type RowMessage } from "./rows.ts";
@@ -97,11 +98,6 @@ interface Work extends RowMessage {
   isLater: boolean;
 }
 
-interface LaterReply {
-  readonly id: string;
-  readonly sinceMs: number;
-}
-
 /** Close codes (RFC 6455 §7.4.1). A shard that drains closes with 1012. */
 const CODE = {
   normal: 1000,
@@ -114,8 +110,6 @@ const CODE = {
 const VERSION = "2.0.0";
 /** Bytes that may be on their way to an outbox that has room: as many as in a batch of the writer. */
 const SOON_BYTES = 1_048_576;
-/** Maximum number of rows that wait for a `replyLater`. Beyond it, no more rows are fetched. */
-const MAX_LATER = 1_000;
 const MAX_FAILURES = 4;
 const FIRST_RETRY_MS = 500;
 
@@ -141,9 +135,7 @@ export class Session implements TransportClient, WritingSession {
   #rejoins: StoredJoin[];
   #rows: InboxRow[] = [];
   #current: Work | undefined = undefined;
-  /** Rows that wait for a reply, by topic and ref. Those with the same topic and ref are in their order. */
-  readonly #later = new Map<string, LaterReply[]>();
-  #laterCount = 0;
+  readonly #later = new LaterReplies();
   #outcome = new Outcome();
   #flight: Flight | undefined = undefined;
   #number: number;
@@ -170,14 +162,14 @@ export class Session implements TransportClient, WritingSession {
   /** True if rows can be fetched: all that were fetched before are handled and written. */
   get takesRows(): boolean {
     const isFree = this.#connection !== undefined && !this.#isEnding && !this.#isFull;
-    const mayWait = this.#laterCount < MAX_LATER;
     const hasNone = this.#rows.length === 0 && this.#rejoins.length === 0 && !this.#current;
-    return isFree && mayWait && hasNone && !this.#outcome.hasHandled && !this.#flight?.handled;
+    const isWritten = !this.#outcome.hasHandled && !this.#flight?.handled;
+    return isFree && !this.#later.isFull && hasNone && isWritten;
   }
 
   /** Ids of rows that are still in the inbox, but must not be fetched again. */
   get laterRows(): readonly string[] {
-    return [...this.#later.values()].flat().map(({ id }) => id);
+    return this.#later.ids;
   }
 
   /** Whether its outbox may soon be full. */
@@ -315,39 +307,19 @@ export class Session implements TransportClient, WritingSession {
     if (this.#connection?.isHandling(work.topic) === true) return;
     this.#current = undefined;
     if (work.id === undefined) return;
-    if (work.isLater) {
-      this.#replyIsDue(keyOf(work), { id: work.id, sinceMs: performance.now() });
-      return;
-    }
-    this.#outcome.handled(work.id);
-    this.#owner.hasWritten(this);
+    if (work.isLater) this.#later.add(work, work.id, performance.now());
+    else this.#handledRow(work.id);
   }
 
-  #replyIsDue(key: string, later: LaterReply): void {
-    const same = this.#later.get(key);
-    if (same) same.push(later);
-    else this.#later.set(key, [later]);
-    this.#laterCount += 1;
-  }
-
-  /** Notes that the oldest row with a key (its topic and ref) was handled. */
-  #replyIsDone(key: string): void {
-    const same = this.#later.get(key);
-    const first = same?.shift();
-    if (!first) return;
-    if (same?.length === 0) this.#later.delete(key);
-    this.#laterCount -= 1;
-    this.#outcome.handled(first.id);
+  #handledRow(id: string): void {
+    this.#outcome.handled(id);
     this.#owner.hasWritten(this);
   }
 
   /** Completes rows whose reply is late, without waiting for it. */
   checkLate(nowMs: number): void {
     const { laterReplyMs } = this.#owner.settings;
-    for (const [key, same] of this.#later) {
-      const late = same.filter(({ sinceMs }) => nowMs - sinceMs >= laterReplyMs);
-      for (let count = late.length; count > 0; count -= 1) this.#replyIsDone(key);
-    }
+    for (const id of this.#later.takeSince(nowMs - laterReplyMs)) this.#handledRow(id);
   }
 
   // -- TransportClient: for the shard ------------------------------------------------------------
@@ -447,7 +419,8 @@ export class Session implements TransportClient, WritingSession {
   }
 
   #replied(message: RowMessage): void {
-    this.#replyIsDone(keyOf(message));
+    const answered = this.#later.take(message);
+    if (answered !== undefined) this.#handledRow(answered);
     const work = this.#current;
     if (work?.event !== "phx_join" || !isReplyTo(message, work)) return;
     if (isOk(message.payload)) this.joins.joined(work, message.payload ?? "", this.#outcome);
@@ -563,8 +536,4 @@ export class Session implements TransportClient, WritingSession {
     clearTimeout(this.#retry);
     this.#owner.isOver(this);
   }
-}
-
-function keyOf({ topic, ref }: RowMessage): string {
-  return JSON.stringify([topic, ref]);
 }

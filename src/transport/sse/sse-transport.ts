@@ -16,7 +16,7 @@
 
 import { defineTransport } from "../custom/definition.ts";
 import type { TransportDefinition } from "../custom/definition.ts";
-import { SseMount, type SseMountDefinition } from "./sse-requests.ts";
+import { SseMount, type SseMountDefinition } from "./sse-mount.ts";
 import { SseShard } from "./sse-shard.ts";
 import { ssePathOf, withDefaults } from "./sse-options.ts";
 
