@@ -163,6 +163,7 @@ export class Database implements Queries {
       application_name: this.#name,
       connectionTimeoutMillis: connectMs,
       statement_timeout: Math.floor(answerMs * SERVER_SHARE),
+      // Shorter, so that a statement that waits for a lock fails with an error that says so.
       lock_timeout: Math.floor(answerMs * SERVER_SHARE * SERVER_SHARE),
     });
     const open: Open = { client, tail: Promise.resolve(), lost: new AbortController() };

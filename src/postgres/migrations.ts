@@ -184,7 +184,7 @@ function lockOf(schema: string): string {
   return `SELECT pg_advisory_xact_lock(${LOCK}, hashtext('${schema}'))`;
 }
 
-// Not IF NOT EXISTS: whoever created it in between would own it.
+// Not IF NOT EXISTS: a role that created the schema in between would own it.
 function firstOf(schema: string, isThere: boolean): string {
   return `${isThere ? "" : `CREATE SCHEMA ${schema};\n`}CREATE TABLE ${schema}.migrations (
   version int PRIMARY KEY,

@@ -14,7 +14,6 @@ const USUAL = [
   ["--port", "4000"],
   ["--shards", "auto"],
   ["--max-connections-per-address", "0"],
-  ["--log-level", "info"],
 ] as const;
 
 async function helpOf(...args: string[]): Promise<string> {

@@ -23,7 +23,12 @@
 
 import type { TransportHost } from "../../raw.ts";
 import type { PostgresAddress } from "../address.ts";
-import { Database, type DatabasePatience, type Queries } from "../database.ts";
+import {
+  Database,
+  type DatabaseListener,
+  type DatabasePatience,
+  type Queries,
+} from "../database.ts";
 import { checkSchema } from "../migrations.ts";
 import { Claims, type ClaimedSession } from "./claims.ts";
 import { Lease } from "./lease.ts";
@@ -183,7 +188,7 @@ export class Holder implements SessionOwner {
 
   // -- what the database tells -------------------------------------------------------------------
 
-  #databaseListener(): ConstructorParameters<typeof Database>[2] {
+  #databaseListener(): DatabaseListener {
     return {
       onConnected: async (queries) => this.#connected(queries),
       onReport: this.#report,

@@ -175,7 +175,7 @@ BEGIN
   SELECT s.holder INTO holder FROM ${schema}.sessions s WHERE s.id = take.session AND s.role = ${schema}.caller()
   FOR KEY SHARE;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'session must be one of %, got %', ${schema}.caller(), take.session
+    RAISE EXCEPTION 'session must belong to the role %, got %', ${schema}.caller(), take.session
       USING ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN QUERY
@@ -201,7 +201,7 @@ BEGIN
   SELECT s.holder INTO holder FROM ${schema}.sessions s WHERE s.id = acknowledge.session AND s.role = ${schema}.caller()
   FOR KEY SHARE;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'session must be one of %, got %', ${schema}.caller(), acknowledge.session
+    RAISE EXCEPTION 'session must belong to the role %, got %', ${schema}.caller(), acknowledge.session
       USING ERRCODE = 'insufficient_privilege';
   END IF;
   DELETE FROM ${schema}.outbox o WHERE o.session = acknowledge.session AND o.id <= acknowledge.last;

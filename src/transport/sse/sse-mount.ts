@@ -330,7 +330,7 @@ function sourceOf(session: SseSession, stream: SseStream): { drained(): void; go
 
 function answerOf(status: number): RouteResult {
   if (status === POST_STATUS.noFrames) {
-    return plain(status, "session must be one of frames, got a stream of topics");
+    return plain(status, "session must carry frames, got a stream of topics");
   }
   if (status === POST_STATUS.badFrame) {
     return plain(status, 'body must have lines that are frames: text, "…" or =base64');
