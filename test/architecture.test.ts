@@ -99,6 +99,7 @@ const TABLES = [
   "json-loss.ts",
   "nearest-name.ts",
   "node-version.ts",
+  "optional-package.ts",
   "package-copy.ts",
   "telemetry.ts",
 ];

@@ -313,7 +313,7 @@ const SHOWN: Readonly<Record<string, Shown>> = {
       "postgres/database": ["connects again after a restart, listens again, and repeats no report"],
     },
   },
-  "a node that holds such sessions dies, or wakes up after its lease": {
+  "a node that holds such sessions dies, or continues after its lease has ended": {
     tests: {
       "postgres/crashes": [
         "survive kill -9 between claim and reply: each is handled, and each reply is there once",

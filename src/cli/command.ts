@@ -18,6 +18,8 @@ export interface Command {
   readonly about: string;
   /** Additional lines of help, printed before the options. */
   readonly details: readonly string[];
+  /** Defaults of this command that differ from those of the server. */
+  readonly defaults?: Readonly<Partial<Record<OptionName, string>>>;
   /** Flags that have no value, by name, with what they do. */
   readonly switches?: Readonly<Record<string, string>>;
   /** The help of a command that takes server options but serves nothing. By default, it is that of a server. */

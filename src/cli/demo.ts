@@ -14,13 +14,15 @@ import { runInForeground } from "./foreground.ts";
 import { packageVersion } from "./version.ts";
 
 const APP = new URL("../demo/app.js", import.meta.url);
+const LOG_LEVEL = "warn";
 
 /** The command `demo`. */
 export const demoCommand: Command = {
   name: "demo",
   usage: "[options]",
   about: "serves a demo chat",
-  details: ["Open the address in two tabs. The default log level is warn."],
+  details: ["Open the address in two tabs."],
+  defaults: { logLevel: LOG_LEVEL },
 
   async run(args) {
     const given = parseArguments("demo", args);
@@ -28,7 +30,7 @@ export const demoCommand: Command = {
       throw invalidOption(`demo must be given options only, got ${given.positionals.join(" ")}`);
     }
     const options = optionsOf(given, process.env, {
-      [OPTIONS.logLevel.env]: "warn",
+      [OPTIONS.logLevel.env]: LOG_LEVEL,
       // The demo signs no tokens, so do not warn about a random secret.
       [OPTIONS.secretKeyBase.env]: randomBytes(48).toString("base64"),
     });

@@ -22,21 +22,21 @@ const NAME_WIDTH = 13;
 export const doctorCommand: Command = {
   name: "doctor",
   usage: "[app module] [options]",
-  about: "says what runs here, and how fast",
+  about: "shows which engine would run here",
   details: [
     "Prints the version of Node.js, the C library, the engine, the shards and the room for connections",
-    "that a server with these options would have. Serves nothing, and does not load the app module: its",
-    "path says where to look for an engine that the app has installed itself.",
+    "that a server with these options would have. It starts no server, and does not load the app module:",
+    "its path is only used to look for an engine that the app has installed itself.",
   ],
   examines: {
     usual: {
       engine: "auto, native, portable, or the name or path of a package",
       shards: "worker threads that serve; auto: one per CPU",
-      maxConnections: "of the node; auto: by the limit of open files",
+      maxConnections: "limit of the node; auto: from that of open files",
     },
     exits: [
-      ["0", "there is such an engine"],
-      ["1", "there is none"],
+      ["0", "the engine can be loaded"],
+      ["1", "it cannot be loaded"],
       ["2", "invalid command, option or variable"],
     ],
   },

@@ -12,7 +12,7 @@ import type { Command, UsualOptions } from "./command.ts";
 import { FLAGS, type Flag } from "./flags.ts";
 
 const GAP = "  ";
-/** What a value is, if the option has no unit or its unit is long. */
+/** Names for values of options that have no unit, or a long one. */
 const UNITS: Readonly<Partial<Record<OptionName, string>>> = {
   engine: "name",
   host: "address",
@@ -30,22 +30,22 @@ const USUAL: UsualOptions = {
   host: "address to listen on",
   port: "port to listen on; 0: any free one",
   shards: "worker threads that serve; auto: one per CPU",
-  maxConnections: "of the node; auto: by the limit of open files",
-  maxConnectionsPerAddress: "of one client; 0: no limit",
+  maxConnections: "limit of the node; auto: from that of open files",
+  maxConnectionsPerAddress: "limit of one client address; 0: none",
   maxFrameBytes: "largest message of a client",
-  idleTimeoutMs: "without data, until a client is closed",
-  handlerTimeoutMs: "for asynchronous callbacks",
-  coalesceMs: "to collect broadcasts: less CPU, more delay",
-  historyBytes: "for the histories of all topics",
-  historyFile: "keeps the histories over an orderly restart",
-  drainLimitMs: "for closing all clients when it stops",
-  drainDelayMs: "not ready, but accepting, before it stops",
-  nodeName: "unique in the cluster; auto: random",
+  idleTimeoutMs: "silence after which a client is closed",
+  handlerTimeoutMs: "time limit of asynchronous callbacks",
+  coalesceMs: "time to collect broadcasts: less CPU, more delay",
+  historyBytes: "memory for the histories of all topics",
+  historyFile: "keeps the histories across orderly restarts",
+  drainLimitMs: "time limit for closing all clients at a stop",
+  drainDelayMs: "time before a stop in which it is not ready",
+  nodeName: "unique name in the cluster; auto: random",
   logLevel: "debug, info, warn, error or silent",
 };
 
 const SECRETS: readonly (readonly string[])[] = [
-  [OPTIONS.secretKeyBase.env, "signs tokens; the same on all nodes; random if it is not set"],
+  [OPTIONS.secretKeyBase.env, "signs tokens; the same on all nodes; random if not set"],
   ["", `to make one: ${SECRET_COMMAND}`],
   [OPTIONS.clusterUrl.env, "links nodes, such as redis://user:password@host:6379"],
 ];
@@ -95,7 +95,7 @@ export function commandHelp(command: Command): string {
     ...Object.entries(switches).map(([name, about]) => [`--${name}`, "off", about]),
     ...FLAGS.flatMap((flag) => {
       const about = usual[flag.option];
-      return about === undefined ? [] : [[formOf(flag), defaultOf(flag), about]];
+      return about === undefined ? [] : [[formOf(flag), defaultOf(flag, command), about]];
     }),
     ["--help-all", "", `lists all ${FLAGS.length} options`],
   ];
@@ -115,7 +115,7 @@ export function wholeHelp(command: Command): string {
   const rows = [
     ["Options", "Default", "Variable"],
     ...Object.keys(switches).map((name) => [`--${name}`, "off"]),
-    ...FLAGS.map((flag) => [formOf(flag), defaultOf(flag), flag.variable]),
+    ...FLAGS.map((flag) => [formOf(flag), defaultOf(flag, command), flag.variable]),
     ["secrets, without a flag", OPTIONS.secretKeyBase.default, OPTIONS.secretKeyBase.env],
     ["", OPTIONS.clusterUrl.default, OPTIONS.clusterUrl.env],
   ];
@@ -133,8 +133,8 @@ function formOf({ flag, option }: Flag): string {
   return `${flag} <${UNITS[option] ?? ("unit" in row ? row.unit : "level")}>`;
 }
 
-function defaultOf({ option }: Flag): string {
-  return String(OPTIONS[option].default);
+function defaultOf({ option }: Flag, { defaults = {} }: Command): string {
+  return defaults[option] ?? String(OPTIONS[option].default);
 }
 
 /** Aligns the cells of rows. A heading, which starts with a capital, is not indented. */

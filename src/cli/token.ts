@@ -31,8 +31,8 @@ without a JSON form: {"$atom":"user"} {"$tuple":[1,2]} {"$bytes":"AA=="}
 Options
   --salt <text>          purpose of the token, such as "user auth"; required
   --secret-file <file>   file that contains only the secret
-  --max-age-ms <ms>      or infinity; default: 86400000, to read: as signed
-  --signed-at-ms <ms>    since 1970, only to sign or encrypt; default: now
+  --max-age-ms <ms>      lifetime, or infinity; default: 86400000, or as signed
+  --signed-at-ms <ms>    time of signing, since 1970; default: now
   --key-digest <name>    sha256, sha384 or sha512; default: sha256
   --key-iterations <n>   default: 1000
   --key-length <bytes>   default: 32

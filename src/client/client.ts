@@ -54,8 +54,8 @@ export type Serialized<Value> = unknown extends Value
           : Value;
 
 /**
- * The parameters of a channel, with what it asks of a history unless the app has that key itself, or has not typed
- * its parameters.
+ * The parameters of a channel, and the key `history`, unless the app uses that key itself or has not typed its
+ * parameters.
  */
 type WithHistory<Params> = unknown extends Params
   ? Params

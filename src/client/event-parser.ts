@@ -1,6 +1,6 @@
 /**
- * Takes server-sent events apart as their bytes arrive. Small, since pages load it; it reads what Simurgh sends, which
- * has line feeds only.
+ * Parses server-sent events as their bytes arrive. It is kept small, because pages load it, and only reads what Simurgh
+ * sends, whose line ends are line feeds.
  *
  * Runs on: a client, in a browser or elsewhere.
  */
@@ -16,7 +16,7 @@ export interface ParsedEvent {
 export class EventParser {
   readonly #decoder = new TextDecoder();
   #text = "";
-  /** Up to here there is no end of an event. */
+  /** The text before this index contains no end of an event. */
   #searched = 0;
 
   /** Returns the events that are complete with these bytes. Comments are left out. */

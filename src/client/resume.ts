@@ -16,7 +16,7 @@ export interface HistoryParams {
 export interface Recovered {
   /** False if something is missing, so that the app should load its state again. */
   readonly recovered: boolean;
-  /** Number of kept messages that follow at once. */
+  /** Number of kept messages that follow immediately. */
   readonly count: number;
 }
 
@@ -84,7 +84,7 @@ export class Resume {
       const { history } = Object(response) as { history?: unknown };
       const before = this.#cursor;
       this.#cursor = cursorOf(history);
-      // A server that does not keep the topic any more recovers nothing.
+      // If the server has stopped keeping the topic, nothing is recovered.
       if (!this.#cursor && !before) return;
       const { recovered, count } = this.#cursor ? (history as Recovered) : LOST;
       for (const callback of this.#callbacks) callback({ recovered, count });

@@ -7,9 +7,9 @@
  *       |                 +--close--------+--the session is gone--> closed: the official client connects again
  *       +--refused--> closed
  *
- * To the official client, a cut that the session survives does not exist: no channel joins again.
+ * If the session survives a cut, the official client does not notice it, and no channel joins again.
  *
- * Runs on: a client, in a browser or elsewhere; needs `fetch` with streams only.
+ * Runs on: a client, in a browser or elsewhere that has `fetch` with streams.
  * Owns: the frames that are not posted yet. One POST at a time, so that no frame overtakes another. POSTs are numbered,
  *       so that one whose answer was lost can be repeated.
  */
@@ -17,24 +17,24 @@
 import { EventParser, type ParsedEvent } from "./event-parser.ts";
 
 const [CONNECTING, OPEN, CLOSED] = [0, 1, 3];
-/** What a server may say about its times; until then: */
+/** Used until the server has sent its times (ms). */
 const RESUME_MS = 15_000;
 const HEARTBEAT_MS = 15_000;
 /** A stream is taken for cut if nothing, not even a heartbeat, has arrived for this many heartbeats. */
 const SILENT_HEARTBEATS = 2.5;
 const RETRY_MS = [0, 100, 250, 500, 1_000];
-/** A stream that has lasted this long, or has brought an event, was no failure. */
+/** A stream that lasted this long (ms), or brought an event, does not count as a failure. */
 const STEADY_MS = 1_000;
 const MAX_FRAMES = 100;
 const MAX_BYTES = 65_536;
 const ABNORMAL = 1_006;
 const TOO_LARGE = 1_009;
 const TOKEN_PREFIX = "base64url.bearer.phx.";
-/** Answers after which a POST is tried again: it was not handled, or is known by its number. */
+/** Answers after which a POST is repeated. If it was handled after all, the server recognizes its number. */
 const TEMPORARY: readonly number[] = [429, 502, 503, 504];
 const [STATUS_GONE, STATUS_TOO_LARGE] = [410, 413];
 const LINES_TYPE = "application/x-ndjson";
-/** One frame of bytes as it is, for which base64 would take a third more. */
+/** The body is one frame of bytes. In base64 it would be a third longer. */
 const BYTES_TYPE = "application/octet-stream";
 
 interface Close {
@@ -57,7 +57,7 @@ export class SseTransport {
   binaryType = "arraybuffer";
   timeout = 0;
   readonly #url: string;
-  /** Without the query, whose parameters may be secret and are for `connect` only. */
+  /** The URL without the query, whose parameters are for `connect` only and may be secret. */
   readonly #sessionUrl: string;
   readonly #authToken: string | undefined;
   readonly #ended = new AbortController();
@@ -166,12 +166,12 @@ export class SseTransport {
     }
   }
 
-  // Between two messages, everything runs that the first has started, as with a WebSocket.
+  // As with a WebSocket, promises that a message has settled are handled before the next message.
   async #takeAll(events: readonly ParsedEvent[]): Promise<void> {
     for (const [at, event] of events.entries()) {
       if (at > 0) await this.#turns.next();
       this.#take(event);
-      // Nothing wakes it any more.
+      // After the end, `Turns.next` would never resolve.
       if (this.#isClosed) return;
     }
   }
@@ -220,7 +220,7 @@ export class SseTransport {
     this.#isPosting = false;
   }
 
-  /** Ends the connection because frames were lost. One that is too long ends a WebSocket in the same way. */
+  /** Ends the connection because frames were lost. A WebSocket ends in the same way after a frame that is too long. */
   #lose(error: unknown): void {
     if (!this.#isClosed && error !== STATUS_GONE) this.#leave();
     this.#fail(error, error === STATUS_TOO_LARGE ? TOO_LARGE : ABNORMAL);
@@ -261,7 +261,7 @@ export class SseTransport {
 
   // -- both --------------------------------------------------------------------------------------
 
-  // A call, since the state changes while it waits.
+  // A getter, because TypeScript assumes that `readyState` does not change while a function waits.
   get #isClosed(): boolean {
     return this.readyState === CLOSED;
   }
@@ -279,7 +279,7 @@ export class SseTransport {
 
   #pause(tries: number): Promise<void> {
     const longest = RETRY_MS[Math.min(tries, RETRY_MS.length - 1)] ?? 0;
-    // At random, so that clients that were cut together do not come back together.
+    // Random, so that clients that were cut at the same time do not reconnect at the same time.
     const ms = longest * (0.5 + Math.random() / 2);
     return new Promise((resolve) => {
       setTimeout(resolve, ms);
@@ -309,7 +309,7 @@ interface OpenData {
   readonly heartbeatMs: number;
 }
 
-/** Waits until the event loop has done what is due: a message to itself is not delayed as a timer is. */
+/** Waits for the next turn of the event loop, by a message to itself: browsers delay timers. */
 class Turns {
   #channel: InstanceType<typeof MessageChannel> | undefined = undefined;
   #wake: () => void = ignore;
@@ -332,7 +332,7 @@ class Turns {
   }
 }
 
-/** Aborts a stream with the connection. `AbortSignal.any` is too new for some browsers. */
+/** Returns the signal of a stream, which the end of the connection also aborts. `AbortSignal.any` is too new. */
 function anyOf(ended: AbortSignal, stream: AbortController): AbortSignal {
   const abort = (): void => stream.abort();
   if (ended.aborted) abort();
@@ -341,7 +341,7 @@ function anyOf(ended: AbortSignal, stream: AbortController): AbortSignal {
   return stream.signal;
 }
 
-/** The official client shows it; it is 1008 for a client that may not connect, as of its own LongPoll. */
+/** Returns the close code for a failed connect, which the official client shows: 1008 after 403, as with its LongPoll. */
 function closeCodeOf(error: unknown): number {
   return error === 403 ? 1_008 : ABNORMAL;
 }

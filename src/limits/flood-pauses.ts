@@ -1,11 +1,11 @@
 /**
  * Pauses for client addresses whose connections were cut because they flooded a shard (`floodPauseMs`).
  *
- * A client that floods, is cut and connects again at once uses up the budget of one turn of the event loop each time.
+ * A client that floods, is cut and reconnects immediately uses up the budget of one turn of the event loop each time.
  * Each cut adds a pause to those of its address, on the whole node, during which the address may not connect.
  *
  * Without `trustProxy`, a request that a proxy has forwarded has the address of the proxy, which many clients share. Such
- * requests are exempt. A client can pretend to be a proxy. Then only the turn's budget limits it.
+ * requests are exempt. A client that pretends to be a proxy is limited only by the turn's budget.
  *
  * Runs on: shard; one for each, if there are such pauses. The times are in the node's rate table.
  * Full: an address has to wait for at most 10 s.

@@ -82,10 +82,10 @@ export const LOG_LINES = {
     level: "error",
     text: "shard stuck: code holds its thread, and it gets no new connections (no stack: code that cannot be interrupted, such as JSON.parse)",
   },
-  shardTurns: { level: "warn", text: "stuck shard turns again" },
+  shardTurns: { level: "warn", text: "a stuck shard runs again" },
   callbackEnded: {
     level: "error",
-    text: "ending what holds a stuck shard's thread, so that it can close its connections",
+    text: "ending the code that holds a stuck shard's thread, so that the shard can close its connections",
   },
   slowCallback: {
     level: "warn",

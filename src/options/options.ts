@@ -48,7 +48,7 @@ export const OPTIONS = {
     minBytes: 1,
     maxBytes: 4_096,
     about:
-      "What speaks HTTP and WebSocket. `native`: uWebSockets.js, the package that the app has installed itself, or else the one that comes with Simurgh. `portable`: Node.js's own `http` with the package `ws`, which runs everywhere and takes more CPU. auto: native if it can be loaded here, otherwise portable. Or the name or path of a package with the API of uWebSockets.js, as found from the app.",
+      "The part that speaks HTTP and WebSocket. `native`: uWebSockets.js, the package that the app has installed itself, or else the one that comes with Simurgh. `portable`: Node.js's own `http` with the package `ws`, which runs everywhere and takes more CPU. auto: native if it can be loaded here, otherwise portable. Or the name or path of a package with the API of uWebSockets.js, as found from the app.",
     atLimit:
       "`serve` fails with SIM_ERR_ENGINE_UNAVAILABLE if the engine cannot be loaded or lacks a call. auto never fails: the line about listening, `server.stats()` and `simurgh doctor` say which engine runs, and what keeps a faster one from running.",
   },
@@ -204,9 +204,9 @@ export const OPTIONS = {
     default: NO_FILE,
     minBytes: 1,
     maxBytes: 4_000,
-    about: `Path under which histories are saved by an orderly stop and restored at the next start, in one file per history thread: \`<path>.0\` and so on. The directory must be persistent, and the path of one process only. ${NO_FILE}: histories end with the process.`,
+    about: `Path under which histories are saved by an orderly stop and restored at the next start, in one file per history thread: \`<path>.0\` and so on. The directory must be persistent, and only one process may use the path. ${NO_FILE}: histories end with the process.`,
     atLimit:
-      "If nothing can be written there, a line is logged at the start. If histories cannot be saved within `shutdownMs`, or not be restored within half of `startTimeoutMs`, a line is logged, and their topics begin new epochs: clients get `recovered: false`.",
+      "If nothing can be written there, a line is logged at the start. If histories cannot be saved within `shutdownMs`, or cannot be restored within half of `startTimeoutMs`, a line is logged, and their topics begin new epochs: clients get `recovered: false`.",
   },
   maxFrameBytes: {
     kind: "integer",
@@ -284,7 +284,7 @@ export const OPTIONS = {
     max: 1_000_000,
     unit: "connections",
     about:
-      "WebSockets, long-poll sessions and connections of custom transports, such as server-sent events, of one client address on the whole node, including connection requests that `connect` has not decided yet. 0: no limit. Of IPv6, the /64 network counts as an address. Behind a proxy all clients have the proxy's address, unless the endpoint's `trustProxy` names it.",
+      "WebSockets, long-poll sessions and connections of custom transports, such as server-sent events, of one client address on the whole node, including connection requests that `connect` has not decided yet. 0: no limit. For IPv6, the /64 network counts as an address. Behind a proxy all clients have the proxy's address, unless the endpoint's `trustProxy` names it.",
     atLimit: "The connection request is answered with 429.",
   },
   floodPauseMs: {
@@ -295,7 +295,7 @@ export const OPTIONS = {
     max: 10_000,
     unit: "ms",
     about:
-      "Time for which an address may not connect again, on the whole node, after a connection of it was cut for flooding. 0: none. Further cuts add to it, up to 10 s. Of IPv6, the /64 network counts as an address. Unless the endpoint has `trustProxy`, requests that a proxy has forwarded (`Forwarded`, `X-Forwarded-For`, `X-Real-IP`) are exempt; behind a proxy that adds none of these headers, set it to 0.",
+      "Time for which an address may not connect again, on the whole node, after one of its connections was cut for flooding. 0: none. Further cuts add to it, up to 10 s. For IPv6, the /64 network counts as an address. Unless the endpoint has `trustProxy`, requests that a proxy has forwarded (`Forwarded`, `X-Forwarded-For`, `X-Real-IP`) are exempt; behind a proxy that adds none of these headers, set it to 0.",
     atLimit: "The connection request is answered with 429 and Retry-After.",
   },
   maxPendingConnects: {
@@ -395,7 +395,7 @@ export const OPTIONS = {
     about:
       "Messages of a client that may wait while its joins and handlers are busy, for all channels of a connection together, counted as they were sent. In memory, a parsed message can take 20 times as much. So all connections of a shard together may have a twentieth of `overloadHeapBytes`.",
     atLimit:
-      "A message beyond that closes the connection with 1008. At the limit of the shard, the connection with most is closed.",
+      "A message beyond that closes the connection with 1008. At the limit of the shard, the connection with the most bytes is closed.",
   },
   maxBufferBytes: {
     kind: "integer",
@@ -552,7 +552,7 @@ export const OPTIONS = {
     max: 1_099_511_627_776,
     unit: "bytes",
     about:
-      "Resident memory of the process above which all shards are overloaded. It also bounds what the engine holds of messages that have not arrived completely, which nobody else can see: at most (`maxFrameBytes` + 64 KiB) for each connection. auto: 85 % of the memory of the container or the machine.",
+      "Resident memory of the process above which all shards are overloaded. It also limits the incomplete messages that the engine holds and does not report. They take at most `maxFrameBytes` + 64 KiB for each connection. auto: 85 % of the memory of the container or the machine.",
     atLimit:
       "Joins, and messages of more than 4 KiB, are answered with error `overloaded`. While the memory grows, the connections that have not completed a message for longest are cut (1006), in each shard at most an eighth of them every 250 ms.",
   },
@@ -598,7 +598,7 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "Time for which code may block a shard's event loop. While a debugger is attached to the process, stacks are not taken and callbacks not ended.",
+      "Time for which code may block a shard's event loop. While a debugger is attached to the process, no stacks are taken and no callbacks are ended.",
     atLimit:
       "The shard is stuck: it gets no new connections until its loop turns, and is logged with the topic, event and stack of the code that holds it. A callback that holds a stuck shard when the node closes is ended. If all shards are stuck for 30 times as long, the server has failed.",
   },
@@ -610,7 +610,7 @@ export const OPTIONS = {
     max: 3_600_000,
     unit: "ms",
     about:
-      "Time for which a callback of a channel or raw socket may hold its shard's event loop without returning or awaiting. Measured to 20 ms.",
+      "Time for which a callback of a channel or raw socket may hold its shard's event loop without returning or awaiting. Measured with a precision of 20 ms.",
     atLimit:
       "A warning with topic and event, at most one per shard in 10 s, a counter and a telemetry event.",
   },

@@ -19,10 +19,10 @@ export interface PostgresOptions {
 
 /** A database and the schema in it. */
 export interface PostgresAddress {
-  /** Undefined if the variables of PostgreSQL's own programs say where the database is. */
+  /** Undefined if PGHOST and the other variables of PostgreSQL apply. */
   readonly url: string | undefined;
   readonly schema: string;
-  /** For messages: without user and password. */
+  /** The address for messages, without user and password. */
   readonly shown: string;
 }
 

@@ -1,9 +1,9 @@
 /**
  * One connection to the database, which is opened again whenever it breaks.
  *
- * Everything goes over this connection, one statement after the other, notifications included: they are lost
- * together or not at all. After each connect, `onConnected` finds out what was missed. A statement that was running
- * when the connection broke may have been done or not; the caller must be able to repeat it.
+ * All statements run on this connection, one after the other, and notifications arrive on it. After each connect,
+ * `onConnected` finds out what was missed. A statement that was running when the connection broke may have been
+ * executed or not, so the caller must be able to repeat it.
  *
  * Runs on: shard; main, for `simurgh postgres`.
  * Order: statements run in the order of the calls.
@@ -14,9 +14,10 @@ import type { Client, QueryConfig } from "pg";
 
 import { Backoff } from "../backoff.ts";
 import { codeOf, makeError, type SimurghError } from "../errors.ts";
-import { errorText, messageOf } from "../error-report.ts";
+import { errorText } from "../error-report.ts";
 import type { PostgresAddress } from "./address.ts";
-import { loadPg, SET_PATH } from "./library.ts";
+import { closeConnection, CONNECT_MS, newClient, refusalOf } from "./connection.ts";
+import { SET_PATH } from "./library.ts";
 
 /** A value of a statement. */
 export type SqlValue = string | number | boolean | null | Uint8Array | readonly SqlValue[];
@@ -45,29 +46,27 @@ export interface DatabaseListener {
   onLost?(): void;
   /** Called for each notification of a channel that `onConnected` listens to. Must not throw. */
   onNotification?(channel: string, payload: string): void;
-  /** Called when something failed or is well again; the same report is not repeated. */
+  /** Called with a line for the log when connecting fails, and when it works again. A failure is not repeated. */
   onReport?(report: string): void;
 }
 
 /** Time limits (ms), shorter in tests. */
 export interface DatabasePatience {
   readonly connectMs: number;
-  /** For each statement. The server ends it itself a little earlier. */
+  /** Time limit of a statement. The server cancels the statement a little earlier. */
   readonly answerMs: number;
   readonly firstRetryMs: number;
   readonly mostRetryMs: number;
 }
 
 const PATIENCE: DatabasePatience = {
-  connectMs: 10_000,
+  connectMs: CONNECT_MS,
   answerMs: 15_000,
   firstRetryMs: 100,
   mostRetryMs: 5_000,
 };
-/** The server may end a statement in this share of the time limit. */
+/** Part of `answerMs` after which the server cancels a statement. */
 const SERVER_SHARE = 0.8;
-/** Refusals, as the server's codes: wrong user or password, no such database, no permission. */
-const REFUSED = /^(?:28|3D)...$|^42501$/;
 
 /** A connection, and what waits for it. */
 interface Open {
@@ -155,21 +154,17 @@ export class Database implements Queries {
     this.#open = undefined;
     if (!open) return;
     await open.tail;
-    // A server that does not answer must not hold up the end.
-    const ended = open.client.end();
-    await Promise.race([ended, aborted(AbortSignal.timeout(1_000))]);
+    await closeConnection(open.client);
   }
 
   async #connect(): Promise<void> {
-    const { Client } = await loadPg();
     const { connectMs, answerMs } = this.#patience;
-    const client = new Client({
-      connectionString: this.address.url,
+    const client = await newClient(this.address, {
       application_name: this.#name,
       connectionTimeoutMillis: connectMs,
       statement_timeout: Math.floor(answerMs * SERVER_SHARE),
+      // Shorter, so that a statement that waits for a lock fails with an error that says so.
       lock_timeout: Math.floor(answerMs * SERVER_SHARE * SERVER_SHARE),
-      keepAlive: true,
     });
     const open: Open = { client, tail: Promise.resolve(), lost: new AbortController() };
     client.on("error", (error) => this.#lost(open, error));
@@ -189,8 +184,8 @@ export class Database implements Queries {
     } catch (error) {
       if (this.#open === open) this.#open = undefined;
       open.lost.abort();
-      void client.end();
-      throw REFUSED.test(codeOf(error) ?? "") ? this.#refused(error) : error;
+      void closeConnection(client);
+      throw refusalOf(this.address, error) ?? error;
     }
     if (this.#open !== open) return;
     this.#isReady = true;
@@ -230,12 +225,12 @@ export class Database implements Queries {
   #lost(open: Open, error: unknown): void {
     if (open.lost.signal.aborted) return;
     open.lost.abort();
-    void open.client.end();
+    void closeConnection(open.client);
     if (this.#open !== open) return;
     this.#open = undefined;
     const wasReady = this.#isReady;
     this.#isReady = false;
-    // Before it is ready, whoever connects reports the failure.
+    // Until it is ready, `#connect` rejects with the failure, and its caller reports it.
     if (!wasReady || this.#isStopped) return;
     this.#listener.onLost?.();
     this.#again(error);
@@ -261,12 +256,7 @@ export class Database implements Queries {
   }
 
   #away(why: string): SimurghError {
-    return makeError("SIM_ERR_DATABASE", `the database ${this.address.shown} must answer, ${why}`);
-  }
-
-  #refused(cause: unknown): SimurghError {
-    const message = `the database ${this.address.shown} must let this node in, got ${messageOf(cause)}`;
-    return makeError("SIM_ERR_DATABASE_REFUSED", message, { cause });
+    return makeError("SIM_ERR_DATABASE", `the database ${this.address.shown} must answer: ${why}`);
   }
 }
 
@@ -279,10 +269,4 @@ const FINAL_ERRORS = [
 
 function isFinal(error: unknown): boolean {
   return FINAL_ERRORS.includes(codeOf(error) ?? "");
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  await new Promise((resolve) => {
-    signal.addEventListener("abort", resolve, { once: true });
-  });
 }

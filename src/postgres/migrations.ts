@@ -1,9 +1,8 @@
 /**
  * Creates and upgrades the schema: `simurgh postgres install`.
  *
- * Each version is a migration in the folder of the part that needs it. A migration that was released is never changed:
- * what must differ is a further one. All that are missing are applied in one transaction, while an advisory lock keeps
- * others out.
+ * Each version is a migration in the folder of the part that needs it. A released migration is never changed: a change
+ * of the schema is a further migration. Those that are missing are applied in one transaction, under an advisory lock.
  *
  *   install   lock, read the version, apply what is missing, note it, commit
  *   check     what a starting shard does: the version must be the last one
@@ -21,7 +20,7 @@ import { grantsTo, transportMigration } from "./transport/migration.ts";
 /** All migrations: the version of the schema is how many of them it has. */
 const MIGRATIONS: readonly Migration[] = [transportMigration, sourceMigration];
 
-/** The oldest version of PostgreSQL that has all that the migrations use. */
+/** The oldest version of PostgreSQL that the migrations run on. */
 const OLDEST_SERVER = 140_000;
 /** Key of the advisory lock, with the hash of the schema's name: "simu" in ASCII. */
 const LOCK = 0x73_69_6d_75;
@@ -125,7 +124,7 @@ async function hasSchema(
   schema: string,
   reader?: SchemaReader,
 ): Promise<boolean> {
-  if (schema === "public") throw ownerError(schema, "one that all share", reader);
+  if (schema === "public") throw ownerError(schema, "the schema of all roles", reader);
   // If we are a superuser, pg_has_role is true for every role, so it proves nothing. An owner who is a superuser can act
   // as us anyway.
   const [found] = await database.query<{ owner: string; is_ours: boolean }>(
@@ -138,7 +137,7 @@ async function hasSchema(
      WHERE n.nspname = $1`,
     [schema, reader !== undefined, reader?.owner ?? ""],
   );
-  if (found && !found.is_ours) throw ownerError(schema, `one of ${found.owner}`, reader);
+  if (found && !found.is_ours) throw ownerError(schema, `the owner ${found.owner}`, reader);
   return found !== undefined;
 }
 
@@ -185,7 +184,7 @@ function lockOf(schema: string): string {
   return `SELECT pg_advisory_xact_lock(${LOCK}, hashtext('${schema}'))`;
 }
 
-// Not IF NOT EXISTS: whoever created it in between would own it.
+// Not IF NOT EXISTS: a role that created the schema in between would own it.
 function firstOf(schema: string, isThere: boolean): string {
   return `${isThere ? "" : `CREATE SCHEMA ${schema};\n`}CREATE TABLE ${schema}.migrations (
   version int PRIMARY KEY,

@@ -14,7 +14,6 @@ const USUAL = [
   ["--port", "4000"],
   ["--shards", "auto"],
   ["--max-connections-per-address", "0"],
-  ["--log-level", "info"],
 ] as const;
 
 async function helpOf(...args: string[]): Promise<string> {
@@ -66,6 +65,12 @@ describe("the help of simurgh", () => {
     }
     assert.match(await helpOf("serve", "--help"), /^ {2}--watch +off +\w/m);
     assert.doesNotMatch(await helpOf("demo", "--help"), /--watch/);
+  });
+
+  it("shows the defaults of the command, where they are not those of a server", async () => {
+    assert.match(await helpOf("serve", "--help"), /^ {2}--log-level <level> +info /m);
+    assert.match(await helpOf("demo", "--help"), /^ {2}--log-level <level> +warn /m);
+    assert.match(await helpOf("demo", "--help-all"), /^ {2}--log-level <level> +warn /m);
   });
 
   it("of a command has all options with --help-all, in columns", async () => {

@@ -52,7 +52,7 @@ async function closesOnSigterm(
   const { code, signal, out } = outcome;
   assert.deepEqual({ code, signal }, { code: 0, signal: null }, outcome.err);
   for (const shard of stopped) assert.match(out, new RegExp(`^stopped shard ${shard}$`, "m"));
-  assert.match(outcome.err, /ending what holds a stuck shard/);
+  assert.match(outcome.err, /ending the code that holds a stuck shard/);
   return outcome;
 }
 

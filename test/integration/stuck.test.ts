@@ -188,7 +188,7 @@ describe("a shard whose thread is held", { skip: noSecondShard }, () => {
       { topic, event, stack },
       { topic: "room:loud", event: "hold", stack: undefined },
     );
-    await command.logged("turns again");
+    await command.logged("runs again");
     assert.equal((await stuck.replyTo(reply)).status, "ok");
     command.kill("SIGTERM");
     assert.equal((await command.ended()).code, 0);

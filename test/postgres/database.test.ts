@@ -157,7 +157,7 @@ describe("a database", { skip: noPostgres }, () => {
     await database.query("SET statement_timeout = 0");
     await assert.rejects(database.query("SELECT pg_sleep(60)"), {
       code: "SIM_ERR_DATABASE",
-      message: /must answer, there was no answer within 1000 ms$/,
+      message: /must answer: there was no answer within 1000 ms$/,
     });
   });
 

@@ -107,7 +107,8 @@ describe("the schema", { skip: noPostgres }, () => {
     await postgres.withDatabase(async (database) => {
       const foreign = {
         code: "SIM_ERR_DATABASE_SCHEMA",
-        message: "the schema simurgh must belong to the role of the database's URL, got one of ann",
+        message:
+          "the schema simurgh must belong to the role of the database's URL, got the owner ann",
       };
       await assert.rejects(install(database, "simurgh"), foreign);
       await assert.rejects(checkSchema(database, "simurgh"), foreign);

@@ -10,7 +10,8 @@ import { after, before, describe, it } from "node:test";
 
 import { addressOf } from "../../src/postgres/address.ts";
 import { install, plan } from "../../src/postgres/migrations.ts";
-import { closeConnection, openConnection } from "../../src/postgres/source/session.ts";
+import { closeConnection } from "../../src/postgres/connection.ts";
+import { openConnection } from "../../src/postgres/source/connection.ts";
 import { within } from "../support/deadline.ts";
 import { noPostgres, TestPostgres } from "../support/postgres.ts";
 import { startServerWith } from "../support/server.ts";

@@ -68,7 +68,7 @@ describe("the reports about a stuck shard", () => {
     assert.deepEqual(reports, [
       "shard stuck",
       "event: stuck",
-      "stuck shard turns again",
+      "a stuck shard runs again",
       "event: not stuck",
     ]);
   });

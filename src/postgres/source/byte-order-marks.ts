@@ -1,5 +1,5 @@
 /**
- * Keeps byte order marks (U+FEFF) at the start of values: the decoder of the package takes one of them away.
+ * Keeps byte order marks (U+FEFF) at the start of values, although the decoder of the package removes one of them.
  *
  *   'I' 'U' 'D', relation (4), then tuples: 'K' 'O' 'N', columns (2), for each: 't' length (4) text | 'b' the same | 'n' | 'u'
  *
@@ -11,7 +11,7 @@ const FIRST_TUPLE_OFFSET = 5;
 const TEXT = 0x74;
 const BINARY = 0x62;
 
-/** Returns a message of a change with each mark that would be taken away written twice. */
+/** Returns a message of a change in which each mark that would be removed is written twice. */
 export function withMarksTwice(message: Buffer): Buffer {
   return message.includes(MARK) ? rewritten(message) : message;
 }

@@ -36,10 +36,10 @@ export function messagesOf(change: Change, rules: TableRules): readonly SourceMe
   return messages.map((message) => checked(message, change));
 }
 
-/** What an error says of a change, also if the rest of it cannot be read. */
+/** The parts of a change that errors name. They are known even if the rest cannot be read. */
 export type ChangePlace = Pick<Change, "operation" | "schema" | "table" | "position">;
 
-/** Maximum size of a change as text (bytes). Larger ones are left out: reading one takes several times its size. */
+/** Maximum size of a change as text (bytes). Larger ones are left out, since reading one takes several times its size. */
 export const MAX_CHANGE_BYTES = 67_108_864;
 
 /** Creates the error about one change. */
@@ -63,7 +63,7 @@ function checkOld(change: Change, { needsOld, name }: TableRules): void {
   if (!needsOld || change.operation === "insert" || change.operation === "truncate") return;
   if (change.old !== undefined && change.hasWholeOld) return;
   const rule = `table ${name} must have REPLICA IDENTITY FULL, as its rules need old values`;
-  throw failed(change, `${rule}; it had not when this change was made`);
+  throw failed(change, `${rule}, got a change that was made without it`);
 }
 
 function hasChanged({ operation, row, old }: Change, columns: readonly string[]): boolean {

@@ -36,7 +36,7 @@ export interface Change {
   readonly unchanged: readonly string[];
   /** When the row was changed (by triggers), or its transaction was committed (by replication). */
   readonly time: Date;
-  /** Names the change: redelivered, it has the same position. */
+  /** Identifies the change. If it is delivered again, it has the same position. */
   readonly position: string;
 }
 

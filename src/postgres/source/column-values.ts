@@ -1,8 +1,8 @@
 /**
- * The values of columns: from PostgreSQL's JSON, and from the text of logical replication, to the same JSON values.
+ * The values of columns: converts PostgreSQL's JSON, and the text of logical replication, to the same JSON values.
  *
- * Both ways of a source pass on what `to_json` makes of a row. Neither loses digits: a number that is not exact as
- * a JavaScript number becomes a string.
+ * Both ways of a source yield the values of `to_json`. A number that is not exact as a JavaScript number becomes a string,
+ * so that no digits are lost.
  *
  * Runs on: shard. Pure functions.
  */
@@ -33,10 +33,10 @@ const NUMBERS: ReadonlySet<number> = new Set([
   TYPE.float8,
   TYPE.numeric,
 ]);
-/** Every number with so many decimal digits is exact enough to be printed again as it was. */
+/** Every number with at most this many decimal digits is printed by JavaScript as it was written. */
 const EXACT_DIGITS = 15;
 const MAYBE_LONG = /\d[\d.]{15}/;
-// A string is matched in runs, not by character: a long one would exhaust the stack of the matcher.
+// A string is matched in runs, not by character, since a long one would exhaust the stack of the matcher.
 const STRING_OR_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 const TIMESTAMP = /^(\d{4,}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)(?:([+-]\d\d)(:\d\d)?)?$/;
 
@@ -54,7 +54,7 @@ export function parseRow(text: string | null): Row | undefined {
   return text === null ? undefined : (parseJson(text) as Row);
 }
 
-/** Reports whether a number survives as a JavaScript number. */
+/** Reports whether a JavaScript number represents the number exactly. */
 function isExact(text: string): boolean {
   const [mantissa = ""] = text.split(/[eE]/, 1);
   const digits = mantissa.replaceAll(/[-.]/g, "").replace(/^0+/, "");

@@ -5,9 +5,9 @@
  *     ^                    |                   |
  *     +--- lost, failed ---+-------------------+    … again after a delay, which grows while it fails
  *
- * The lock belongs to a connection of its own. If the leader's thread, process, machine or connection ends, the
- * database ends the session and with it the lock, and another thread gets it. Nobody waits within the database:
- * a session that does so holds a snapshot, which keeps vacuum from removing anything.
+ * The lock belongs to a connection of its own. If the leader's thread, process, machine or connection ends, the database
+ * ends the session and releases the lock, and another thread gets it. Threads try again at intervals instead of waiting
+ * for the lock in the database, because a session that waits holds a snapshot, which keeps vacuum from removing rows.
  *
  * Runs on: shard; one for each source.
  */
@@ -19,18 +19,20 @@ import type { Client } from "pg";
 import { Backoff } from "../../backoff.ts";
 import { messageOf } from "../../error-report.ts";
 import { makeError } from "../../errors.ts";
-import { closeConnection, openConnection, sqlStateOf } from "./session.ts";
+import { closeConnection } from "../connection.ts";
+import { openConnection } from "./connection.ts";
 import type { SourceSettings } from "./options.ts";
 import type { SourceReports } from "./reports.ts";
+import { sqlStateOf } from "./sql-text.ts";
 
-/** Interval at which threads that do not lead try to. */
+/** Interval at which threads that do not lead try to get the lock. */
 const TRY_MS = 1_000;
 const FIRST_RETRY_MS = 100;
 const MOST_RETRY_MS = 10_000;
-/** An attempt that lasted so long has not failed at once: the delay starts again. */
+/** After an attempt that lasted this long, the delay starts again from its first value. */
 const STABLE_MS = 10_000;
 
-/** How often a thread that waits looks who leads, in tries. */
+/** Number of tries after which a thread that waits looks who holds the lock. */
 const TRIES_PER_CHECK = 60;
 
 interface Holder {
@@ -53,7 +55,7 @@ const FOREIGN_HOLDER = `
 /**
  * What a leader does, until its signal is aborted or it throws.
  *
- * @param lost - aborted before the signal if the connection, and so the lock, was lost; not if this thread just stops
+ * @param lost - aborted before the signal if the connection was lost, and the lock with it; not if this thread stops
  */
 export type Lead = (client: Client, signal: AbortSignal, lost: AbortSignal) => Promise<void>;
 
@@ -122,7 +124,7 @@ export class Leadership {
       }
       ending.signal.throwIfAborted();
     } catch (error) {
-      // A lost connection fails whatever uses it; it is the cause.
+      // Everything that uses a lost connection fails. The loss is the cause to report.
       throw ending.signal.aborted ? ending.signal.reason : this.#failure(error);
     } finally {
       stopping.removeEventListener("abort", end);
@@ -135,7 +137,7 @@ export class Leadership {
   /** Returns an error with a code of ours: the server's own errors have others. */
   #failure(error: unknown): unknown {
     if (sqlStateOf(error) === undefined) return error;
-    const message = `the database ${this.#settings.address.shown} must do what a source asks for, got ${messageOf(error)}`;
+    const message = `the database ${this.#settings.address.shown} must run the statements of a source, got ${messageOf(error)}`;
     return makeError("SIM_ERR_DATABASE", message, { cause: error });
   }
 
@@ -153,7 +155,7 @@ export class Leadership {
     return false;
   }
 
-  /** Reports a lock that another role holds: everyone who may log in can take it, and so stop the source. */
+  /** Reports a lock that another role holds. Every role that may log in can take it, which stops the source. */
   async #checkHolder(client: Client, key: string): Promise<void> {
     const { rows } = await client.query<Holder>(FOREIGN_HOLDER, [key]);
     const [holder] = rows;

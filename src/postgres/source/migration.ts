@@ -94,7 +94,7 @@ begin
 end
 $function$;
 comment on function ${schema}.record_change() is 'Writes a change of a watched table';
--- Whoever could create a trigger with it could write changes of any table.
+-- A role that could create a trigger with this function could write changes of any table.
 revoke all on function ${schema}.record_change() from public;
 `;
 }

@@ -55,8 +55,9 @@ export interface PostgresSourceOptions extends PostgresOptions {
   /** Turns changes into messages, for tables without a `map`. */
   readonly map?: ChangeMap;
   /**
-   * By triggers: the role that owns the schema, if the source logs in as another one, which has privileges only. That
-   * role's triggers run as the source's. Not needed if a superuser owns it, nor for a member of the owner.
+   * By triggers: the role that owns the schema, if the source logs in as another role that has only privileges in it.
+   * Triggers of the owner run with the source's privileges, so name only an owner that you trust. Not needed if a
+   * superuser owns the schema, or if the source's role is a member of the owner.
    */
   readonly owner?: string;
   /** By replication: name of the slot. Defaults to `simurgh_` and the source's name. */

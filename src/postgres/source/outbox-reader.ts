@@ -5,11 +5,11 @@
  *     ^                                      ^                    |
  *     +--------- nothing left ---------------+--------------------+
  *
- * Confirmed changes are deleted, or marked if they are retained. So the waiting changes are those that are in the table,
- * and no position has to be kept: a transaction that commits late, with smaller numbers than what was published
- * before, is found like any other. Within a batch changes are in the order of their numbers. Two transactions
- * that change the same row do so one after the other, and so do their triggers, so this is the order of the changes
- * of each row, and of all that a transaction changes.
+ * Confirmed changes are deleted, or marked if they are retained. So all other changes in the table wait, and no position
+ * has to be kept: a transaction that commits late, with smaller numbers than those already published, is found like any
+ * other. Within a batch changes are in the order of their numbers. This is the order in which a transaction made its
+ * changes, and the order of the changes of each row, because transactions that change the same row, and their triggers,
+ * run one after the other.
  *
  * Runs on: shard, if it leads.
  * Full:    at most `maxInFlight` changes, or about `batchBytes`, are read at a time. The rest waits in the table.
@@ -22,11 +22,11 @@ import { checkSchema } from "../migrations.ts";
 import type { Change, ChangeOperation } from "./change.ts";
 import { MAX_CHANGE_BYTES, tooLarge, unreadable, type ChangePlace } from "./change-rules.ts";
 import { parseRow } from "./column-values.ts";
-import { identifier, literal, tableName } from "./session.ts";
 import { pauseUntil } from "./leadership.ts";
 import type { SourceSettings, TableRules } from "./options.ts";
 import type { ChangePublisher } from "./publisher.ts";
 import type { SourceReports } from "./reports.ts";
+import { identifier, literal, tableName } from "./sql-text.ts";
 import { checkTables, LOOK_MS, setup, TableWatch } from "./table-checks.ts";
 import { SETTLE_MS, Unconfirmed } from "./unconfirmed.ts";
 
@@ -45,7 +45,7 @@ interface OutboxRow {
   readonly old_row: string | null;
 }
 
-/** A row of the table. Its number alone may be used again, after a failover to a server that did not have the row. */
+/** Identifies a row. The number alone does not: after a failover to a server without the row, it is used again. */
 interface RowName {
   readonly id: string;
   readonly micros: string;
@@ -92,7 +92,7 @@ export class OutboxReader {
     const listener = (message: Notification): void => this.#onNotification(message);
     client.on("notification", listener);
     signal.addEventListener("abort", () => this.#wake?.(), { once: true });
-    // Before the first look at the table, so that nothing falls between the two.
+    // Before the table is first read, so that no change is missed between the two.
     await client.query(`listen ${identifier(this.#channel)}`);
     const watch = new TableWatch(this.#reports, async () => this.#checkTables(client));
     while (!signal.aborted) {
@@ -229,7 +229,7 @@ export class OutboxReader {
     this.#unconfirmed.add(published.map(({ id, micros }) => ({ id, micros })));
   }
 
-  /** @returns undefined for a change that cannot be read: it would be read, and fail, for ever */
+  /** @returns undefined for a change that cannot be read. It is left out, since it would fail each time */
   #changeOf(row: OutboxRow): Change | undefined {
     const place = placeOf(row);
     if (row.bytes > MAX_CHANGE_BYTES) {

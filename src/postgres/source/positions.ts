@@ -4,7 +4,7 @@
  * Runs on: shard. Pure functions.
  */
 
-/** The position of nothing. */
+/** The position before all others, which stands for none. */
 export const NO_POSITION = 0n;
 
 /** Reads a position, such as `16/B374D848`. */

@@ -9,7 +9,8 @@
 
 import { defineTransport, type TransportDefinition, type TransportHost } from "../../raw.ts";
 import { hasCode } from "../../errors.ts";
-import { closeConnection, openConnection } from "./session.ts";
+import { closeConnection } from "../connection.ts";
+import { openConnection } from "./connection.ts";
 import { Leadership } from "./leadership.ts";
 import { settingsOf, type PostgresSourceOptions, type SourceSettings } from "./options.ts";
 import { OutboxReader } from "./outbox-reader.ts";

@@ -13,7 +13,7 @@
  *          subscribers are told, are published again in that order, after those that were kept meanwhile.
  *          When this thread does not lead any more, what was not sent is left to the next leader.
  * Full:    at most `maxInFlight` messages wait for their keepers. If a keeper has no room for another key, messages
- *          are published without keys for a while: kept twice is better than not at all.
+ *          are published without keys for a while, since a message that is kept twice is better than one that is lost.
  */
 
 import { hasCode } from "../../errors.ts";
@@ -143,7 +143,7 @@ export class Publisher {
 
   /** Sends each message once. @returns what became of each, in their order */
   async #sendOnce(window: readonly Outgoing[]): Promise<readonly Outcome[]> {
-    // What follows a message on a topic that may turn out to have no history waits until that is known.
+    // If it is not known yet whether a topic has a history, later messages on it wait for the answer to the first one.
     const unsure = new Set<string>();
     const outcomes = window.map((message): Outcome | Promise<Outcome> => {
       const isKept = this.#isKept(message);
@@ -213,7 +213,7 @@ function isToBeSentAgain(outcome: Outcome, isLast: boolean): boolean {
   return !isLast || hasNoKeyRoom(outcome);
 }
 
-// Such a message has been broadcast to those who are there. Again, they would get it twice.
+// Such a message was broadcast, so subscribers would get it twice.
 function isTooLarge(outcome: Outcome): boolean {
   return messageOf(outcome?.error).includes("maxBytes of its topic");
 }

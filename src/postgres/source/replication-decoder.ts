@@ -4,15 +4,16 @@
  * The package `pg-logical-replication` reads the binary form. Its parsers of values are replaced by ours, so that
  * both ways of a source yield the same values.
  *
- * A transaction arrives as a whole, after it was committed: begin, its changes, commit. The number of a change within it
- * is the same each time that it is sent.
+ * A transaction arrives as a whole, after it was committed: begin, its changes, commit. Each time that it is sent, its
+ * changes have the same numbers.
  *
  * Runs on: shard, if it leads.
  */
 
 import type { Pgoutput, PgoutputPlugin } from "pg-logical-replication";
 
-import { makeError, type SimurghError } from "../../errors.ts";
+import type { SimurghError } from "../../errors.ts";
+import { loadPackage } from "../../optional-package.ts";
 import { withMarksTwice } from "./byte-order-marks.ts";
 import type { Change, ChangeOperation, Row } from "./change.ts";
 import { MAX_CHANGE_BYTES, tooLarge, unreadable, type ChangePlace } from "./change-rules.ts";
@@ -28,9 +29,9 @@ export type Decoded =
 /** Where a change is in the log, and of which table. */
 interface DecodedPlace {
   readonly commit: bigint;
-  /** Of the change in its transaction. */
+  /** Number of the change in its transaction. */
   readonly number: number;
-  /** With schema. */
+  /** Name of the table, with schema. */
   readonly table: string;
 }
 
@@ -55,17 +56,12 @@ type Relation = Pgoutput.MessageRelation;
 
 /** Loads the package. @throws SIM_ERR_CLIENT_PACKAGE (rejects) if it is not installed */
 export async function loadDecoder(publication: string): Promise<PgoutputPlugin> {
-  try {
-    const library = await import("pg-logical-replication");
-    return new library.PgoutputPlugin({ protoVersion: 1, publicationNames: [publication] });
-  } catch (cause) {
-    if (!(cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND")) {
-      throw cause;
-    }
-    const rule = "package pg-logical-replication must be installed to read changes by replication";
-    const message = `${rule} (npm install pg-logical-replication), got none`;
-    throw makeError("SIM_ERR_CLIENT_PACKAGE", message, { cause });
-  }
+  const { PgoutputPlugin: Plugin } = await loadPackage(
+    "pg-logical-replication",
+    "to read changes by replication",
+    () => import("pg-logical-replication"),
+  );
+  return new Plugin({ protoVersion: 1, publicationNames: [publication] });
 }
 
 /** A decoder of one stream. */

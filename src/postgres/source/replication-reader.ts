@@ -5,43 +5,39 @@
  *     ^                    |
  *     +--- paused if full -+
  *
- * A transaction is published while it still arrives, however large it is, and confirmed at its end. What was published
- * and not confirmed is sent again to the next leader. The same thread recognizes it and leaves it out.
+ * A transaction is published while it still arrives, however large it is, and confirmed at its end. Changes that were
+ * published but not confirmed are sent again to the next leader. If that is the same thread, it leaves them out.
  *
  * Runs on: shard, if it leads.
- * Full:    at most about `maxInFlight` changes, or `batchBytes`, wait here. Beyond it the stream is paused, and the
- *          server keeps the rest in its log.
+ * Full:    if about `maxInFlight` changes, or `batchBytes`, wait here, the stream is paused, and the server keeps the
+ *          rest in its log.
  */
 
 import type { Client } from "pg";
 
 import { isError, makeError } from "../../errors.ts";
 import type { Change } from "./change.ts";
+import { ChangeQueue, type WaitingChange } from "./change-queue.ts";
 import { pauseUntil } from "./leadership.ts";
 import type { SourceSettings } from "./options.ts";
 import { formatPosition, NO_POSITION, parsePosition } from "./positions.ts";
 import type { Publisher } from "./publisher.ts";
-import {
-  loadDecoder,
-  ReplicationDecoder,
-  type Decoded,
-  type LoadedTypes,
-} from "./replication-decoder.ts";
+import { loadDecoder, ReplicationDecoder, type Decoded } from "./replication-decoder.ts";
+import { ReplicationFeed } from "./replication-feed.ts";
 import { checkRunning, prepareReplication, typesOf } from "./replication-setup.ts";
-import { ReplicationStream, type SystemIdentity } from "./replication-stream.ts";
+import {
+  ReplicationStream,
+  type StreamHandler,
+  type SystemIdentity,
+} from "./replication-stream.ts";
 import type { SourceReports } from "./reports.ts";
 import { Unconfirmed } from "./unconfirmed.ts";
-import { sqlStateOf } from "./session.ts";
+import { sqlStateOf } from "./sql-text.ts";
 import { TableWatch } from "./table-checks.ts";
 
 /** Interval at which positions are confirmed and the lag is measured. */
 const MEASURE_MS = 500;
 const OBJECT_IN_USE = "55006";
-
-interface Waiting {
-  readonly decoded: Decoded;
-  readonly bytes: number;
-}
 
 /** Reads the slot of a source. */
 export class ReplicationReader {
@@ -65,60 +61,57 @@ export class ReplicationReader {
 
   /** Reads until the signal is aborted. @throws SIM_ERR_SOURCE_SETUP, SIM_ERR_SOURCE_SLOT, errors of the database */
   async lead(client: Client, signal: AbortSignal, lost: AbortSignal): Promise<void> {
-    const { address, name, slot, publication } = this.#settings;
-    const plugin = await loadDecoder(publication);
+    const plugin = await loadDecoder(this.#settings.publication);
     await prepareReplication(client, this.#settings, (error) => this.#reports.error(error));
     const decoder = new ReplicationDecoder(plugin, await typesOf(client));
     const queue = new ChangeQueue(this.#settings);
-    const ending = new AbortController();
-    const failing = new AbortController();
-    const end = (reason: unknown): void => {
-      ending.abort(reason);
-      queue.wake();
-    };
-    const fail = (reason: unknown): void => {
-      failing.abort(reason);
-      end(reason);
-    };
-    const feed = new Feed(decoder, {
+    const end = new ReadingEnd(signal, lost, () => queue.wake());
+    const feed = new ReplicationFeed(decoder, {
       take: (decoded, bytes) => this.#take(queue, decoded, bytes),
       isFull: () => queue.isFull,
       loadTypes: async () => typesOf(client),
       loaded: () => queue.wake(),
-      failed: fail,
+      failed: end.fail,
     });
-    const onAbort = (): void => (lost.aborted ? fail(signal.reason) : end(signal.reason));
-    signal.addEventListener("abort", onAbort, { once: true });
     if (signal.aborted) return;
-    const from = (system: SystemIdentity): bigint => this.#startOn(system);
-    const stream = await this.#opened(
-      ReplicationStream.open(
-        address,
-        name,
-        { slot, publication, from },
-        {
-          onMessage: (bytes, source) => {
-            if (!feed.take(bytes)) source.pause();
-          },
-          onKeepalive: (position) => {
-            // Changes of other tables and databases, of which nothing is sent.
-            if (queue.isIdle && feed.isIdle) this.#unconfirmed.add([position]);
-          },
-        },
-        fail,
-      ),
-    );
+    const stream = await this.#open(queue, feed, end);
     try {
       await Promise.all([
-        this.#pump(stream, queue, feed, ending.signal, failing.signal).catch(fail),
-        this.#measure(client, stream, queue, ending.signal).catch(fail),
+        this.#pump(stream, queue, feed, end).catch(end.fail),
+        this.#measure(client, stream, queue, end.signal).catch(end.fail),
       ]);
       // The node closes in an orderly way, so that everything reaches the other nodes.
       if (signal.aborted) this.#confirm(stream, this.#unconfirmed.items);
     } finally {
       await stream.close();
     }
-    if (!signal.aborted) throw asReason(ending.signal.reason);
+    if (!signal.aborted) throw asReason(end.signal.reason);
+  }
+
+  async #open(
+    queue: ChangeQueue,
+    feed: ReplicationFeed,
+    end: ReadingEnd,
+  ): Promise<ReplicationStream> {
+    const { address, name, slot, publication } = this.#settings;
+    const from = (system: SystemIdentity): bigint => this.#startOn(system);
+    const handler: StreamHandler = {
+      onMessage: (bytes, source) => {
+        if (!feed.take(bytes)) source.pause();
+      },
+      onKeepalive: (position) => {
+        // The log up to here has no changes for this source, so all of it can be confirmed.
+        if (queue.isIdle && feed.isIdle) this.#unconfirmed.add([position]);
+      },
+    };
+    try {
+      const start = { slot, publication, from };
+      return await ReplicationStream.open(address, name, start, handler, end.fail);
+    } catch (error) {
+      if (sqlStateOf(error) !== OBJECT_IN_USE) throw error;
+      const message = `slot ${slot} must be free, got one in use, by the former leader until the server notices that it is gone, or by another program`;
+      throw makeError("SIM_ERR_DATABASE", message, { cause: error });
+    }
   }
 
   /** Returns where to start on a database: what this thread knows of it only holds for the same timeline. */
@@ -130,16 +123,6 @@ export class ReplicationReader {
       this.#published = { commit: NO_POSITION, number: -1 };
     }
     return this.#confirmed;
-  }
-
-  async #opened(opening: Promise<ReplicationStream>): Promise<ReplicationStream> {
-    try {
-      return await opening;
-    } catch (error) {
-      if (sqlStateOf(error) !== OBJECT_IN_USE) throw error;
-      const message = `slot ${this.#settings.slot} must be free, got it in use: by the former leader until the server notices that it is gone, or by another program`;
-      throw makeError("SIM_ERR_DATABASE", message, { cause: error });
-    }
   }
 
   #take(queue: ChangeQueue, decoded: Decoded, bytes: number): void {
@@ -158,11 +141,10 @@ export class ReplicationReader {
   async #pump(
     stream: ReplicationStream,
     queue: ChangeQueue,
-    feed: Feed,
-    signal: AbortSignal,
-    lost: AbortSignal,
+    feed: ReplicationFeed,
+    end: ReadingEnd,
   ): Promise<void> {
-    while (!signal.aborted) {
+    while (!end.signal.aborted) {
       const batch = queue.take();
       if (batch.length === 0) {
         feed.takeHeld();
@@ -170,7 +152,7 @@ export class ReplicationReader {
         await queue.filled();
         continue;
       }
-      const count = await this.#publish(batch, lost);
+      const count = await this.#publish(batch, end.lost);
       this.#note(batch.slice(0, count));
       // If the lead was lost, the queue stays busy, so that no keepalive confirms what was not published.
       if (count === batch.length) queue.published();
@@ -178,7 +160,7 @@ export class ReplicationReader {
   }
 
   /** @returns number of entries, from the first one, that need not be sent again */
-  async #publish(batch: readonly Waiting[], lost: AbortSignal): Promise<number> {
+  async #publish(batch: readonly WaitingChange[], lost: AbortSignal): Promise<number> {
     const changes: Change[] = [];
     const places: number[] = [];
     for (const [at, { decoded }] of batch.entries()) {
@@ -193,7 +175,7 @@ export class ReplicationReader {
   }
 
   /** Notes what was published or left out, and the ends of whole transactions. */
-  #note(done: readonly Waiting[]): void {
+  #note(done: readonly WaitingChange[]): void {
     let end: bigint | undefined;
     for (const { decoded } of done) {
       if ("end" in decoded) {
@@ -240,128 +222,38 @@ export class ReplicationReader {
   }
 }
 
-/** What a feed calls. */
-interface FeedOwner {
-  take(decoded: Decoded, bytes: number): void;
-  isFull(): boolean;
-  loadTypes(): Promise<LoadedTypes>;
-  /** Messages that were held can be decoded now. */
-  loaded(): void;
-  failed(error: unknown): void;
-}
+/** How the reading of one lead ends: by the signal of the lead, or because something failed. */
+class ReadingEnd {
+  readonly #ending = new AbortController();
+  readonly #losing = new AbortController();
+  readonly #onEnd: () => void;
 
-/**
- * Passes messages on to the decoder. While the types of a relation are loaded, messages are held. These are only the rest
- * of a chunk that was already read, since the stream is paused.
- */
-class Feed {
-  readonly #decoder: ReplicationDecoder;
-  readonly #owner: FeedOwner;
-  readonly #held: Buffer[] = [];
-
-  constructor(decoder: ReplicationDecoder, owner: FeedOwner) {
-    this.#decoder = decoder;
-    this.#owner = owner;
+  /** @param onEnd - called when the reading is to end */
+  constructor(signal: AbortSignal, lost: AbortSignal, onEnd: () => void) {
+    this.#onEnd = onEnd;
+    const ended = (): void => (lost.aborted ? this.fail(signal.reason) : this.#end(signal.reason));
+    signal.addEventListener("abort", ended, { once: true });
   }
 
-  /** True between transactions. */
-  get isIdle(): boolean {
-    return !this.#decoder.isInTransaction && !this.isHolding;
+  /** Aborted when the reading is to end. */
+  get signal(): AbortSignal {
+    return this.#ending.signal;
   }
 
-  get isHolding(): boolean {
-    return this.#decoder.lacksTypes || this.#held.length > 0;
+  /** Aborted if another thread may lead already, so that nothing more must be published here. */
+  get lost(): AbortSignal {
+    return this.#losing.signal;
   }
 
-  /** Takes a message. @returns false if no more should be read for now */
-  take(bytes: Buffer): boolean {
-    if (this.isHolding) {
-      // Its memory is used again for the next one.
-      this.#held.push(Buffer.from(bytes));
-      return false;
-    }
-    this.#decode(bytes);
-    return !this.isHolding && !this.#owner.isFull();
-  }
+  /** Ends the reading because the connection, and so the lead, was lost. */
+  readonly fail = (reason: unknown): void => {
+    this.#losing.abort(reason);
+    this.#end(reason);
+  };
 
-  /** Decodes what was held, as far as there is room. */
-  takeHeld(): void {
-    while (!this.#decoder.lacksTypes && !this.#owner.isFull()) {
-      const bytes = this.#held.shift();
-      if (bytes === undefined) return;
-      this.#decode(bytes);
-    }
-  }
-
-  #decode(bytes: Buffer): void {
-    for (const decoded of this.#decoder.decode(bytes)) this.#owner.take(decoded, bytes.length);
-    if (this.#decoder.lacksTypes) void this.#load();
-  }
-
-  async #load(): Promise<void> {
-    try {
-      this.#decoder.learn(await this.#owner.loadTypes());
-      this.#owner.loaded();
-    } catch (error) {
-      this.#owner.failed(error);
-    }
-  }
-}
-
-/** Changes that wait to be published. */
-class ChangeQueue {
-  readonly #maxInFlight: number;
-  readonly #maxBytes: number;
-  #waiting: Waiting[] = [];
-  #bytes = 0;
-  #isPublishing = false;
-  #wake: (() => void) | undefined = undefined;
-
-  constructor({ maxInFlight, batchBytes }: SourceSettings) {
-    this.#maxInFlight = maxInFlight;
-    this.#maxBytes = batchBytes;
-  }
-
-  get isFull(): boolean {
-    return this.#waiting.length >= this.#maxInFlight || this.#bytes >= this.#maxBytes;
-  }
-
-  /** True if nothing waits and nothing is being published. */
-  get isIdle(): boolean {
-    return this.#waiting.length === 0 && !this.#isPublishing;
-  }
-
-  push(waiting: Waiting): void {
-    this.#waiting.push(waiting);
-    this.#bytes += waiting.bytes;
-    this.wake();
-  }
-
-  /** Takes everything that waits. */
-  take(): readonly Waiting[] {
-    const taken = this.#waiting;
-    this.#waiting = [];
-    this.#bytes = 0;
-    this.#isPublishing = taken.length > 0;
-    return taken;
-  }
-
-  /** Notes that what was taken has been published. */
-  published(): void {
-    this.#isPublishing = false;
-  }
-
-  /** Resolves when something waits, or `wake` is called. */
-  async filled(): Promise<void> {
-    if (this.#waiting.length > 0) return;
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-    });
-  }
-
-  wake(): void {
-    this.#wake?.();
-    this.#wake = undefined;
+  #end(reason: unknown): void {
+    this.#ending.abort(reason);
+    this.#onEnd();
   }
 }
 

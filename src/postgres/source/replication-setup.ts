@@ -6,8 +6,9 @@
  *   one of the two missing, slot invalidated      SIM_ERR_SOURCE_SLOT, or a new slot (`lostSlot`)
  *   publication and slot                          read on
  *
- * A publication is created before its slot, since a slot cannot decode what was written before there was one.
- * Its comment says that the slot is still missing, so that an interruption between the two is not taken for a lost slot.
+ * The publication is created before the slot, because a slot cannot decode what was written before its publication
+ * existed. Until the slot exists, the comment of the publication says so. Otherwise an interruption between the two would
+ * look like a lost slot.
  *
  * Runs on: shard. Only the leader creates anything.
  */
@@ -16,7 +17,7 @@ import type { Client } from "pg";
 
 import { makeError, type SimurghError } from "../../errors.ts";
 import { FIRST_OWN_TYPE, type LoadedTypes } from "./replication-decoder.ts";
-import { identifier, literal, sqlStateOf, tableName } from "./session.ts";
+import { identifier, literal, sqlStateOf, tableName } from "./sql-text.ts";
 import { checkTables, setup } from "./table-checks.ts";
 import type { SourceSettings, TableRules } from "./options.ts";
 
@@ -47,7 +48,7 @@ interface SlotState {
   readonly confirmed: string | null;
 }
 
-/** Checks what cannot be created. @throws SIM_ERR_SOURCE_SETUP (rejects) */
+/** Checks the parts that a source cannot create by itself. @throws SIM_ERR_SOURCE_SETUP (rejects) */
 export async function checkReplication(client: Client, settings: SourceSettings): Promise<void> {
   const { rows } = await client.query<{ wal_level: string }>("show wal_level");
   if (rows[0]?.wal_level !== "logical") {
@@ -62,9 +63,9 @@ export async function checkReplication(client: Client, settings: SourceSettings)
 }
 
 /**
- * Checks a database that is being read. A table that was created again is published from then on.
+ * Checks a database that is being read, and adds tables that were created again to the publication.
  *
- * @throws SIM_ERR_SOURCE_SETUP (rejects), also if that has happened
+ * @throws SIM_ERR_SOURCE_SETUP (rejects), also if a table was added, because its earlier changes are missing
  */
 export async function checkRunning(client: Client, settings: SourceSettings): Promise<void> {
   await checkReplication(client, settings);
@@ -73,7 +74,7 @@ export async function checkRunning(client: Client, settings: SourceSettings): Pr
   if (added.length === 0) return;
   const rule = `publication ${settings.publication} must publish ${added.join(" and ")}`;
   throw setup(
-    `${rule}, got it without: a table was created again, or taken out; it is published from now on, but changes before are missing: have clients load their data again`,
+    `${rule}, got a publication without: a table was created again or removed from it. It is published from now on; earlier changes are missing, so have clients load their data again`,
   );
 }
 
@@ -101,7 +102,7 @@ export async function prepareReplication(
   }
 }
 
-/** Returns the types of the database: those whose text is not that of a plain value, and which are known. */
+/** Returns the types of the database: the elements of arrays, the bases of domains, and all that exist now. */
 export async function typesOf(client: Client): Promise<LoadedTypes> {
   const { rows } = await client.query<TypeRow>(
     `select oid, case when typcategory = 'A' and typtype <> 'd' then typelem else 0 end as element, typbasetype as base
@@ -217,16 +218,17 @@ async function slotOf(client: Client, { slot }: SourceSettings): Promise<SlotSta
   );
 }
 
-/** @returns what is wrong; undefined if nothing is, or the slot is yet to be created */
+/** @returns what has happened to the slot; undefined if it is in order, or is to be created */
 function problemOf(
   publication: PublicationState | undefined,
   slot: SlotState | undefined,
 ): string | undefined {
-  if (publication === undefined) return slot && "useless: its publication was dropped";
+  if (publication === undefined)
+    return slot && "has no publication any more, since that was dropped";
   if (publication.comment === CREATING) return undefined;
-  if (slot === undefined) return "missing: it was dropped";
+  if (slot === undefined) return "was dropped";
   if (slot.wal_status !== "lost") return undefined;
-  return "invalidated: it needed more than max_slot_wal_keep_size";
+  return "was invalidated, since it needed more than max_slot_wal_keep_size";
 }
 
 async function createSlot(client: Client, { slot }: SourceSettings): Promise<void> {
@@ -252,9 +254,9 @@ function slotLost(
     lostSlot === "recreate"
       ? "it is created again, and changes from now on are published"
       : `drop publication ${identifier(publication)}, or set lostSlot to recreate, to go on with a new slot`;
-  const lost = `changes${since} that were not published are lost, and nobody can say which`;
+  const lost = `changes${since} are lost unless they were published before`;
   return makeError(
     "SIM_ERR_SOURCE_SLOT",
-    `slot ${slot} must exist, got it ${problem}: ${lost}; ${fix}`,
+    `slot ${slot} must be usable, got one that ${problem}; ${lost}; ${fix}`,
   );
 }

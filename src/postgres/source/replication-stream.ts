@@ -1,31 +1,28 @@
 /**
  * One stream of logical replication: the messages of a slot, and what is confirmed to the server.
  *
- * The package `pg-logical-replication` decodes the messages. The connection is ours, for three reasons: the
- * package's own confirms one byte more than was processed, which can skip a transaction that begins there; confirms by
- * a timer what was received only; and throws within an event of the socket if a message cannot be decoded.
+ * The package `pg-logical-replication` decodes the messages, but does not open the connection, for three reasons. Its
+ * own connection confirms one byte more than was processed, which can skip a transaction that begins there. Its timer
+ * confirms messages that were received, but not processed. And it throws within an event of the socket if a message
+ * cannot be decoded.
  *
  *   'w' start, end, time, message   -> onMessage
  *   'k' end, time, reply?           -> onKeepalive; a reply if it is asked for
- *   'r' written, flushed, applied   <- confirm: now and each STATUS_MS
+ *   'r' written, flushed, applied   <- what `confirm` was called with, every STATUS_MS
  *
  * Runs on: shard, if it leads.
- * Full:    `pause` stops reading from the socket. The server waits then. It is told every STATUS_MS that we are there.
+ * Full:    `pause` stops reading from the socket. The server then waits. A status
+ *          every STATUS_MS shows it that this end is alive.
  */
 
 import type { Client } from "pg";
 
 import { asError } from "../../error-report.ts";
 import type { PostgresAddress } from "../address.ts";
-import {
-  closeConnection,
-  literal,
-  identifier,
-  openConnection,
-  protocolOf,
-  type ProtocolConnection,
-} from "./session.ts";
+import { closeConnection, protocolOf, type ProtocolConnection } from "../connection.ts";
+import { openConnection } from "./connection.ts";
 import { formatPosition, NO_POSITION } from "./positions.ts";
+import { identifier, literal } from "./sql-text.ts";
 
 /** What a stream calls, also while `open` has not resolved yet. If one of these throws, the stream fails. */
 export interface StreamHandler {

@@ -1,8 +1,8 @@
 /**
  * What a source needs of its tables, whichever way it reads: they exist, and have the columns that rules name.
  *
- * A table can be dropped and created again, or a column get another name, while a source reads. Nothing would be read
- * of it then, and nobody would know. So a leader looks again now and then.
+ * While a source reads, a table can be dropped and created again, or a column renamed. Its changes would then be missing
+ * without any error. So a leader checks the tables at intervals.
  *
  * Runs on: shard, if it has a source.
  */
@@ -13,12 +13,12 @@ import { hasCode, makeError, type SimurghError } from "../../errors.ts";
 import type { SourceSettings } from "./options.ts";
 import type { SourceReports } from "./reports.ts";
 
-/** Interval at which a leader looks. */
+/** Interval at which a leader checks its tables (ms). */
 export const LOOK_MS = 5_000;
 
 interface FoundTable {
   readonly name: string;
-  /** Of a table `r`, or `p` if it has partitions; null if there is none. */
+  /** `r` for a table, `p` for one with partitions; null if it does not exist. */
   readonly kind: string | null;
   readonly missing: readonly string[];
 }
@@ -56,12 +56,12 @@ export async function checkTables(client: Client, { tables }: SourceSettings): P
   }
 }
 
-/** Looks now and then whether the tables of a leader are still as they must be. */
+/** Checks the tables of a leader at intervals. */
 export class TableWatch {
   readonly #reports: SourceReports;
   readonly #check: () => Promise<void>;
   #lookedAtMs = performance.now();
-  /** What was wrong at the last look, which is not reported again. */
+  /** The fault that the last check found, which is not reported again. */
   #fault = "";
 
   /** @param check - rejects with SIM_ERR_SOURCE_SETUP if something is wrong */
@@ -70,7 +70,7 @@ export class TableWatch {
     this.#check = check;
   }
 
-  /** Looks, if it is time. What is wrong is reported: the other tables are read on. @throws errors of the database */
+  /** Checks the tables, if it is time. A fault is reported; the source goes on reading. @throws errors of the database */
   async look(nowMs = performance.now()): Promise<void> {
     if (nowMs - this.#lookedAtMs < LOOK_MS) return;
     this.#lookedAtMs = nowMs;

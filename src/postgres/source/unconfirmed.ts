@@ -1,12 +1,12 @@
 /**
- * What was published and is not confirmed to the database yet.
+ * Changes that were published, but are not confirmed to the database yet.
  *
- * A kept message is on its way to the other nodes when its publisher hears that it is kept. If the leader's process is
- * killed in this moment, they never get it. So changes are confirmed SETTLE_MS later, and until then the next leader
- * publishes them again: what a node has already kept it knows by its key.
+ * When the publisher learns that a message is kept, the message is still on its way to the other nodes. If the leader's
+ * process is killed at this moment, they never get it. So changes are confirmed SETTLE_MS later. Until then, a new leader
+ * publishes them again, and nodes recognize by the keys what they have kept already.
  *
  * Runs on: shard, if it leads.
- * Full:    more than MAX_UNCONFIRMED are due at once.
+ * Full:    of more than MAX_UNCONFIRMED entries, the oldest are due immediately.
  */
 
 /** Time for messages to reach the other nodes. */

@@ -7,15 +7,15 @@
  *   joins      the topics that a session has joined, for its next holder
  *   holders    threads that hold sessions, until `expires_at`
  *
- * A program sees its own sessions only, by row-level security. It may read and insert, and nothing else: whoever may
- * delete from a table may also lock it. So rows are taken by functions that run as the schema's owner. Whose session
- * it is, the database says: the role that logged in, or that of SET ROLE (`caller`). current_user is not used, because
- * in these functions that is the owner.
+ * By row-level security, a program sees only its own sessions. It may read and insert, but not delete, because a role
+ * that may delete from a table may also lock it. So rows are taken by functions that run as the schema's owner. They
+ * find the role of the program by `caller`: that of SET ROLE, or the one that logged in. In these functions,
+ * current_user is the owner.
  *
- * Notifications name sessions only, since everyone may listen:
+ * Notifications contain only ids of sessions, since every role may listen:
  *   <schema>_in             a session waits for a holder
- *   <schema>_in:<holder>    a session of the holder has rows in its inbox, or rows of its outbox were taken; with a
- *                           minus before its id: it was deleted
+ *   <schema>_in:<holder>    a session of the holder has rows in its inbox, or rows of its outbox were taken; if its id
+ *                           follows a minus, it was deleted
  *   simurgh:<session>       the session has rows in its outbox
  *
  * Runs on: main, for `simurgh postgres`. SQL only.
@@ -163,7 +163,7 @@ COMMENT ON FUNCTION ${schema}.close IS 'ends a session, after what it has sent b
 `;
 }
 
-// They lock the session, as an insert into the inbox does, so that `remove` skips it instead of waiting for the program.
+// These functions lock the session, as an insert into the inbox does. So `remove` skips it instead of waiting for the program.
 function takingFunctions(schema: string): string {
   return `
 CREATE FUNCTION ${schema}.take(session uuid, most int DEFAULT 100)
@@ -175,7 +175,7 @@ BEGIN
   SELECT s.holder INTO holder FROM ${schema}.sessions s WHERE s.id = take.session AND s.role = ${schema}.caller()
   FOR KEY SHARE;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'session must be one of %, got %', ${schema}.caller(), take.session
+    RAISE EXCEPTION 'session must belong to the role %, got %', ${schema}.caller(), take.session
       USING ERRCODE = 'insufficient_privilege';
   END IF;
   RETURN QUERY
@@ -201,7 +201,7 @@ BEGIN
   SELECT s.holder INTO holder FROM ${schema}.sessions s WHERE s.id = acknowledge.session AND s.role = ${schema}.caller()
   FOR KEY SHARE;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'session must be one of %, got %', ${schema}.caller(), acknowledge.session
+    RAISE EXCEPTION 'session must belong to the role %, got %', ${schema}.caller(), acknowledge.session
       USING ERRCODE = 'insufficient_privilege';
   END IF;
   DELETE FROM ${schema}.outbox o WHERE o.session = acknowledge.session AND o.id <= acknowledge.last;

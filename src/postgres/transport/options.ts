@@ -11,27 +11,27 @@ import type { PostgresOptions } from "../address.ts";
 export interface PostgresTransportOptions extends PostgresOptions {
   /** Path of the socket that sessions may be opened for, or several. Sessions of others are refused. */
   readonly path: string | readonly string[];
-  /** Sessions of each shard. Further ones wait for another. Default: 10 000. */
+  /** Maximum number of sessions of each shard. Further ones wait for another shard. Default: 10 000. */
   readonly maxSessions?: number;
   /**
    * Time after which the sessions of a shard that does not answer are taken over (ms). Default: 15 000, at least
    * 1 000.
    */
   readonly leaseMs?: number;
-  /** Time between looks at the tables, in case a notification was lost (ms). Default: 5 000. */
+  /** Interval of looks at the tables, in case a notification was lost (ms). Default: 5 000. */
   readonly pollMs?: number;
   /**
-   * Bytes of a row of the inbox: a longer one ends its session with 1009, as does one above the server's `maxFrameBytes`.
-   * Default: 256 KiB.
+   * Maximum size of a row of the inbox (bytes). A longer one ends its session with 1009, as does one above the server's
+   * `maxFrameBytes`. Default: 256 KiB.
    */
   readonly maxRowBytes?: number;
-  /** Rows in the outbox of a session until its client is slow. Default: 10 000. */
+  /** Number of rows in the outbox of a session above which its client is slow. Default: 10 000. */
   readonly outboxRows?: number;
-  /** Bytes in the outbox of a session until its client is slow. Default: 16 MiB. */
+  /** Size of the outbox of a session above which its client is slow (characters). Default: 16 MiB. */
   readonly outboxBytes?: number;
-  /** Time for which rows are kept that nobody takes, and sessions that have ended (ms). Default: a day. */
+  /** Time after which rows that nobody takes end their session, and ended sessions are deleted (ms). Default: a day. */
   readonly retentionMs?: number;
-  /** Time without a row from its program until a session is ended (ms). Default: a day. 0: never. */
+  /** Time without a row from its program after which a session is ended (ms). Default: a day. 0: never. */
   readonly idleMs?: number;
   /** Time for which a row waits for the reply of a `replyLater` (ms). Default: 60 000. */
   readonly laterReplyMs?: number;
@@ -41,7 +41,7 @@ export interface PostgresTransportOptions extends PostgresOptions {
 export interface PostgresInfo {
   /** The role that opened the session, as the database says: that of SET ROLE, or else the one that logged in. */
   readonly role: string;
-  /** Whatever the program says about itself: trust it as you trust the role. */
+  /** What the program says about itself. Nobody has checked it: trust it as much as the role. */
   readonly claims: Readonly<Record<string, unknown>>;
   /** Id of the session. */
   readonly session: string;
@@ -60,7 +60,7 @@ interface NumberRule {
 }
 
 const DAY_MS = 86_400_000;
-/** Timers of Node.js take no longer times. */
+/** The longest time that timers of Node.js accept. */
 const MAX_MS = 2_147_483_647;
 
 const NUMBERS = {

@@ -1,9 +1,9 @@
 /**
- * What a session has to write: rows that were handled, messages, joins, and its end. All of it is written in one
- * transaction, or nothing.
+ * What a session has to write: rows that were handled, messages, joins, and its end. It is written in one transaction.
  *
  *   Outcome   grows until it is written
- *   Flight    an outcome on its way; if the answer is lost it is written again with its number, and done once
+ *   Flight    an outcome on its way to the database. If the answer is lost it is sent again, and by its number the
+ *             database recognizes one that it has already written
  *
  * Runs on: shard.
  * Owns: the messages that are not in the outbox yet.
@@ -43,7 +43,7 @@ export interface WrittenSession {
   readonly joins: { get(topic: string): StoredJoin | undefined };
 }
 
-/** Parts of a batch, as JSON texts without brackets; empty if there is nothing of it. */
+/** What one session adds to a batch, as JSON texts without brackets. Parts that it does not have are empty. */
 export interface Flight {
   readonly number: number;
   readonly session: string;
@@ -91,7 +91,7 @@ export class Outcome {
     return this.#end !== undefined || this.#isFreed;
   }
 
-  /** Whether rows of the inbox were handled, which are still there. */
+  /** Whether it contains rows of the inbox that were handled, which the write will delete. */
   get hasHandled(): boolean {
     return this.#handled.length > 0;
   }
@@ -101,7 +101,7 @@ export class Outcome {
     this.#handled.push({ id, after: this.#messages.length });
   }
 
-  /** Adds a message. @param bytes - its length, for the bounds */
+  /** Adds a message. @param bytes - length of its frame, which the limits count */
   add(row: RowMessage, bytes: number): void {
     this.#messages.push({ row, bytes });
     this.bytes += bytes;
@@ -143,8 +143,8 @@ export class Outcome {
   }
 
   /**
-   * Divides it, so that an outbox takes no more than it has room for. What must be there for a message is written with
-   * it or before it; the end of the session is written last.
+   * Splits off as much as the outbox has room for. Joins and handled rows are written with the messages that follow from
+   * them, or earlier; the end of the session is written last.
    *
    * @returns the first part, which has at least one message if there is any
    */
@@ -173,7 +173,7 @@ export class Outcome {
     return first;
   }
 
-  /** Returns it as it is written. It must not be changed afterwards. */
+  /** Returns the outcome in the form in which it is written. It must not be changed afterwards. */
   toFlight(number: number, session: WrittenSession): Flight {
     const id = `"${session.id}"`;
     const of = (topics: Iterable<string>, write: (join: StoredJoin) => string): string[] =>

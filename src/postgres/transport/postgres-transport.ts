@@ -13,8 +13,8 @@ import { settingsOf, type PostgresTransportOptions } from "./options.ts";
  * Defines the transport, for the endpoint's `transports`: programs that only speak SQL open sessions, and exchange
  * messages with the same channels as all other clients. `simurgh postgres install` creates the tables.
  *
- * `connect` gets `connectInfo.postgres`: the `role` that opened the session, as the database says, its `claims`, as
- * the program says, and the id of the `session`.
+ * `connect` gets `connectInfo.postgres`: the `role` that opened the session (according to the database), the `claims`
+ * that the program has sent, and the id of the `session`.
  *
  * @throws SIM_ERR_DEFINITION_INVALID, SIM_ERR_OPTION_INVALID
  */

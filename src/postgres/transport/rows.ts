@@ -1,8 +1,8 @@
 /**
  * Messages as rows and as frames of version 2 of the protocol.
  *
- * A payload passes as JSON text, so nothing is lost of large numbers. What PostgreSQL cannot hold in `text` and `jsonb`
- * becomes U+FFFD: the character U+0000, and halves of surrogate pairs.
+ * A payload stays JSON text, so that large numbers keep their digits. The character U+0000 and halves of surrogate pairs,
+ * which `text` and `jsonb` of PostgreSQL cannot hold, become U+FFFD.
  *
  * Runs on: shard. Pure functions.
  */
@@ -15,7 +15,7 @@ export interface RowMessage {
   readonly ref: string | null;
   readonly topic: string;
   readonly event: string;
-  /** JSON text; null if the payload is bytes. Of a reply of bytes, its status. */
+  /** JSON text; null if the payload is bytes. In a reply of bytes, this is the status. */
   readonly payload: string | null;
   readonly bytes: Uint8Array | null;
 }
@@ -42,7 +42,7 @@ function binaryFrame(parts: readonly string[], payload: Uint8Array): Uint8Array 
   ]);
 }
 
-/** Returns the message in a frame of the server; undefined if it has another format than that of version 2. */
+/** Returns the message in a frame of the server; undefined if the frame is not of version 2. */
 export function messageOf(frame: string | Uint8Array): RowMessage | undefined {
   return typeof frame === "string" ? ofText(frame) : ofBytes(frame);
 }
@@ -61,7 +61,7 @@ function ofText(frame: string): RowMessage | undefined {
   };
 }
 
-/** For a payload that is nested so deeply that its text may not be passed on as it is. */
+/** Returns the payload of a frame whose text is nested too deeply to be passed on as it is. */
 function rewritten(frame: string): string {
   return JSON.stringify((JSON.parse(frame) as readonly unknown[])[4]);
 }
@@ -119,7 +119,7 @@ function divided<Count extends keyof Divided>(frame: Uint8Array, count: Count): 
 /** Escapes: a surrogate pair, any other unit, or a single character. */
 const ESCAPE =
   /\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u([0-9a-fA-F]{4})|\\[^u]/g;
-/** What may be unstorable, so that other payloads are not searched for escapes. */
+/** Matches payloads that may be unstorable. Others are not searched for escapes. */
 const SUSPECT = /\\u(?:0000|[dD][89a-fA-F])/;
 const UNSTORABLE_UNIT = /^(?:0000|[dD][89a-fA-F]..)$/;
 

@@ -66,7 +66,8 @@ export function messageOfJoin({ topic, joinRef, ref, payload, history }: StoredJ
   return { joinRef, ref, topic, event: "phx_join", payload: asked, bytes: null };
 }
 
-// The rest stays as it is: its numbers may have more digits than ours. Of two members with a name, the last one counts.
+// The payload is not parsed, since JavaScript would lose digits of large numbers. Of two members with the same name, the
+// last one counts.
 function withHistory(payload: string, history: string): string {
   const end = payload.lastIndexOf("}");
   const separator = payload.slice(0, end).trimEnd() === "{" ? "" : ",";
@@ -88,7 +89,7 @@ export function reasonIn(answer: string): string {
   return JSON.stringify((JSON.parse(answer) as { readonly response?: unknown }).response ?? {});
 }
 
-/** Returns what the answer to a join says about the history, if it does. */
+/** Returns the history in the answer to a join; undefined if it has none. */
 export function historyIn(answer: string): AnsweredHistory | undefined {
   if (!answer.includes('"history"')) return undefined;
   const { response } = JSON.parse(answer) as {

@@ -7,17 +7,17 @@
  *      +--the lease is lost------+------------------------------------------+--> lost: nothing more is written
  *      +--the shard closes-------+------------------------------------------+--> freed for another holder
  *
- * Its rows are passed on one after the other: the next one when the handler of the one before has finished. What
- * follows from a row (its reply, other messages, that it was handled) is one write. A row whose handler calls
- * `replyLater` does not hold up the others: it is handled when the reply is sent, or after `laterReplyMs`.
+ * Its rows are passed on one after the other, each when the handler of the previous one has finished. The effects of a
+ * row (its reply, other messages, and that it was handled) are one write. A row whose handler calls `replyLater` does
+ * not hold up the others: it counts as handled when the reply is sent, or after `laterReplyMs`.
  *
- * The stored joins are passed on again before the first row. Their answers do not appear in the outbox, since the
- * program has got them; a join that is refused now is the end of its channel.
+ * The stored joins are passed on again before the first row. Their answers are left out of the outbox, since the program
+ * has received them before. If a join is refused now, its channel ends.
  *
  * Runs on: shard.
  * Owns: the rows that were fetched, and the messages that are not in the outbox yet.
- * Full: while the outbox is full, messages wait here, and count as unsent. The socket's policy for slow clients
- *       decides. No rows are passed on meanwhile.
+ * Full: while the outbox is full, no rows are passed on. Messages wait here and count as unsent, so that the socket's
+ *       policy for slow clients applies.
  */
 
 import type {
@@ -26,6 +26,7 @@ import type {
   TransportDecision,
   TransportRequest,
 } from "../../raw.ts";
+import { LaterReplies } from "./later-replies.ts";
 import type { PostgresInfo } from "./options.ts";
 import { Outcome, type Flight, type StoredJoin } from "./outcome.ts";
 import { frameOf, messageOf, storableJson, type RowMessage } from "./rows.ts";
@@ -73,7 +74,7 @@ export interface SessionOwner {
   };
   /** True once the shard ends its sessions. */
   readonly isStopping: boolean;
-  /** False while the database is away. */
+  /** False while there is no connection to the database. */
   readonly isWriting: boolean;
   connect(request: TransportRequest): Promise<TransportDecision>;
   /** The session has something to write. */
@@ -91,18 +92,13 @@ export interface SessionOwner {
 interface Work extends RowMessage {
   /** Undefined for a stored join. */
   readonly id: string | undefined;
-  /** Whether the topic was joined before, by another channel. */
+  /** True for a join of a topic that is joined already: the new channel replaces the old one. */
   readonly isRejoin: boolean;
   /** Set if the handler will reply later. */
   isLater: boolean;
 }
 
-interface LaterReply {
-  readonly id: string;
-  readonly sinceMs: number;
-}
-
-/** Close codes (RFC 6455 §7.4.1). 1012 is that of a shard that drains. */
+/** Close codes (RFC 6455 §7.4.1). A shard that drains closes with 1012. */
 const CODE = {
   normal: 1000,
   cut: 1006,
@@ -112,10 +108,8 @@ const CODE = {
 } as const;
 /** The version of the protocol in which rows are written. */
 const VERSION = "2.0.0";
-/** What is on its way to an outbox that has room: as much as a batch, and no more, since it is in memory. */
+/** Bytes that may be on their way to an outbox that has room: as many as in a batch of the writer. */
 const SOON_BYTES = 1_048_576;
-/** Rows that wait for a reply of `replyLater`: beyond it, no more are fetched. */
-const MAX_LATER = 1_000;
 const MAX_FAILURES = 4;
 const FIRST_RETRY_MS = 500;
 
@@ -141,16 +135,14 @@ export class Session implements TransportClient, WritingSession {
   #rejoins: StoredJoin[];
   #rows: InboxRow[] = [];
   #current: Work | undefined = undefined;
-  /** Rows that wait for a reply, by topic and ref: of those with the same ref, the oldest first. */
-  readonly #later = new Map<string, LaterReply[]>();
-  #laterCount = 0;
+  readonly #later = new LaterReplies();
   #outcome = new Outcome();
   #flight: Flight | undefined = undefined;
   #number: number;
   #size: OutboxSize = { rows: 0, bytes: 0 };
   #isPaused = false;
   #isPassing = false;
-  /** Set when its last write was decided. */
+  /** True once it is known what the last write contains. */
   #isEnding = false;
   #isGone = false;
   #failures = 0;
@@ -170,17 +162,17 @@ export class Session implements TransportClient, WritingSession {
   /** True if rows can be fetched: all that were fetched before are handled and written. */
   get takesRows(): boolean {
     const isFree = this.#connection !== undefined && !this.#isEnding && !this.#isFull;
-    const mayWait = this.#laterCount < MAX_LATER;
     const hasNone = this.#rows.length === 0 && this.#rejoins.length === 0 && !this.#current;
-    return isFree && mayWait && hasNone && !this.#outcome.hasHandled && !this.#flight?.handled;
+    const isWritten = !this.#outcome.hasHandled && !this.#flight?.handled;
+    return isFree && !this.#later.isFull && hasNone && isWritten;
   }
 
-  /** Rows that are fetched, but must not be fetched again. */
+  /** Ids of rows that are still in the inbox, but must not be fetched again. */
   get laterRows(): readonly string[] {
-    return [...this.#later.values()].flat().map(({ id }) => id);
+    return this.#later.ids;
   }
 
-  /** Whether it may soon have too many rows in its outbox to write more. */
+  /** Whether its outbox may soon be full. */
   get isFilling(): boolean {
     const { outboxRows, outboxBytes } = this.#owner.settings;
     return this.#size.rows > outboxRows / 2 || this.#size.bytes > outboxBytes / 2;
@@ -235,7 +227,7 @@ export class Session implements TransportClient, WritingSession {
 
   #opened(decision: Extract<TransportDecision, { readonly result: "ok" }>): void {
     const connection = decision.open(this);
-    // The shard may be closing, and has ended it at once.
+    // The shard may be closing, and then ends the connection within `open`.
     if (!connection.isOpen) return;
     this.#connection = connection;
     if (this.#row.state === "opening") {
@@ -252,7 +244,7 @@ export class Session implements TransportClient, WritingSession {
     this.#end({ state: "refused", code: null, reason: json }, true);
   }
 
-  /** Tries again a few times, because what `connect` asks may only be away for a moment. */
+  /** Tries again a few times, because a service that `connect` uses may be unavailable for a moment. */
   #failed(): void {
     this.#failures += 1;
     if (this.#failures >= MAX_FAILURES) {
@@ -315,46 +307,26 @@ export class Session implements TransportClient, WritingSession {
     if (this.#connection?.isHandling(work.topic) === true) return;
     this.#current = undefined;
     if (work.id === undefined) return;
-    if (work.isLater) {
-      this.#replyIsDue(keyOf(work), { id: work.id, sinceMs: performance.now() });
-      return;
-    }
-    this.#outcome.handled(work.id);
+    if (work.isLater) this.#later.add(work, work.id, performance.now());
+    else this.#handledRow(work.id);
+  }
+
+  #handledRow(id: string): void {
+    this.#outcome.handled(id);
     this.#owner.hasWritten(this);
   }
 
-  #replyIsDue(key: string, later: LaterReply): void {
-    const same = this.#later.get(key);
-    if (same) same.push(later);
-    else this.#later.set(key, [later]);
-    this.#laterCount += 1;
-  }
-
-  /** Notes that the oldest row of a key was handled. */
-  #replyIsDone(key: string): void {
-    const same = this.#later.get(key);
-    const first = same?.shift();
-    if (!first) return;
-    if (same?.length === 0) this.#later.delete(key);
-    this.#laterCount -= 1;
-    this.#outcome.handled(first.id);
-    this.#owner.hasWritten(this);
-  }
-
-  /** Completes rows whose reply is late, without it. */
+  /** Completes rows whose reply is late, without waiting for it. */
   checkLate(nowMs: number): void {
     const { laterReplyMs } = this.#owner.settings;
-    for (const [key, same] of this.#later) {
-      const late = same.filter(({ sinceMs }) => nowMs - sinceMs >= laterReplyMs);
-      for (let count = late.length; count > 0; count -= 1) this.#replyIsDone(key);
-    }
+    for (const id of this.#later.takeSince(nowMs - laterReplyMs)) this.#handledRow(id);
   }
 
   // -- TransportClient: for the shard ------------------------------------------------------------
 
   /**
-   * What the database will not take soon: what is on its way does not count, as with the buffers of a network. While
-   * the shard closes, nothing does, because it is written with the last of the session.
+   * Bytes that the database will not take soon. Those that are on their way do not count, like the bytes in the send
+   * buffer of a socket. While the shard closes, none count, because all of them are written with the session's end.
    */
   get bufferedBytes(): number {
     if (this.#owner.isStopping) return 0;
@@ -408,7 +380,7 @@ export class Session implements TransportClient, WritingSession {
     this.#add({ ...message, payload }, payload.length);
   }
 
-  /** Keeps an answer to a stored join from the outbox. */
+  /** Handles an answer to a stored join, which does not go into the outbox. @returns false for other messages */
   #isAnswerToStored(message: RowMessage): boolean {
     const work = this.#current;
     if (!work || work.id !== undefined || !isReplyTo(message, work)) return false;
@@ -428,7 +400,7 @@ export class Session implements TransportClient, WritingSession {
     return true;
   }
 
-  /** Notes what a message means for the joins and the rows that wait for a reply. */
+  /** Updates the joins, and the rows that wait for a reply, by a message to the program. */
   #follow(message: RowMessage): void {
     switch (message.event) {
       case "phx_reply":
@@ -447,7 +419,8 @@ export class Session implements TransportClient, WritingSession {
   }
 
   #replied(message: RowMessage): void {
-    this.#replyIsDone(keyOf(message));
+    const answered = this.#later.take(message);
+    if (answered !== undefined) this.#handledRow(answered);
     const work = this.#current;
     if (work?.event !== "phx_join" || !isReplyTo(message, work)) return;
     if (isOk(message.payload)) this.joins.joined(work, message.payload ?? "", this.#outcome);
@@ -507,12 +480,12 @@ export class Session implements TransportClient, WritingSession {
     this.#isEnding = false;
     this.#unstorables += 1;
     if (this.#unstorables === 1) this.#endHere(CODE.internalError);
-    // Not even its end can be written.
+    // The database cannot hold its end either.
     else if (this.#unstorables === 2) this.free();
     else this.#gone();
   }
 
-  /** Tells how full the outbox is. */
+  /** Sets the size of the outbox, as read from the database. */
   setSize(size: OutboxSize): void {
     this.#size = size;
     if (this.#isFull) return;
@@ -527,7 +500,7 @@ export class Session implements TransportClient, WritingSession {
     if (!this.#connection) this.free();
   }
 
-  /** Leaves the session to another holder. What is not handled is handled there. */
+  /** Leaves the session to another holder, which handles the remaining rows. */
   free(): void {
     if (this.#isEnding || this.#isGone) return;
     this.#isEnding = true;
@@ -536,7 +509,7 @@ export class Session implements TransportClient, WritingSession {
     this.#owner.hasWritten(this);
   }
 
-  /** Ends the session because its program is away. */
+  /** Ends the session because its program sends nothing, or takes no rows. */
   expire(isIdle: boolean): void {
     this.#endHere(isIdle ? CODE.normal : CODE.cut);
   }
@@ -563,8 +536,4 @@ export class Session implements TransportClient, WritingSession {
     clearTimeout(this.#retry);
     this.#owner.isOver(this);
   }
-}
-
-function keyOf({ topic, ref }: RowMessage): string {
-  return JSON.stringify([topic, ref]);
 }

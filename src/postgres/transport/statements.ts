@@ -17,9 +17,9 @@ export interface Statements {
   readonly claim: string;
   /** Frees the sessions of a holder that are not in a list. $1: holder, $2: ids */
   readonly strays: string;
-  /** Returns joins of sessions by session, in their order. $1: ids, $2: bytes, $3, $4: session and number of the last one */
+  /** Returns joins of sessions, in their order. $1: ids, $2: bytes, $3, $4: session and number of the last one read before */
   readonly joins: string;
-  /** Returns rows of inboxes. $1: JSON list of `{ id, most, skip }`, $2: bytes for each session, $3: of a row */
+  /** Returns rows of inboxes. $1: JSON list of `{ id, most, skip }`, $2: bytes for each session, $3: bytes of a row */
   readonly fetch: string;
   /** Returns the sessions of a holder that have rows in their inbox. $1: holder, $2: how many */
   readonly waiting: string;
@@ -39,11 +39,12 @@ export interface Statements {
 export function statementsFor(schema: string): Statements {
   return {
     renew: `UPDATE ${schema}.holders SET expires_at = ${later("$2")} WHERE id = $1 RETURNING id`,
-    // It may be there already, if the answer was lost.
+    // The row exists already if the answer to an earlier attempt was lost.
     register: `
       INSERT INTO ${schema}.holders (id, expires_at) VALUES ($1, ${later("$2")})
       ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at`,
-    // It waits for a claim that is under way. Without its row, nothing would find the sessions of that.
+    // The update waits for a claim that is under way. If the row were deleted instead, `sweep` would not find the sessions
+    // of that claim.
     leave: `UPDATE ${schema}.holders SET expires_at = '-infinity' WHERE id = $1`,
     sweep: `SELECT ${schema}.sweep()`,
     claim: claimIn(schema),
@@ -52,7 +53,7 @@ export function statementsFor(schema: string): Statements {
       WHERE holder = $1 AND ended_at IS NULL AND id <> ALL ($2::uuid[])`,
     joins: joinsIn(schema),
     fetch: fetchIn(schema),
-    // One look at the index for each session, however many rows there are.
+    // LIMIT 1 makes this one look-up in the index for each session, however many rows it has.
     waiting: `
       SELECT s.id FROM ${schema}.sessions s
       CROSS JOIN LATERAL (SELECT FROM ${schema}.inbox i WHERE i.session = s.id LIMIT 1) one
@@ -77,7 +78,7 @@ export function statementsFor(schema: string): Statements {
   };
 }
 
-// The lock on the holder's own row keeps `sweep` from freeing its sessions before it has some more.
+// The lock on the holder's own row prevents `sweep` from freeing its sessions while this statement adds some.
 function claimIn(schema: string): string {
   return `
     WITH me AS (
@@ -91,7 +92,7 @@ function claimIn(schema: string): string {
     RETURNING s.id, s.role, s.path, s.params, s.claims, s.state, s.epoch::text AS epoch, s.written::text AS written`;
 }
 
-// The first one is returned however long it is. Payloads are only read of those that are returned.
+// The first join is returned however long it is. Only the payloads of joins that are returned are read.
 function joinsIn(schema: string): string {
   return `
     SELECT session, topic, join_ref, ref, payload::text AS payload, history, length, number::text AS number
@@ -102,8 +103,8 @@ function joinsIn(schema: string): string {
     WHERE before < $2 ORDER BY session, number`;
 }
 
-// The first row of a session is returned however long it is, unless it is longer than $3: then without its payload.
-// Payloads are only read of rows that are returned: the sums are those of their lengths.
+// The first row of a session is returned however long it is. A row longer than $3 is returned without its payload. Only the
+// payloads of rows that are returned are read, since the sums are made from the column with their lengths.
 function fetchIn(schema: string): string {
   return `
     SELECT w.id AS session, i.id::text AS id, i.join_ref, i.ref, i.topic, i.event,
@@ -123,8 +124,8 @@ function fetchIn(schema: string): string {
     ORDER BY w.id, i.id`;
 }
 
-// A session is written if this holder still has it, and this write was not done before: the first part locks it, and
-// the others follow from that one.
+// A session is written if this holder still has it, and if this write was not done before. `held` decides that and locks
+// the session; the other parts join with it.
 function writeIn(schema: string): string {
   return `
     WITH batch AS MATERIALIZED (

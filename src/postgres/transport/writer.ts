@@ -19,7 +19,7 @@ import type { Statements } from "./statements.ts";
 export interface WritingSession {
   readonly id: string;
   readonly epoch: string;
-  /** Returns what is to be written, the same until it is answered; undefined if there is nothing. */
+  /** Returns what is to be written: the same flight until it is answered, undefined if there is nothing to write. */
   flight(): Flight | undefined;
   written(): void;
   /** Another holder has the session, or it was deleted. */
@@ -28,7 +28,7 @@ export interface WritingSession {
   unstorable(error: unknown): void;
 }
 
-/** Of a batch. */
+/** Maximum size of a batch. */
 const MAX_SESSIONS = 500;
 const MAX_BYTES = 1_048_576;
 /**
@@ -67,7 +67,7 @@ export class Writer<Session extends WritingSession> {
   /**
    * Writes the sessions that were noted, up to a bound.
    *
-   * @throws (rejects) if there is no answer: the same is then written by the next call
+   * @throws (rejects) if there is no answer. The next call then writes the same again
    */
   async write(holder: string): Promise<void> {
     const batch = this.#take();
@@ -101,7 +101,7 @@ export class Writer<Session extends WritingSession> {
       if (!isFaultOfData(error)) throw error;
       const [first] = batch.keys();
       if (batch.size === 1 && first) first.unstorable(error);
-      // Nothing was written: one of them is to blame.
+      // Nothing was written. Each session is written by itself, to find the one whose data is at fault.
       else
         for (const [one, flight] of batch) await this.#writeAll(holder, new Map([[one, flight]]));
     }
@@ -120,7 +120,8 @@ export class Writer<Session extends WritingSession> {
     for (const [session, flight] of batch) {
       const state = states.get(session.id);
       const wasWritten = state?.epoch === session.epoch && Number(state.written) >= flight.number;
-      // The last write of a session takes it from its holder, which looks the same as a loss, and is the same to it.
+      // After its last write, a session has no holder. If the answer was lost, this looks like the loss of the session to
+      // another holder. Both end the session here, so they need not be told apart.
       if (written.has(session.id) || wasWritten) session.written();
       else session.lost();
     }
@@ -163,7 +164,7 @@ function listed(texts: readonly string[]): string {
   return `[${texts.filter((text) => text !== "").join(",")}]`;
 }
 
-/** Completes the objects with their order, since a list of rows has none in SQL. */
+/** Adds its index to each object, since the rows of a list have no order in SQL. */
 function numbered(texts: readonly string[]): string {
   return `[${texts.map((text, at) => `{"k":${at},${text}`).join(",")}]`;
 }

@@ -450,30 +450,6 @@ function isFinal(error: unknown): boolean {
   return error instanceof Error && "code" in error && codes.includes(String(error.code));
 }
 
-/**
- * Loads the client library of a kind of server. Apps install it only if they need it.
- *
- * @param scheme - scheme of the URLs that require the library, such as `redis:`
- * @param load - imports the package
- * @throws SIM_ERR_CLIENT_PACKAGE if the package is not installed
- */
-export async function loadClient<Library>(
-  name: string,
-  scheme: string,
-  load: () => Promise<Library>,
-): Promise<Library> {
-  try {
-    return await load();
-  } catch (cause) {
-    // Other errors come from a package that is installed but does not load.
-    if (!(cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND")) {
-      throw cause;
-    }
-    const message = `package ${name} must be installed for a clusterUrl of ${scheme} (npm install ${name}), got none`;
-    throw makeError("SIM_ERR_CLIENT_PACKAGE", message, { cause });
-  }
-}
-
 /** Creates the error for a server that refuses this node. */
 export function brokerRefused({ address }: Broker, cause: Error): Error {
   const message = `${address} must let this node in, subscribe and publish, got ${messageOf(cause)}`;

@@ -13,11 +13,11 @@
 
 import type * as Library from "@redis/client";
 
+import { loadPackage } from "../../optional-package.ts";
 import type { Adapter } from "../adapter.ts";
 import {
   BrokerAdapter,
   brokerRefused,
-  loadClient,
   type BrokerPatience,
   type ClusterOptions,
 } from "./broker-adapter.ts";
@@ -63,9 +63,9 @@ class Redis implements Broker {
     listener: BrokerListener,
     signal: AbortSignal,
   ): Promise<BrokerConnection> {
-    const { createClient, ErrorReply } = await loadClient(
+    const { createClient, ErrorReply } = await loadPackage(
       "@redis/client",
-      "redis:",
+      "for a clusterUrl of redis:",
       async () => import("@redis/client"),
     );
     signal.throwIfAborted();

@@ -2,10 +2,10 @@
  * One connection of a custom transport. Frames are exchanged with the transport by method calls.
  *
  * Runs on: the shard on which it was opened.
- * Order: frames are handled in the order in which they came, also those that wait for a later turn.
- * Full: a frame that is longer than those of a WebSocket may be ends the connection with 1009. When the budget of the
- *       turn is spent, or a serial socket is busy, the transport is told to stop reading. Frames that it passes on
- *       nevertheless wait as those of a WebSocket do, and the connection is cut when too many wait.
+ * Order: frames are handled in the order in which they arrived, including those that wait for a later turn.
+ * Full: frames have the same limits as those of a WebSocket; a longer one ends the connection with 1009. When the
+ *       budget of the turn is spent, or a serial socket is busy, the transport is told to stop reading. Frames that it
+ *       passes on nevertheless wait, and the connection is cut when too many wait.
  * Slow: the transport reports unsent bytes (`bufferedBytes`), and `slow-clients` applies the policy.
  *       The transport itself keeps the frames that it has not sent.
  */
@@ -30,7 +30,7 @@ export interface CustomKind {
   readonly connections: ConnectionSet<CustomConnection>;
   readonly limits: FrameLimits;
   readonly budget: TurnBudget<CustomConnection>;
-  /** Cuts the connection of a client for which more waits than may. */
+  /** Cuts the connection of a client for which more bytes wait than are allowed. */
   readonly cutFlooding: (connection: CustomConnection) => void;
   /** Called when a connection has ended. */
   readonly ended: (connection: CustomConnection) => void;
@@ -78,7 +78,7 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
     return undefined;
   }
 
-  /** As reported by the transport's own code, which may fail whenever it is asked. */
+  /** Unsent bytes, as reported by the transport's own code, which may throw. */
   get bufferedBytes(): number {
     return this.#reported("bufferedBytes");
   }
@@ -138,7 +138,7 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
     else socket.receiveBytes(data);
   }
 
-  /** Returns whether frames wait, here or in the socket. The transport is told when none do. */
+  /** Reports whether frames wait, here or in the socket. Once none wait, `caughtUp` is called. */
   #isBehind(): boolean {
     const { socket } = this;
     if (socket?.isHeldUp === true) {
@@ -286,7 +286,7 @@ export class CustomConnection implements Connection, TransportConnection, SlowCo
   }
 }
 
-/** Returns the most that a frame may have, without counting (bytes). */
+/** Returns an upper bound for the size of a frame, without encoding it (bytes). */
 function mostBytesOf(frame: string | Uint8Array): number {
   // A UTF-16 unit has at most 3 bytes.
   return typeof frame === "string" ? frame.length * 3 : frame.length;
@@ -296,13 +296,13 @@ function bytesOf(frame: string | Uint8Array): number {
   return typeof frame === "string" ? Buffer.byteLength(frame) : frame.length;
 }
 
-/** Returns a number of bytes as given by a transport. Anything else would spoil the sums over all connections. */
+/** Checks a number of bytes from a transport. An invalid one would spoil the sums over all connections. */
 function checkedBytes(name: string, bytes: unknown): number {
   if (Number.isFinite(bytes) && Number(bytes) >= 0) return Number(bytes);
   throw invalidOption(`${name} must be a number from 0 (bytes), got ${shown(bytes)}`);
 }
 
-/** Returns a copy that the transport may keep: the bytes may be in a ring that is reused at once. */
+/** Returns a copy that the transport may keep, since the bytes may be in a ring that is soon overwritten. */
 function ownFrame(frame: string | Uint8Array, isBinary: boolean): string | Uint8Array {
   if (typeof frame === "string") return frame;
   return isBinary ? new Uint8Array(frame) : Buffer.from(frame).toString("utf8");

@@ -96,7 +96,7 @@ export class CustomTransports implements Transport {
     return counts;
   }
 
-  /** Ends all calls. While the shard drains, its transports still call and are called. */
+  /** Ends all calls. Until then, while the shard drains, transports can call and be called. */
   finish(): void {
     this.#calls.close();
   }
@@ -107,7 +107,7 @@ export class CustomTransports implements Transport {
   }
 
   cut(): void {
-    // Nothing waits for it any more, so it cannot be late.
+    // Nothing waits for `stop` here, so it has no time limit.
     void this.#stop(promised);
     this.#open.cut();
     this.#calls.close();
@@ -134,7 +134,7 @@ export class CustomTransports implements Transport {
     };
   }
 
-  /** @param settled - waits for a `stop` that is asynchronous, for as long as there is time */
+  /** @param settled - waits for the promise of an asynchronous `stop`, up to a time limit */
   async #stop(settled: (stopping: PromiseLike<unknown>) => Promise<unknown>): Promise<void> {
     this.#isStopped = true;
     const stopping = this.#started.splice(0).map(async ({ name, stop }) => {

@@ -58,13 +58,13 @@ export interface TransportClient {
    */
   close(code: number, text: string): void;
   /**
-   * Called when a channel may have finished what it received, for a transport that must know: `isHandling` of the
-   * connection says whether it has.
+   * Called when a channel may have finished what it received. `isHandling` of the connection tells whether it has.
+   * Needed only by transports that must not lose messages in a crash.
    */
   handled?(): void;
   /**
-   * Called when a handler has called `replyLater`: it will finish without a reply, and a reply with this topic and
-   * ref may follow at any time.
+   * Called when a handler has called `replyLater`. The handler finishes without a reply, and the reply with this topic
+   * and ref may follow at any time.
    */
   repliesLater?(topic: string, ref: unknown): void;
   /** Sends a ping to the client. Absent if the transport has no pings. */
@@ -80,9 +80,9 @@ export interface TransportClient {
    */
   resume?(): void;
   /**
-   * All bytes that the transport holds for the client, such as frames that it keeps for a client that comes back;
-   * absent: `bufferedBytes`. They count for `maxBufferBytes` of the node, and do not make a client slow. Call `kept` of the
-   * connection for those that are not frames to send.
+   * All bytes that the transport holds for the client, such as frames that it keeps for a client that reconnects.
+   * Defaults to `bufferedBytes`. They count towards `maxBufferBytes` of the node, but do not make a client slow. Call
+   * `kept` of the connection for bytes other than frames to send.
    */
   readonly heldBytes?: number;
 }
@@ -97,7 +97,7 @@ export interface TransportConnection {
    * Passes on a frame from the client. Bytes may be reused as soon as this returns.
    *
    * All clients of a shard share 10 ms of each turn of its event loop. When these are spent, frames of a client that
-   * sends many of them wait, in order. So they do while a serial socket handles an earlier one.
+   * sends many of them wait, in order. Frames also wait while a serial socket handles an earlier one.
    *
    * @returns false if the transport should stop reading from this client until its `resume` is called, or the connection
    *   has ended. A client for which more than 256 KiB wait nevertheless is cut (1006), and its address has to pause
@@ -107,16 +107,16 @@ export interface TransportConnection {
   /** Passes on a pong from the client, or a ping that the transport has answered. */
   control(opcode: ControlOpcode, data?: Uint8Array): void;
   /**
-   * Reports whether the topic's channel has not finished what it received: its join is not answered, the promise of
-   * a callback has not settled, or something waits for it, if only for a turn. What raw channels and raw sockets still
-   * do with a message, only their code knows; of raw channels joins count.
+   * Reports whether the topic's channel is still handling what it received: its join is not answered, the promise of a
+   * callback has not settled, or messages wait for it or for a turn. After a raw channel has answered its join, and for
+   * raw sockets, only messages that wait for a turn count.
    */
   isHandling(topic: string): boolean;
   /** Notes that some unsent bytes were sent to the client. */
   drained(): void;
   /**
-   * Notes that the transport keeps bytes other than those it was given to send, such as frames from the client that
-   * wait. While they are here, `heldBytes` of the client includes them.
+   * Notes that the transport keeps further bytes that are not to be sent, such as frames from the client that wait.
+   * While it keeps them, `heldBytes` of the client must include them.
    */
   kept(bytes: number): void;
   /**
@@ -131,11 +131,11 @@ export interface TransportHost {
   /** The shard's context, including the values that the endpoint's `start` added. */
   readonly context: ShardContext;
   /**
-   * Writes lines to the server's log: `host.log.warn({ err }, "the database is gone: trying again")`. They go where all
-   * lines go (`logLevel`, the endpoint's `logger`), with the name of the transport. Never throws and never waits: text is
-   * cut, and of too many lines only the number is written (`logLinesPerSecond`, and `logLinesPerConnection` for those
-   * with a `connection`, such as `connection.number`). Pass what was thrown as `err`, and what a client has sent as
-   * `params`, which are filtered (`filterParameters`).
+   * Writes lines to the server's log, with the name of the transport:
+   * `host.log.warn({ err }, "no connection to the database, trying again")`. `logLevel` and the endpoint's `logger` apply.
+   * It never throws and never waits: long text is cut, and lines above `logLinesPerSecond` are only counted, as are those
+   * above `logLinesPerConnection` that have the field `connection` (`connection.number`). Pass errors as `err`, and data
+   * from a client as `params`, which are filtered (`filterParameters`).
    */
   readonly log: LogSink;
   /**
@@ -162,9 +162,9 @@ export interface TransportHost {
    */
   route(name: string, handler: Route<ShardContext>): void;
   /**
-   * The address of this thread of this shard, for `call`: up to 400 ASCII letters, digits, `.`, `-` and `_`. A shard
-   * that was restarted has another one. It is sealed with the server's `secretKeyBase`, so a client may keep it: a
-   * forged one reaches nobody. Nodes call each other if they are linked and have the same `secretKeyBase`.
+   * The address of this thread of this shard, for `call`: up to 400 ASCII letters, digits, `.`, `-` and `_`. A restarted
+   * shard has another address. Clients may keep an address: it is signed with the server's `secretKeyBase`, so that they
+   * cannot forge one. Nodes call each other if they are linked and have the same `secretKeyBase`.
    */
   readonly address: string;
   /**
@@ -195,8 +195,8 @@ export interface TransportHost {
    */
   onCall(handler: TransportCallHandler): void;
   /**
-   * Publishes a number, such as a lag or a queue's length, in `server.stats().transports`: there it has the value of each
-   * shard, and their sum. Costs a store to memory, so it may be called at any time.
+   * Publishes a number, such as a lag or a queue's length, in `server.stats().transports`, which has the value of each
+   * shard and their sum. A call costs one store to memory, so it may be called often.
    *
    * @param name - in camelCase, with its unit, such as `lagMs`: ASCII letters and digits. At most 16 for each transport
    * @param value - finite; undefined removes the shard's value

@@ -90,7 +90,7 @@ export class PlacedCall {
   }
 }
 
-/** Returns the error of a call to an address that nobody has, or that cannot be reached. */
+/** Returns the error of a call to an address that does not exist or cannot be reached. */
 export function unreachable(message: string): SimurghError {
   return makeError("SIM_ERR_TRANSPORT_UNREACHABLE", message);
 }

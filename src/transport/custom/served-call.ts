@@ -13,7 +13,7 @@ const NO_BYTES = new Uint8Array(0);
 
 /** A call that is being served. */
 export class ServedCall implements TransportCall {
-  /** When the caller stops to wait (ms, as `performance.now`). */
+  /** Time until which the caller waits (ms, as `performance.now`). */
   readonly untilMs: number;
   readonly #answer: Answer;
   readonly #onEnded: (call: ServedCall) => void;
@@ -27,7 +27,7 @@ export class ServedCall implements TransportCall {
     this.#onEnded = onEnded;
   }
 
-  /** Created when it is first used, because most handlers do not. */
+  /** Created when it is first used, because most handlers do not use it. */
   get signal(): AbortSignal {
     this.#abort ??= new AbortController();
     if (this.#isAborted) this.#abort.abort();
@@ -39,7 +39,7 @@ export class ServedCall implements TransportCall {
     return this.#isEnded;
   }
 
-  /** Answers the call. Without a body, its handler did not: it is told to stop. */
+  /** Answers the call. Without a body, the answer is not from the handler, whose signal is then aborted. */
   end(status: number, body?: Uint8Array): void {
     if (this.#isEnded) return;
     if (!body) this.#stop();

@@ -1,9 +1,9 @@
 /**
  * Calls between the custom transports of shards, of this node and of others.
  *
- * A client's requests may reach any shard, and what it has opened is on one of them. So a transport sends
- * what it received to the transport of the same name on that shard, by the shard's address, and gets an answer.
- * A call to the own address is handled at once; others are forwarded as requests of long-poll clients are.
+ * A client's requests may reach any shard, but its connection is on one of them. So a transport sends a request to the
+ * transport of the same name on that shard, by the shard's address, and gets an answer. A call to the shard's own address
+ * is handled immediately; others are forwarded like the requests of long-poll clients.
  *
  * Runs on: shard; one instance for all custom transports.
  * Owns: the calls that wait here for an answer, and those that handlers are serving.
@@ -11,8 +11,8 @@
  *        calls may overtake them. Each call is handled at most once. One that was rejected may have been handled.
  * Full: a call is rejected at once if 65,536 wait already, if there is no room for it on the way to the other
  *       thread, or if a shard has 65,536 to serve. If the node holds too much, the largest are given up.
- * Ends: each call has a time limit, on both sides. If a shard of this node ends, calls to it are rejected at
- *       once; one of another node tells so unless it crashes, and then the time limit applies.
+ * Ends: each call has a time limit, on both sides. If a shard of this node ends, calls to it are rejected immediately.
+ *       A shard of another node reports its end, unless it crashes; then the time limit applies.
  */
 
 import { isThenable, promised } from "../../callbacks/promises.ts";
@@ -108,21 +108,21 @@ export class TransportCalls {
 
   /** Rejects the calls to a member of this node that has ended, and aborts those that it placed. */
   memberGone(member: number): void {
-    // Its generation is raised later, when all threads know.
+    // The member's generation is raised only when all threads know of its end.
     this.#gone.set(member, this.#port.generationOf(member));
     this.#forwarding.memberGone(member);
   }
 
   /**
-   * Sends records that waited for room, and ends calls that have exceeded their time limit. A handler is told even
-   * if its caller's word was lost between nodes.
+   * Sends records that waited for room, and ends calls that have exceeded their time limit. The signal of a handler is
+   * aborted then, even if the message that its caller no longer waits was lost between nodes.
    */
   check(nowMs: number): void {
     this.#forwarding.check(nowMs);
     for (const call of this.#served) if (nowMs >= call.untilMs) call.end(CALL_STATUS.late);
   }
 
-  /** Ends all calls, because the shard is about to end, and takes no more. */
+  /** Ends all calls and takes no more, because the shard is about to end. */
   close(): void {
     this.#isClosed = true;
     for (const call of this.#placed) call.abandon();
@@ -169,7 +169,7 @@ export class TransportCalls {
       call.answer(CALL_STATUS.unknown, NO_BYTES);
       return;
     }
-    // Within a node nothing is lost, and a blocked thread may still answer in time.
+    // Within a node no call is lost, and a blocked thread may still answer in time.
     const confirmMs = this.#isNear(to) ? Infinity : this.#confirmMs;
     const limits = { confirmMs, answerMs: Infinity, lateStatus: CALL_STATUS.late };
     const bytes = packCall({ nonce: to.nonce, timeoutMs, transport, request });
@@ -185,7 +185,7 @@ export class TransportCalls {
   /** Returns false if the thread is known to have ended, or its node cannot be reached. */
   #mayExist(to: TransportAddress): boolean {
     if (!this.#isNear(to)) return this.#port.reaches(to.node);
-    // An address with the own number, but not the own address, is of an earlier thread.
+    // It has the number of this thread, but is not its address, so it belongs to an earlier thread.
     if (to.member === this.#port.address.member) return false;
     if (this.#gone.get(to.member) === to.generation) return false;
     return this.#port.generationOf(to.member) === to.generation;

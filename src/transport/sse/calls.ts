@@ -1,9 +1,9 @@
 /**
  * Calls between the shard that has a client's request and the shard that has its session.
  *
- *   attach   the client comes back with the number of an event: its new stream gets a number
+ *   attach   the client has reconnected with the number of an event; the answer has a number for its new stream
  *   read     the next events; waits for some if there are none. The session ends without reads
- *   alive    the client is there, but has not read everything, so that there is no read
+ *   alive    the client is there, but has not read everything, so that no read follows yet
  *   post     the frames of a POST
  *   leave    the client has closed its connection
  *

@@ -5,11 +5,11 @@
  *             ^first       ^sent      ^last
  *
  * Runs on: the shard with the session.
- * Full: what was sent is forgotten from its oldest event on (`trim`). What waits is bounded by the rules for slow
- *       clients, which look at `waitingBytes`.
+ * Full: `trim` forgets the oldest sent events. Waiting events are limited by the rules for slow clients, which look at
+ *       `waitingBytes`.
  */
 
-/** Forgotten events are removed from the front of the list when there are as many of them as kept ones, but at least: */
+/** Forgotten events are removed from the front of the list when they are at least half of it, and at least this many. */
 const MIN_REMOVED = 64;
 
 /** The events of a session. */

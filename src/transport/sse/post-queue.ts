@@ -1,8 +1,8 @@
 /**
  * The frames that a client posts to its session, handed to the connection in order.
  *
- * A client numbers its POSTs and repeats one whose answer it did not get. A number that is known already is not handed
- * over again; its answer is that of the first request.
+ * A client numbers its POSTs, and repeats a POST whose answer it did not get. The frames of a repeated POST are not handed
+ * over again; it gets the answer to the first request.
  *
  * Runs on: the shard with the session.
  * Slow: if the connection asks to stop, the rest waits for its `resume`; one POST at a time.
@@ -12,7 +12,7 @@
 
 import { tryFrame } from "./event.ts";
 
-/** What the connection does with a frame: false if it wants no more until it says so. */
+/** Passes a frame to the connection. Returns false if no more frames may follow until `resume`. */
 export type Receive = (frame: string | Uint8Array) => boolean;
 
 /** Statuses of answers to POSTs, as in HTTP. */
@@ -27,7 +27,7 @@ export const POST_STATUS = {
   full: 429,
 } as const;
 
-/** Frames of a POST. */
+/** Maximum number of frames in a POST. */
 const MAX_FRAMES = 1_000;
 const MAX_WAITING_BYTES = 262_144;
 
@@ -72,11 +72,11 @@ export class PostQueue {
   async post(body: string, number: number | undefined): Promise<number> {
     const newest = this.#newest;
     if (number !== undefined && newest !== undefined && number <= newest.number) {
-      // An older one was answered: it was repeated, and this is the first request, late.
+      // A POST with a smaller number was answered already. This request was delayed, and the client has repeated it since.
       return number === newest.number ? newest.status : POST_STATUS.done;
     }
     const bytes = Buffer.byteLength(body);
-    // Before its number is noted, so that it can be repeated.
+    // Its number is not noted, so that the client can repeat it.
     if (this.#posts.length > 0 && this.#waitingBytes + bytes > MAX_WAITING_BYTES) {
       return POST_STATUS.full;
     }

@@ -2,8 +2,8 @@
  * The stream of a session that is on another shard or node: reads its events, and writes them.
  *
  *   read --> wait --> events --> written --> the client has read --> read
- *     |                             +--alive, now and then--+
- *     +--no answer--> the stream ends, and the client comes back with the number of its last event
+ *     |                             +--alive, at intervals--+
+ *     +--no answer--> the stream ends, and the client reconnects with the number of its last event
  *
  * Runs on: the shard that has the client's request.
  * Slow: the next read follows when the client has read everything, so at most one batch is here. Until then, the session
@@ -23,7 +23,7 @@ export type CallingHost = Pick<TransportHost, "call" | "log">;
 
 /** Time for an answer, beyond the time that the other shard may wait (ms). */
 const ANSWER_MS = 5_000;
-/** Close code for a client whose session is gone: it connects again. */
+/** Close code for a client whose session is gone. The client connects again. */
 const SESSION_GONE = 3_410;
 export const GONE_EVENT = closeEvent(SESSION_GONE, "session_gone");
 
@@ -40,7 +40,7 @@ export async function ask(
     return await askOnce(host, place, call, options);
   } catch (error) {
     if (!isUnreachable(error) || !isRepeatable(call)) throw error;
-    // On the way to another node a call may be lost. If the shard is known to have ended, this fails at once.
+    // The call may have been lost on the way to another node. If its shard has ended, the second one fails immediately.
     return askOnce(host, place, call, options);
   }
 }
@@ -55,7 +55,7 @@ async function askOnce(
   return unpack<SessionAnswer>(await host.call(address, pack(call, text), options));
 }
 
-/** Reports whether a call changes nothing more if it is handled twice. A read would lose the events of the first. */
+/** Reports whether a call may be handled twice. A second read would lose the events of the first one. */
 function isRepeatable(call: SessionCall): boolean {
   return call.kind === "post" ? call.post !== undefined : call.kind !== "read";
 }
@@ -114,7 +114,7 @@ export class Relay implements StreamSource {
     try {
       this.#take(await this.#ask("alive"));
     } catch {
-      // It is told again soon, and the next read shows whether the session is there.
+      // The session is told again soon, and the next read shows whether it still exists.
     }
     this.#isTelling = false;
   }
@@ -127,8 +127,8 @@ export class Relay implements StreamSource {
       } catch (err) {
         if (this.#gone.signal.aborted) break;
         this.#host.log.info({ err }, "a stream of another shard's session was ended: no answer");
-        // Its session may be there, and the answer lost with events in it. So the client comes back with the number of
-        // its last event, and learns then whether the session is gone.
+        // The session may still exist, and events may have been lost with the answer. So the client reconnects with the
+        // number of its last event, and then learns whether the session is gone.
         this.#out.end("over", "");
       }
     }

@@ -1,11 +1,11 @@
 /**
- * The reads of a stream that is on another shard: the session's end of it.
+ * The session's end of a stream that is on another shard, which reads the events by calls.
  *
  * Runs on: the shard with the session.
- * Order: one read after the other; a read whose answer is lost ends the stream at its other end, and the client comes
- *        back with the number of its last event.
- * Slow: the other shard reads on when its client has read, so a batch counts as unsent until the next read. Until then
- *       it says now and then that the client is there (`alive`), and learns whether the stream was ended meanwhile.
+ * Order: one read after the other. If the answer to a read is lost, the other shard ends the stream, and the client
+ *        reconnects with the number of its last event.
+ * Slow: the other shard reads again when its client has read everything, so a batch counts as unsent until the next
+ *       read. Until then the other shard calls `alive` at intervals, and learns whether the stream has ended.
  */
 
 import { pack } from "./calls.ts";
@@ -26,7 +26,7 @@ export class RemoteReads implements EventSink {
   readonly stream: number;
   readonly #session: SseSession;
   #read: Read | undefined = undefined;
-  /** The batch that was answered last, until the next read. */
+  /** Bytes of the last batch, until the next read. */
   #sentBytes = 0;
   /** The answer to all further reads, once the stream has ended. */
   #ended: string | undefined = undefined;
@@ -54,7 +54,7 @@ export class RemoteReads implements EventSink {
   }
 
   /**
-   * Answers with the next events, at once or when there are some.
+   * Answers with the next events, as soon as there are some.
    *
    * @param signal - aborted if the other shard does not wait any more
    */

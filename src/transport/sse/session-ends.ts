@@ -19,7 +19,7 @@ export interface EventSink {
   readonly isReady: boolean;
   /** Bytes that it has taken and not sent. */
   readonly bufferedBytes: number;
-  /** Whether its client is there. Otherwise the session ends after a while, as without a stream. */
+  /** Whether its client is there. If not for `resumeMs`, the session ends, as without a stream. */
   readonly isPresent: boolean;
   /** Takes a batch. */
   write(text: string): void;

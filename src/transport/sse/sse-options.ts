@@ -14,9 +14,9 @@ import {
 
 /** Options of server-sent events. */
 export interface SseOptions {
-  /** Time for which a session waits for its client to come back (ms). Default: 15 s. */
+  /** Time for which a session waits for its client to reconnect (ms). Default: 15 s. */
   readonly resumeMs: number;
-  /** Bytes of events that were sent and are kept for a client that comes back. Default: 64 KiB. */
+  /** Bytes of sent events that are kept for a client that reconnects. Default: 64 KiB. */
   readonly keptBytes: number;
   /** Time without an event after which a comment is sent (ms). Default: 15 s. */
   readonly heartbeatMs: number;
@@ -40,7 +40,7 @@ const DEFAULTS: SseOptions = {
 const RANGES: Readonly<
   Record<keyof SseOptions, readonly [min: number, max: number, unit: string]>
 > = {
-  // A POST may wait as long on another shard, and a call between shards ends after an hour.
+  // A POST may wait this long on another shard, and a call between shards ends after an hour.
   resumeMs: [100, 3_540_000, "ms"],
   keptBytes: [0, 67_108_864, "bytes"],
   heartbeatMs: [50, 3_600_000, "ms"],

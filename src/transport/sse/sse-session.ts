@@ -1,17 +1,17 @@
 /**
  * A session: a connection whose frames become numbered events of one stream after another.
  *
- *   frames -> events that wait -> sent -> forgotten: the client has got them, or has read long enough since
+ *   frames -> events that wait -> sent -> forgotten: the client has received them, or has read for long enough since
  *                  ^                |
- *                  +-- the client comes back with the number of an earlier event
+ *                  +-- the client reconnects with the number of an earlier event
  *
  * Runs on: the shard on which the session was opened. Its streams and POSTs may reach any shard.
- * Owns: the connection of the contract, and everything that is kept for the client.
+ * Owns: its `TransportConnection`, and everything that is kept for the client.
  * Order: events leave in the order of their numbers; a client that resumes gets each number once.
- * Slow: what was not sent counts as `bufferedBytes`, also while there is no stream; the rules for slow clients decide.
- *       Once the connection has ended, the rest is held for `resumeMs` at most; without a stream, only if it is no more
- *       than `keptBytes`.
- * Full: of what was sent, `keptBytes` are kept. A client that comes back with an older number has lost its session.
+ * Slow: unsent events count as `bufferedBytes`, also while there is no stream, so that the rules for slow clients apply.
+ *       Once the connection has ended, they are held for at most `resumeMs`; without a stream, only up to `keptBytes`.
+ * Full: of the events that were sent, `keptBytes` are kept. A client that reconnects with an older number has lost its
+ *       session.
  */
 
 import type { TransportClient, TransportConnection } from "../custom/definition.ts";
@@ -21,7 +21,7 @@ import { PostQueue } from "./post-queue.ts";
 import type { EventSink, FrameEncoder } from "./session-ends.ts";
 import type { SseOptions } from "./sse-options.ts";
 
-/** Bytes that are written at once. */
+/** Bytes that are written at a time. */
 const BATCH_BYTES = 65_536;
 /** Clients take a stream for cut if nothing has arrived for this many heartbeats. */
 const SILENT_HEARTBEATS = 2.5;
@@ -34,7 +34,7 @@ export type SessionConnection = Pick<
   "number" | "isOpen" | "receive" | "drained" | "kept" | "closed"
 >;
 
-/** What a session needs of the others. */
+/** What a session needs. */
 export interface SessionParts {
   readonly options: SseOptions;
   /** The topics of a stream of topics; undefined if it carries frames. */
@@ -134,7 +134,7 @@ export class SseSession implements TransportClient {
     return !this.#isOver && this.#events.has(after);
   }
 
-  /** Sends what follows an event to a new stream. The one before ends. `canResume` must have returned true. */
+  /** Sends what follows an event to a new stream. The previous stream ends. `canResume` must have returned true. */
   attach(sink: EventSink, after: number): void {
     this.#sink?.end("replaced", "");
     this.#events.rewind(after);
@@ -160,7 +160,8 @@ export class SseSession implements TransportClient {
     const events = this.#events;
     while (sink.isReady && events.hasWaiting) {
       sink.write(events.take(BATCH_BYTES));
-      // A stream on another shard is not there between two reads, which `check` may never see if it is busy.
+      // Between two reads, a stream on another shard is not present. If `check` always ran then, a busy client would
+      // look gone.
       this.noteSign();
     }
     events.trim(this.options.keptBytes + sink.bufferedBytes);
@@ -201,7 +202,7 @@ export class SseSession implements TransportClient {
     } else if (nowMs - this.#quietSinceMs >= resumeMs) this.leave(NO_CLOSE_FRAME);
   }
 
-  /** Notes that the client is there. After the end of the connection it has `resumeMs` in all. */
+  /** Notes that the client is there. This does not extend the `resumeMs` that it has after the end of the connection. */
   noteSign(): void {
     if (this.#farewell === undefined) this.#quietSinceMs = performance.now();
   }
@@ -209,7 +210,7 @@ export class SseSession implements TransportClient {
   #age(sink: EventSink, nowMs: number): void {
     const { number, atMs } = this.#marked;
     const { resumeMs, heartbeatMs } = this.options;
-    // A client may notice only then that its stream is cut, and has `resumeMs` from there.
+    // A client notices after SILENT_HEARTBEATS that its stream was cut, and then has `resumeMs` to reconnect.
     if (nowMs - atMs < resumeMs + SILENT_HEARTBEATS * heartbeatMs || sink.bufferedBytes > 0) return;
     this.#events.forget(number);
     this.#marked = { number: this.#events.sent, atMs: nowMs };
@@ -222,7 +223,7 @@ export class SseSession implements TransportClient {
     setImmediate(this.#flush);
   }
 
-  /** Ends a session without connection and stream that holds much: the rules for slow clients do not see it any more. */
+  /** Ends a session without connection and stream that holds much, since the rules for slow clients do not cover it. */
   #endIfTooMuch(): void {
     if (this.heldBytes > this.options.keptBytes) this.#end("cut");
   }

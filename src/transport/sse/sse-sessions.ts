@@ -18,7 +18,7 @@ export class SseSessions {
   readonly #byNumber = new Map<number, SseSession>();
   /** Streams of sessions here that are on other shards, by number. */
   readonly #reads = new Map<number, RemoteReads>();
-  /** Those that had ended at the last check. */
+  /** Numbers of the streams that had ended at the last check. */
   #ended: readonly number[] = [];
   #nextStream = 1;
 
@@ -48,7 +48,7 @@ export class SseSessions {
   /** Ends the sessions whose clients have been away for too long. */
   check(nowMs: number): void {
     for (const session of this.#byNumber.values()) session.check(nowMs);
-    // An ended stream is known until its next read, or for a while.
+    // A stream that has ended stays until the check after the next one, so that its next read learns why it ended.
     for (const stream of this.#ended) this.#reads.delete(stream);
     this.#ended = [...this.#reads.values()]
       .filter(({ isEnded }) => isEnded)

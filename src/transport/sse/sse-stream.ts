@@ -13,7 +13,7 @@ import type { EventSink, StreamEnd } from "./session-ends.ts";
 export interface StreamSource {
   /** Called when the stream is ready again. */
   drained(): void;
-  /** Called now and then while the client is there, but has not read everything. */
+  /** Called at intervals while the client is there, but has not read everything. */
   waiting?(): void;
   /** Called once, when the client went away or the stream has ended. */
   gone(): void;
@@ -35,12 +35,12 @@ export class SseStreams {
     this.#open.delete(stream);
   }
 
-  /** Sends a comment on each stream that has been silent for long. Tells what feeds it if the client does not read. */
+  /** Sends a comment on each stream that was silent for `heartbeatMs`. If its client does not read, `waiting` is called. */
   beat(nowMs: number): void {
     for (const stream of this.#open) stream.beat(nowMs);
   }
 
-  /** Ends the streams of sessions on other shards. Their clients come back elsewhere. */
+  /** Ends the streams of sessions on other shards. Their clients reconnect elsewhere. */
   endRelayed(): void {
     const relayed = [...this.#open].filter(({ isRelayed }) => isRelayed);
     for (const stream of relayed) stream.end("over", "");
@@ -100,7 +100,7 @@ export class SseStream implements EventSink {
     this.#over();
   }
 
-  /** Sends a comment if nothing was sent for long, unless the client has not read everything. */
+  /** Sends a comment if nothing was sent for `heartbeatMs`. If the client has not read everything, calls `waiting`. */
   beat(nowMs: number): void {
     if (!this.isReady) this.#source?.waiting?.();
     else if (nowMs - this.#wroteAtMs >= this.#heartbeatMs) this.write(HEARTBEAT);

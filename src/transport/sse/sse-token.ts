@@ -19,13 +19,13 @@ export interface SessionPlace {
   readonly number: number;
 }
 
-/** An id as sent by a client. Nothing in it is certain but `place`. */
+/** An id as sent by a client. Only `place` is signed. */
 export interface ResumeId {
   /** Undefined if the token is invalid or too old. */
   readonly place: SessionPlace | undefined;
   /** Number of the last event that the client has received; NaN if it is malformed. */
   readonly after: number;
-  /** What follows on streams of topics. */
+  /** What streams of topics add. */
   readonly rest: string;
 }
 

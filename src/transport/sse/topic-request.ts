@@ -2,8 +2,8 @@
  * What a plain `EventSource` asks for in its query: topics, and the payload of their joins.
  *
  * Runs on: shard. Pure.
- * Full: more than 32 topics, or a payload that is unreadable or has more than 4 096 bytes, is refused with a text that
- *       says what is allowed. Each join has a copy of the payload.
+ * Full: more than 32 topics, or a payload of more than 4 096 bytes, are refused with a message that names the limit,
+ *       because each join gets a copy of the payload.
  */
 
 import { createHash } from "node:crypto";
@@ -41,7 +41,7 @@ export function isUtf8Query(search: string): boolean {
   }
 }
 
-/** Returns what a query asks for: undefined if it names no topic, and a text if it is refused. */
+/** Returns the topics in a query; undefined if there are none, an error message if they are refused. */
 export function topicRequestOf(search: string): TopicRequest | string | undefined {
   if (!search.includes("topic=")) return undefined;
   const query = new URLSearchParams(search);
@@ -61,7 +61,7 @@ export function topicRequestOf(search: string): TopicRequest | string | undefine
   return payload ? { topics, payload } : "payload must be a JSON object";
 }
 
-/** Returns a short text that differs for other topics, or another order of them. */
+/** Returns a short hash of topics in their order. */
 export function hashOf(topics: readonly string[]): string {
   const digest = createHash("sha256").update(JSON.stringify(topics)).digest("base64url");
   return digest.slice(0, HASH_LENGTH);
@@ -75,7 +75,7 @@ export function positionsText(positions: readonly (Position | undefined)[]): str
 }
 
 /**
- * Reads what an id says of topics. Anybody can write it, so it is no more than what a join may ask for.
+ * Reads the positions in an id. They are not signed, but a join may ask for any position anyway.
  *
  * @returns undefined if it is malformed, or belongs to other topics
  */

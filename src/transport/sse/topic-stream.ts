@@ -7,8 +7,9 @@
  *               +--refused for now -------------------+
  *               +--refused--> left
  *
- * Each event has an id with the positions of all topics that have a history. A client that comes back with it, here or
- * elsewhere, gets what followed these positions; every join tells whether that was all: `recovered`.
+ * Each event has an id with the positions of all topics that have a history. A client that reconnects with an id, on any
+ * shard or node, gets what followed these positions. The answer to each join tells whether that was everything
+ * (`recovered`).
  *
  * Runs on: the shard with the session.
  */
@@ -22,9 +23,9 @@ import { hashOf, positionsText, type Position, type TopicRequest } from "./topic
 /** What a stream of topics needs. */
 export interface TopicStreamParts {
   readonly request: TopicRequest;
-  /** Those of a client that comes back without its session. */
+  /** Positions in the id of a client that reconnects after its session has ended. */
   readonly positions: readonly (Position | undefined)[] | undefined;
-  /** Whether the client comes back, so that something may be missing. */
+  /** Whether the client reconnects, so that messages may be missing. */
   readonly isReturn: boolean;
   /** Passes a frame to the connection. */
   readonly receive: Receive;
@@ -62,14 +63,14 @@ const EVENT = {
   history: "history",
 } as const;
 const OWN_EVENTS = "phx_";
-/** Reasons of temporary refusals. `join` may have thrown because a database was away. */
+/** Reasons of temporary refusals. `join` may have thrown because a database was unavailable. */
 const TEMPORARY: readonly unknown[] = [
   "overloaded",
   "rate_limited",
   "join timeout",
   "join crashed",
 ];
-/** Time until the next join (ms), as of the official client. */
+/** Time until the next join (ms), as in the official client. */
 const REJOIN_AFTER_MS = [1_000, 2_000, 5_000];
 const MAX_REJOIN_AFTER_MS = 10_000;
 
@@ -113,7 +114,7 @@ export class TopicStream implements FrameEncoder {
   encode(frame: string | Uint8Array, number: number): string | undefined {
     const message = tryReadFrame(frame);
     const topic = message && this.#topics.get(message.topic);
-    // The rest of a join that is over, and answers to nobody.
+    // Messages of an earlier join of the topic are left out.
     if (!topic || !isOfJoin(message, topic)) return undefined;
     if (message.event === EVENT.reply) return this.#joined(topic, message, number);
     if (message.event === EVENT.error) this.#rejoin(topic);
@@ -188,7 +189,7 @@ export class TopicStream implements FrameEncoder {
   }
 }
 
-/** The answer to a join has its ref, what else a channel sends its join_ref, and a broadcast neither. */
+/** Reports whether a message belongs to a join: a reply has its ref, a push its join_ref, and a broadcast neither. */
 function isOfJoin(message: SentMessage, { ref }: Topic): boolean {
   if (message.event === EVENT.reply) return message.ref === ref;
   return message.joinRef === null || message.joinRef === ref;

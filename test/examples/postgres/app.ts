@@ -3,7 +3,7 @@ import { postgresTransport, type PostgresInfo } from "simurgh/postgres";
 
 const userSocket = defineSocket({
   connect({ params, connectInfo }) {
-    // A program that speaks SQL is whoever the database says. Others must say who they are.
+    // The database says which role a program has. An app would check a token of other clients.
     const program = connectInfo["postgres"] as PostgresInfo | undefined;
     const user = program ? program.role : params["user"];
     return typeof user === "string" ? ok({ user }) : error({ reason: "who?" });

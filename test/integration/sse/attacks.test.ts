@@ -97,7 +97,7 @@ describe("Server-sent events", () => {
     const topics = await SseReader.open(server.port, "/socket/sse?topic=room:topics");
     const [token = ""] = (await topics.next())?.id.split(":") ?? [];
     const pushed = await askHttp(server.port, "POST", PATH, { "x-simurgh-session": token }, "[]");
-    const rule = "this session is a stream of topics, which takes no frames";
+    const rule = "session must carry frames, got a stream of topics";
     assert.deepEqual([pushed.status, pushed.body], [409, rule]);
     topics.cut();
     // No frame of a refused body was handed over.

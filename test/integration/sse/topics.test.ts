@@ -264,8 +264,8 @@ describe("Server-sent events with topics", () => {
     );
     source.cut();
     for (const other of ["/own", "/old"]) {
-      const rule = "topic must be of a socket with the serializer jsonV2 for version 2.0.0";
-      assert.equal(await refused("topic=a", {}, other), `${rule}, got one with another serializer`);
+      const rule = "topic must be used with a socket whose serializer for version 2.0.0 is jsonV2";
+      assert.equal(await refused("topic=a", {}, other), `${rule}, got another serializer`);
     }
     const long = { "last-event-id": "x".repeat(4_097) };
     assert.equal(

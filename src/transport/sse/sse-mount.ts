@@ -1,12 +1,12 @@
 /**
- * The requests of server-sent events, and their answers.
+ * The requests of a mount with server-sent events, and their answers.
  *
  *   with an id:     the session here, or `attach` on its shard --no session--> topics: `connect`; frames: the end
  *   without an id:  `connect` --ok--> a new session here
  *
- * Runs on: shard; one `SseShard`, and one `SseMount` for each mount.
- * Full: what is over a limit gets 400, 413 or 429. An `EventSource` that may try again gets 200 and the end of its
- *       stream, because any other status would be its last request.
+ * Runs on: shard; one instance for each mount.
+ * Full: a request over a limit gets 400, 413 or 429. An `EventSource` that may try again gets 200 and a stream that
+ *       ends, because after any other status it gives up.
  */
 
 import { isUtf8 } from "node:buffer";
@@ -19,9 +19,10 @@ import { POST_STATUS } from "./post-queue.ts";
 import { ask, GONE_EVENT, isUnreachable, Relay } from "./relay.ts";
 import type { FrameEncoder } from "./session-ends.ts";
 import { SseSession } from "./sse-session.ts";
-import { CLIENT_CLOSED, mayResume, postTo, SseSessions } from "./sse-sessions.ts";
+import { CLIENT_CLOSED, mayResume, postTo } from "./sse-sessions.ts";
 import { withDefaults, type SseMountOptions, type SseOptions } from "./sse-options.ts";
-import { SseStream, SseStreams } from "./sse-stream.ts";
+import type { SseShard } from "./sse-shard.ts";
+import { SseStream } from "./sse-stream.ts";
 import { idOf, MAX_ID_LENGTH, SseTokens, type ResumeId, type SessionPlace } from "./sse-token.ts";
 import { isUtf8Query, topicRequestOf, tryPositions, type TopicRequest } from "./topic-request.ts";
 import { TopicStream } from "./topic-stream.ts";
@@ -44,42 +45,7 @@ const RETRY_AFTER_S = 5;
 const BAD_QUERY = "percent escapes of the query must be UTF-8, got other bytes";
 const MS_PER_S = 1_000;
 const OTHER_SERIALIZER =
-  "topic must be of a socket with the serializer jsonV2 for version 2.0.0, got one with another serializer";
-
-/** How often sessions and streams are checked, as a part of their shortest time. */
-const CHECKS_PER_TIME = 4;
-
-/** What all mounts of a shard share. */
-export class SseShard {
-  readonly host: TransportHost;
-  readonly sessions = new SseSessions();
-  readonly streams = new SseStreams();
-  readonly #timer: NodeJS.Timeout;
-  isStopping = false;
-
-  constructor(host: TransportHost, options: readonly SseOptions[]) {
-    this.host = host;
-    const timesMs = options.flatMap(({ resumeMs, heartbeatMs }) => [resumeMs, heartbeatMs]);
-    const everyMs = Math.max(1, Math.min(...timesMs) / CHECKS_PER_TIME);
-    this.#timer = setInterval(() => this.#check(performance.now()), everyMs);
-    this.#timer.unref();
-  }
-
-  /** Lets the clients of sessions on other shards come back elsewhere. The shard itself ends those here. */
-  stop(): void {
-    this.isStopping = true;
-    this.streams.endRelayed();
-  }
-
-  #check(nowMs: number): void {
-    this.sessions.check(nowMs);
-    this.streams.beat(nowMs);
-    this.host.measure("sessions", this.sessions.size);
-    this.host.measure("streams", this.streams.size);
-    this.host.measure("heldBytes", this.sessions.heldBytes);
-    if (this.isStopping && this.sessions.size === 0) clearInterval(this.#timer);
-  }
-}
+  "topic must be used with a socket whose serializer for version 2.0.0 is jsonV2, got another serializer";
 
 /** A mount with server-sent events. */
 export interface SseMountDefinition {
@@ -127,7 +93,7 @@ export class SseMount {
     }
     if (!this.#host.allowsOrigin(this.#path, request)) return { status: 403 };
     if (text === "") return this.#connect(request, asked, undefined);
-    // Its answer has no stream: the one of the session goes on.
+    // The answer to HEAD has no stream, so the session keeps the one that it has.
     if (request.method === "HEAD") return this.#last("");
     const id = this.#tokens.readId(text);
     const resumed = id.place && (await this.#tryResume(id.place, id.after, asked));
@@ -154,7 +120,7 @@ export class SseMount {
       if (!session || !mayResume(session, after, topics)) return undefined;
       return this.#stream((out) => this.#resumeHere(out, session, after));
     }
-    // Elsewhere the client finds a shard that stays.
+    // The client reconnects, and reaches a shard that is not closing.
     if (isStopping) return this.#last("", true);
     try {
       const { number } = place;
@@ -164,7 +130,7 @@ export class SseMount {
       return this.#stream((out) => this.#relay(out, place, stream));
     } catch (error) {
       if (isUnreachable(error)) return undefined;
-      // Its session may be there: the client comes back for it.
+      // The session may still exist: the client reconnects and asks for it again.
       return this.#last("", true);
     }
   }
@@ -172,7 +138,7 @@ export class SseMount {
   #resumeHere(out: ResponseStream, session: SseSession, after: number): StreamListener {
     const stream = this.#open(out, false);
     const listener = stream.from(sourceOf(session, stream));
-    // It may have ended since it was found.
+    // The session may have ended since it was found.
     if (session.canResume(after)) session.attach(stream, after);
     else stream.end("over", session.topics ? "" : GONE_EVENT);
     return listener;
@@ -238,7 +204,7 @@ export class SseMount {
     return { status: 200, headers: { ...STREAM_HEADERS, ...CORS }, stream };
   }
 
-  /** Answers with a stream that ends at once. A browser connects again after `retryMs`. */
+  /** Answers with a stream that ends immediately. A browser connects again after `retryMs`. */
   #last(event: string, isElsewhere = false, retryMs = this.#options.retryMs): RouteResult {
     const closing = isElsewhere ? { connection: "close" } : {};
     return {
@@ -254,7 +220,7 @@ export class SseMount {
     switch (decision.result) {
       case "refused":
         return { status: 403, headers: CORS };
-      // What `connect` needs may be away for a moment.
+      // A service that `connect` needs may be unavailable for a moment.
       case "failed":
         if (isEventSource)
           return this.#last("", false, Math.max(retryMs, RETRY_AFTER_S * MS_PER_S));
@@ -280,7 +246,7 @@ export class SseMount {
     const bytes = await request.body();
     if (!place) return { status: POST_STATUS.gone, headers: CORS };
     if (number !== undefined && !POST_NUMBER.test(number)) {
-      return plain(POST_STATUS.badFrame, `${POST_HEADER} must be a number, got another text`);
+      return plain(POST_STATUS.badFrame, `${POST_HEADER} must be a number of at most 15 digits`);
     }
     if (!isBytes && !isUtf8(bytes)) {
       return plain(POST_STATUS.badFrame, "body must be UTF-8, got other bytes");
@@ -318,7 +284,7 @@ export class SseMount {
     if (place?.address === this.#host.address) {
       this.#shard.sessions.find(place.number)?.leave(CLIENT_CLOSED);
     } else if (place) {
-      // If it cannot be reached, it ends because it has no stream.
+      // A session that cannot be reached ends by itself, because it has no stream.
       await ask(this.#host, place, { kind: "leave", number: place.number }).catch(() => {});
     }
     return answerOf(POST_STATUS.done);
@@ -364,7 +330,7 @@ function sourceOf(session: SseSession, stream: SseStream): { drained(): void; go
 
 function answerOf(status: number): RouteResult {
   if (status === POST_STATUS.noFrames) {
-    return plain(status, "this session is a stream of topics, which takes no frames");
+    return plain(status, "session must carry frames, got a stream of topics");
   }
   if (status === POST_STATUS.badFrame) {
     return plain(status, 'body must have lines that are frames: text, "…" or =base64');
