@@ -9,6 +9,10 @@
  * ends the session and releases the lock, and another thread gets it. Threads try again at intervals instead of waiting
  * for the lock in the database, because a session that waits holds a snapshot, which keeps vacuum from removing rows.
  *
+ * When the database restarts, all connections break. The thread that led should then lead again: it knows what it has
+ * published, and another one would publish some of it twice. So a thread that found the lock held waits before it tries
+ * again on a new connection, for longer than the leader probably needs to connect.
+ *
  * Runs on: shard; one for each source.
  */
 
@@ -27,6 +31,8 @@ import { sqlStateOf } from "./sql-text.ts";
 
 /** Interval at which threads that do not lead try to get the lock. */
 const TRY_MS = 1_000;
+/** How many times as long as that of this thread the delay of the former leader may be. */
+const LEADER_DELAYS = 2;
 const FIRST_RETRY_MS = 100;
 const MOST_RETRY_MS = 10_000;
 /** After an attempt that lasted this long, the delay starts again from its first value. */
@@ -66,6 +72,10 @@ export class Leadership {
   readonly #lead: Lead;
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined = undefined;
+  /** Whether another thread led when this one last looked. */
+  #hasFollowed = false;
+  /** The delay before the current attempt (ms). That of the former leader is about as long. */
+  #delayMs = 0;
   /** The most recent error, which is not reported again if the next attempt fails at once because of it. */
   #lastError = "";
 
@@ -101,7 +111,8 @@ export class Leadership {
         this.#lastError = "";
       }
       if (error !== undefined && !signal.aborted) this.#report(error);
-      await pauseUntil(backoff.nextMs(), signal);
+      this.#delayMs = backoff.nextMs();
+      await pauseUntil(this.#delayMs, signal);
     }
   }
 
@@ -146,9 +157,11 @@ export class Leadership {
     const query = "select pg_try_advisory_lock(hashtextextended($1, 0)) as locked";
     const { name, address } = this.#settings;
     const key = `simurgh source ${address.schema} ${name}`;
+    if (this.#hasFollowed) await pauseUntil(TRY_MS + LEADER_DELAYS * this.#delayMs, signal);
     for (let tries = 0; !signal.aborted; tries += 1) {
       const { rows } = await client.query<{ locked: boolean }>(query, [key]);
-      if (rows[0]?.locked === true) return true;
+      this.#hasFollowed = rows[0]?.locked !== true;
+      if (!this.#hasFollowed) return true;
       if (tries % TRIES_PER_CHECK === 0) await this.#checkHolder(client, key);
       await pauseUntil(TRY_MS / 2 + (Math.random() * TRY_MS) / 2, signal);
     }

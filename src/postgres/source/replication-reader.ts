@@ -13,6 +13,8 @@
  *          rest in its log.
  */
 
+import { setTimeout as pause } from "node:timers/promises";
+
 import type { Client } from "pg";
 
 import { isError, makeError } from "../../errors.ts";
@@ -37,6 +39,8 @@ import { TableWatch } from "./table-checks.ts";
 
 /** Interval at which positions are confirmed and the lag is measured. */
 const MEASURE_MS = 500;
+/** Time for the end of a transaction to arrive after its last change (ms). */
+const END_MS = 200;
 const OBJECT_IN_USE = "55006";
 
 /** Reads the slot of a source. */
@@ -52,6 +56,8 @@ export class ReplicationReader {
   readonly #unconfirmed = new Unconfirmed<bigint>();
   /** The last change that this thread published. */
   #published = { commit: NO_POSITION, number: -1 };
+  /** True if the end of its transaction was not read yet. */
+  #isMidway = false;
 
   constructor(settings: SourceSettings, publisher: Publisher, reports: SourceReports) {
     this.#settings = settings;
@@ -80,8 +86,11 @@ export class ReplicationReader {
         this.#pump(stream, queue, feed, end).catch(end.fail),
         this.#measure(client, stream, queue, end.signal).catch(end.fail),
       ]);
-      // The node closes in an orderly way, so that everything reaches the other nodes.
-      if (signal.aborted) this.#confirm(stream, this.#unconfirmed.items);
+      if (signal.aborted) {
+        await this.#endTransaction(queue);
+        // The node closes in an orderly way, so that everything reaches the other nodes.
+        this.#confirm(stream, this.#unconfirmed.items);
+      }
     } finally {
       await stream.close();
     }
@@ -178,6 +187,7 @@ export class ReplicationReader {
   #note(done: readonly WaitingChange[]): void {
     let end: bigint | undefined;
     for (const { decoded } of done) {
+      this.#isMidway = !("end" in decoded);
       if ("end" in decoded) {
         end = decoded.end;
         continue;
@@ -186,6 +196,17 @@ export class ReplicationReader {
       if ("failure" in decoded) this.#reports.error(decoded.failure);
     }
     if (end !== undefined) this.#unconfirmed.add([end]);
+  }
+
+  /**
+   * Notes the end of the transaction that was published last, if nothing else of it follows. Only whole transactions can be
+   * confirmed: without its end, the next leader would publish it again.
+   */
+  async #endTransaction(queue: ChangeQueue): Promise<void> {
+    if (!this.#isMidway) return;
+    await Promise.race([queue.filled(), pause(END_MS)]);
+    const [next] = queue.take();
+    if (next && "end" in next.decoded) this.#note([next]);
   }
 
   #confirm(stream: ReplicationStream, positions: readonly bigint[]): void {

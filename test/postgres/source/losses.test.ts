@@ -11,6 +11,8 @@ import { after, afterEach, before, describe, it } from "node:test";
 import type { Client } from "pg";
 
 import { startChild } from "../../support/child.ts";
+import { untilSo } from "../../support/deadline.ts";
+import { noSecondShard } from "../../support/dealing.ts";
 import { noRedis, TestRedis } from "../../support/redis.ts";
 import { Opened } from "../../support/opened.ts";
 import { noPostgres, TestPostgres } from "../../support/postgres.ts";
@@ -175,6 +177,48 @@ for (const by of WAYS) {
       await writing;
     });
   });
+}
+
+/** Number of restarts: another shard could lead again by chance. */
+const RESTARTS = 4;
+
+for (const by of WAYS) {
+  describe(`A source by ${by}, on two shards`, { skip: noPostgres || noSecondShard }, () => {
+    const opened = new Opened();
+    after(async () => opened.end());
+
+    it("is read by the same shard after its database has restarted, which repeats nothing", async () => {
+      const postgres = opened.add(await TestPostgres.start(LOGICAL), async (one) => one.remove());
+      await createTables(postgres);
+      const server = opened.add(await startSource(postgres, by), async (one) => one.close());
+      await untilRead(postgres, by);
+      const plain = new Listener(server, "odd");
+      for (let id = 0; id <= RESTARTS; id += 1) {
+        await postgres.query("insert into odd values ($1, 'x')", [id]);
+        await plain.reached(id + 1);
+        if (id === RESTARTS) break;
+        await postgres.stop();
+        await postgres.start();
+      }
+      const total = RESTARTS + 1;
+      await untilSo(async () => sum(changesByShard(server)) >= total, "the figures of all changes");
+      const changes = changesByShard(server);
+      assert.ok(changes.includes(total), `one shard reads all, got ${changes.join(" and ")}`);
+      assert.deepEqual(
+        plain.heard.map(({ payload }) => payload["id"]),
+        Array.from({ length: total }, (_, id) => id),
+      );
+    });
+  });
+}
+
+function changesByShard(server: Server): number[] {
+  const { shards = [] } = server.stats().transports["postgres_source"]?.["changes"] ?? {};
+  return shards.map((changes) => changes ?? 0);
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }
 
 for (const by of WAYS) {
