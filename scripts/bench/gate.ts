@@ -45,10 +45,15 @@ export interface Verdict {
   readonly note: string;
 }
 
-/** Judges Simurgh's rounds of a workload that has a budget. */
+/**
+ * Judges Simurgh's rounds of a workload that has a budget.
+ *
+ * @param slack - above 1 in the short form, which judges the best round instead of the median
+ */
 export function judgeWork(name: WorkName, rounds: readonly Round[], slack: number): Verdict {
   const work: Work = WORKS[name];
-  const comparison = compare(work, "simurgh", slack > 1 ? raised(work, rounds) : rounds);
+  const isShort = slack > 1;
+  const comparison = compare(work, "simurgh", isShort ? raised(work, rounds) : rounds);
   const budget = work.budget ?? Number.POSITIVE_INFINITY;
   const limit = budget * slack;
   const measured = comparison?.relation;
@@ -59,7 +64,7 @@ export function judgeWork(name: WorkName, rounds: readonly Round[], slack: numbe
     measured,
     budget,
     limit,
-    isWithin: measured !== undefined && (slack > 1 ? measured.min : measured.median) <= limit,
+    isWithin: measured !== undefined && (isShort ? measured.min : measured.median) <= limit,
     show: (figure) =>
       relation === "ratio" ? `${figure.toFixed(2)}×` : `bare + ${figure.toFixed(digits)} ${unit}`,
     note: starved > 0 ? `waited for a core in ${starved} of ${rounds.length} rounds` : "",
@@ -76,7 +81,7 @@ function raised({ figure, leastBare }: Work, rounds: readonly Round[]): readonly
   });
 }
 
-/** Judges the rates of the ring, in records per second. */
+/** Judges the rates of the ring, in records per second. `slack` means the same as for a workload. */
 export function judgeRing(rates: readonly number[], slack: number): Verdict {
   const measured = {
     median: median(rates),

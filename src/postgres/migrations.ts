@@ -125,8 +125,8 @@ async function hasSchema(
   reader?: SchemaReader,
 ): Promise<boolean> {
   if (schema === "public") throw ownerError(schema, "the schema of all roles", reader);
-  // If we are a superuser, pg_has_role is true for every role, so it proves nothing. An owner who is a superuser can act
-  // as us anyway.
+  // For a superuser, pg_has_role is true of every role, so it is asked only if we are none. An owner who is a superuser
+  // is trusted, since it can act as us anyway.
   const [found] = await database.query<{ owner: string; is_ours: boolean }>(
     `SELECT o.rolname AS owner,
        o.oid = me.oid OR ($2 AND o.rolsuper)

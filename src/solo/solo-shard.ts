@@ -3,7 +3,7 @@
  *
  * It uses the same core as every shard, on memory that is not shared, so channels behave as they do
  * in a server. The app's custom transports run as well; HTTP routes are checked, but nobody serves
- * them. Without `ticks` there is no sweep, and timeouts of callbacks and joins have no effect.
+ * them. If `ticks` is false, nothing is swept, and callbacks and joins never time out.
  *
  * Runs on: the thread of a test.
  */

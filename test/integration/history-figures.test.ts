@@ -7,15 +7,12 @@
 
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 
+import { untilSo } from "../support/deadline.ts";
 import { HistoryClient } from "../support/history-client.ts";
 import { startServer, type Server } from "../support/server.ts";
 
 const TOPIC = "long:1";
-/** Time in which figures must be updated. */
-const LIMIT_MS = 20_000;
-const STEP_MS = 20;
 
 describe("A server with histories", () => {
   let server: Server;
@@ -33,18 +30,6 @@ describe("A server with histories", () => {
 
   async function keep(topic: string, count: number, pad = ""): Promise<void> {
     for (let n = 1; n <= count; n += 1) await server.publish(topic, "said", { n, pad });
-  }
-
-  /** Waits for figures that are updated at intervals. */
-  async function until(isSo: () => boolean, what: string): Promise<void> {
-    const deadlineMs = performance.now() + LIMIT_MS;
-    while (!isSo()) {
-      assert.ok(
-        performance.now() < deadlineMs,
-        `${what}: ${JSON.stringify(server.stats().history)}`,
-      );
-      await delay(STEP_MS);
-    }
   }
 
   it("counts what is kept, replayed, recovered and left out", async () => {
@@ -74,7 +59,7 @@ describe("A server with histories", () => {
       ],
       [4, 5, 1, 2, 1],
     );
-    await until(() => {
+    await untilSo(() => {
       const { historyMessages, historyTopics, historyBytes = 0 } = server.stats().history ?? {};
       return historyMessages === 4 && historyTopics === 1 && historyBytes > 0;
     }, "the gauges");
@@ -83,7 +68,7 @@ describe("A server with histories", () => {
   it("counts what is evicted, and refused because it is too large", async () => {
     server = await startServer("histories", { shards: 1, historyBytes: 1_048_576 });
     for (const topic of ["long:silent", "long:later"]) await keep(topic, 100, "x".repeat(8_000));
-    await until(() => (server.stats().history?.historyEvicted ?? 0) > 50, "the evicted messages");
+    await untilSo(() => (server.stats().history?.historyEvicted ?? 0) > 50, "the evicted messages");
     const [silent, later] = await Promise.all(
       ["long:silent", "long:later"].map(async (topic) => (await server.history(topic)).messages),
     );
@@ -112,7 +97,7 @@ describe("A server with histories", () => {
     await slow.joined("plain:1", {});
     slow.pause();
     for (let n = 0; n < COUNT; n += 1) server.broadcast("plain:1", "said", { n, pad });
-    await until(() => server.stats().total.slowCut > 0, "the slow client");
+    await untilSo(() => server.stats().total.slowCut > 0, "the slow client");
     const { total } = server.stats();
     assert.ok(
       total.historyReplayed > 10 && total.historyReplayed < COUNT,

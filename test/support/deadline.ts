@@ -4,8 +4,12 @@
  * Runs on: the test's thread.
  */
 
+import { setTimeout as pause } from "node:timers/promises";
+
 /** Long, because the machine may have more to do than these tests. */
 const DEADLINE_MS = 30_000;
+/** Pause between two questions, so that this thread and others can work. */
+const ASKED_AGAIN_MS = 5;
 
 /** Resolves like the promise, or rejects with an error that names `what` after the deadline. */
 export async function within<Value>(
@@ -26,9 +30,9 @@ export async function within<Value>(
   }
 }
 
-/** Asks until the answer is yes, for what causes no event. */
+/** Asks until the answer is yes, for what causes no event. Other work of this thread goes on between two questions. */
 export async function untilSo(
-  isSo: () => Promise<boolean>,
+  isSo: () => boolean | Promise<boolean>,
   what: string,
   deadlineMs = DEADLINE_MS,
 ): Promise<void> {
@@ -37,5 +41,6 @@ export async function untilSo(
     if (performance.now() >= untilMs) {
       throw new Error(`timed out after ${deadlineMs} ms waiting for ${what}`);
     }
+    await pause(ASKED_AGAIN_MS);
   }
 }

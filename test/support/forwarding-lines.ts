@@ -63,7 +63,7 @@ export class LineEnd {
     this.#exchange.drainNow();
   }
 
-  /** Gives this member's number to a later thread. */
+  /** Ends this thread, whose member number a later thread gets. */
   retire(): void {
     Atomics.add(this.#generations, this.address.member, 1);
   }

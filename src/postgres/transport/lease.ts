@@ -97,7 +97,7 @@ export class Lease {
     return `${this.#schema}_in:${id}`;
   }
 
-  /** Gives the lease up if it was not renewed in time. */
+  /** Loses the lease if it was not renewed in time. */
   checkTime(nowMs: number): void {
     if (this.#isHeld && nowMs - this.#renewedAtMs >= this.#leaseMs) this.lose();
   }

@@ -163,7 +163,19 @@ COMMENT ON FUNCTION ${schema}.close IS 'ends a session, after what it has sent b
 `;
 }
 
-// These functions lock the session, as an insert into the inbox does. So `remove` skips it instead of waiting for the program.
+/**
+ * Returns statements that lock a session of the caller, and set `holder`. An insert into the inbox takes the same lock.
+ * So `remove` skips the session instead of waiting for the program.
+ */
+function lockOwn(schema: string, session: string): string {
+  return `  SELECT s.holder INTO holder FROM ${schema}.sessions s WHERE s.id = ${session} AND s.role = ${schema}.caller()
+  FOR KEY SHARE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'session must belong to the role %, got %', ${schema}.caller(), ${session}
+      USING ERRCODE = 'insufficient_privilege';
+  END IF;`;
+}
+
 function takingFunctions(schema: string): string {
   return `
 CREATE FUNCTION ${schema}.take(session uuid, most int DEFAULT 100)
@@ -172,12 +184,7 @@ RETURNS SETOF ${schema}.outbox LANGUAGE plpgsql ${DEFINER} AS $$
 DECLARE
   holder text;
 BEGIN
-  SELECT s.holder INTO holder FROM ${schema}.sessions s WHERE s.id = take.session AND s.role = ${schema}.caller()
-  FOR KEY SHARE;
-  IF NOT FOUND THEN
-    RAISE EXCEPTION 'session must belong to the role %, got %', ${schema}.caller(), take.session
-      USING ERRCODE = 'insufficient_privilege';
-  END IF;
+${lockOwn(schema, "take.session")}
   RETURN QUERY
     WITH first AS (
       SELECT o.id FROM ${schema}.outbox o WHERE o.session = take.session ORDER BY o.id LIMIT take.most FOR UPDATE
@@ -198,12 +205,7 @@ DECLARE
   holder text;
   removed bigint;
 BEGIN
-  SELECT s.holder INTO holder FROM ${schema}.sessions s WHERE s.id = acknowledge.session AND s.role = ${schema}.caller()
-  FOR KEY SHARE;
-  IF NOT FOUND THEN
-    RAISE EXCEPTION 'session must belong to the role %, got %', ${schema}.caller(), acknowledge.session
-      USING ERRCODE = 'insufficient_privilege';
-  END IF;
+${lockOwn(schema, "acknowledge.session")}
   DELETE FROM ${schema}.outbox o WHERE o.session = acknowledge.session AND o.id <= acknowledge.last;
   GET DIAGNOSTICS removed = ROW_COUNT;
   IF removed > 0 AND holder IS NOT NULL THEN

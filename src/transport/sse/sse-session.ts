@@ -8,7 +8,7 @@
  * Runs on: the shard on which the session was opened. Its streams and POSTs may reach any shard.
  * Owns: its `TransportConnection`, and everything that is kept for the client.
  * Order: events leave in the order of their numbers; a client that resumes gets each number once.
- * Slow: unsent events count as `bufferedBytes`, also while there is no stream, so that the rules for slow clients apply.
+ * Slow: unsent events count as `bufferedBytes`, even while the client has no stream. The rules for slow clients apply.
  *       Once the connection has ended, they are held for at most `resumeMs`; without a stream, only up to `keptBytes`.
  * Full: of the events that were sent, `keptBytes` are kept. A client that reconnects with an older number has lost its
  *       session.

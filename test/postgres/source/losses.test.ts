@@ -201,7 +201,7 @@ for (const by of WAYS) {
         await postgres.start();
       }
       const total = RESTARTS + 1;
-      await untilSo(async () => sum(changesByShard(server)) >= total, "the figures of all changes");
+      await untilSo(() => sum(changesByShard(server)) >= total, "the figures of all changes");
       const changes = changesByShard(server);
       assert.ok(changes.includes(total), `one shard reads all, got ${changes.join(" and ")}`);
       assert.deepEqual(
